@@ -1,0 +1,1 @@
+"""The vocabulary that every room shares: numpy and the standard library only."""

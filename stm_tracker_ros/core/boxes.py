@@ -1,0 +1,49 @@
+"""Arithmetic on boxes x, y, width, height; all functions broadcast over leading axes of (..., 4) arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.core.types import Box, Pixels
+
+Boxes = NDArray[np.float64]
+
+
+def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union in [0, 1]; 0 where either box has no area; NaN where a coordinate is NaN."""
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    corner_low = np.maximum(a[..., :2], b[..., :2])
+    corner_high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    overlap = np.clip(corner_high - corner_low, 0, None).prod(-1)
+    union = a[..., 2:].clip(0).prod(-1) + b[..., 2:].clip(0).prod(-1) - overlap
+    return np.asarray(np.divide(overlap, union, out=np.zeros_like(union), where=union != 0))
+
+
+def centers(boxes: ArrayLike) -> Boxes:
+    """Centres (..., 2) in pixels."""
+    b = np.asarray(boxes, np.float64)
+    return b[..., :2] + b[..., 2:] / 2
+
+
+def from_center(center_x: float, center_y: float, width: float, height: float) -> Box:
+    """Box of that size about a centre."""
+    return Box(center_x - width / 2, center_y - height / 2, width, height)
+
+
+def from_mask(mask: Pixels) -> Box:
+    """Smallest box that holds every non-zero pixel. Raises TargetError if there is none."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        raise TargetError(f"mask of shape {mask.shape} is empty; allowed is one with a target in it")
+    left, top = int(columns[0]), int(rows[0])
+    return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
+
+
+def clip_to_image(box: Box, width: int, height: int) -> Box:
+    """The part of the box inside a width x height image; of zero size where there is none."""
+    left, top = min(max(box.x, 0.0), float(width)), min(max(box.y, 0.0), float(height))
+    right = min(max(box.x + box.width, 0.0), float(width))
+    bottom = min(max(box.y + box.height, 0.0), float(height))
+    return Box(left, top, right - left, bottom - top)

@@ -1,0 +1,144 @@
+"""Configuration as frozen dataclasses: one definition serves node, command line, training and evaluation.
+
+A configuration is a frozen dataclass whose fields are made by `setting` (a value with what it means and what it may
+be) or are such dataclasses themselves. `settings` flattens it to dotted names, `with_changes` judges and applies
+changes by dotted name; ROS parameters and `--set` go through these two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from stm_tracker_ros.core.errors import ConfigError
+
+Scalar = bool | int | float | str
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a setting means and what it may be: `low` and `high` are inclusive, `choices` are all that is allowed."""
+
+    doc: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        low = "" if self.low is None else f"at least {self.low:g}"
+        high = "" if self.high is None else f"at most {self.high:g}"
+        return " and ".join(part for part in (low, high) if part) or "any value of its type"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One flattened setting: dotted name, type, present value and rule."""
+
+    name: str
+    kind: type
+    value: Scalar
+    rule: Rule
+
+
+def setting(
+    default: Scalar,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = False,
+) -> Any:
+    """A dataclass field with its rule; `live` settings may change while the node is active."""
+    rule = Rule(doc=doc, low=low, high=high, choices=choices, live=live)
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
+def section(config_class: type) -> Any:
+    """A dataclass field that holds another configuration."""
+    return dataclasses.field(default_factory=config_class)
+
+
+def judge(config: Any) -> None:
+    """Raise ConfigError if a setting of `config` breaks its rule; call it in `__post_init__`."""
+    for field in dataclasses.fields(config):
+        rule = field.metadata.get("rule")
+        if rule is not None:
+            _judge_value(field.name, getattr(config, field.name), rule)
+
+
+def settings(config: Any, prefix: str = "") -> Iterator[Setting]:
+    """Every setting of `config`, depth first, with dotted names behind `prefix`."""
+    for field in dataclasses.fields(config):
+        value, rule = getattr(config, field.name), field.metadata.get("rule")
+        if rule is not None:
+            yield Setting(name=prefix + field.name, kind=type(field.default), value=value, rule=rule)
+        elif dataclasses.is_dataclass(value):
+            yield from settings(value, f"{prefix}{field.name}.")
+
+
+def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
+    """A copy of `config` with `changes` by dotted name, judged.
+
+    Text is read as the setting's type, whole numbers serve as floats. Raises ConfigError for an unknown name (the
+    nearest one is named), a wrong type or a value that is not allowed.
+    """
+    known = {s.name: s for s in settings(config)}
+    result = config
+    for name, value in changes.items():
+        if name not in known:
+            raise ConfigError(unknown_name("setting", name, known))
+        result = _replace(result, name.split("."), coerce(value, known[name]))
+    return result
+
+
+def unknown_name(what: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """The text of the refusal of an unknown name; names the nearest one."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+
+
+def coerce(value: Any, target: Setting) -> Scalar:
+    """`value` as the setting's type. Raises ConfigError if it is none."""
+    kind = target.kind
+    if isinstance(value, str) and kind is not str:
+        value = _from_text(value, target)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{target.name} = {value!r} has type {type(value).__name__}; allowed is {kind.__name__}")
+    result: Scalar = value
+    return result
+
+
+def _from_text(text: str, target: Setting) -> Scalar:
+    words = {"true": True, "false": False}
+    try:
+        return words[text.lower()] if target.kind is bool else target.kind(text)
+    except (KeyError, ValueError):
+        raise ConfigError(f"{target.name} = {text!r} cannot be read as {target.kind.__name__}") from None
+
+
+def _judge_value(name: str, value: Any, rule: Rule) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} is {value}; allowed are finite numbers")
+    below = rule.low is not None and value < rule.low
+    above = rule.high is not None and value > rule.high
+    if below or above or (rule.choices and value not in rule.choices):
+        raise ConfigError(f"{name} is {value!r}; allowed is {rule.allowed}")
+
+
+def _replace(config: Any, path: list[str], value: Scalar) -> Any:
+    if len(path) > 1:
+        value = _replace(getattr(config, path[0]), path[1:], value)
+    return dataclasses.replace(config, **{path[0]: value})

@@ -1,0 +1,130 @@
+"""What travels between the rooms: a frame in, a target to start from, a result out.
+
+Boxes are x, y, width, height in float pixels of the image; pixel i covers [i, i + 1), so the centre of a box is
+x + width / 2. All types are frozen; arrays in them are not to be written to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, Union, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.errors import FrameError, TargetError
+
+Pixels = NDArray[np.uint8]
+
+
+class Box(NamedTuple):
+    """Axis-aligned box: left edge, top edge, width, height, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Centre (x, y) in pixels."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+class RotatedBox(NamedTuple):
+    """Rotated box: centre, `size_x` along `theta`, `size_y` across it; theta in rad from image x towards image y."""
+
+    center_x: float
+    center_y: float
+    size_x: float
+    size_y: float
+    theta: float
+
+
+@runtime_checkable
+class ImageView(Protocol):
+    """An image that is converted to BGR only where somebody looks (a 4K message costs as much as its crop)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, 3."""
+
+    def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
+        """BGR uint8 pixels of columns [left, right) and rows [top, bottom), which lie inside the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One image of the stream.
+
+    image: height x width x 3 uint8 BGR, or a view that converts on demand.
+    stamp_ns: time of exposure in nanoseconds, any epoch; drives everything that the trackers do "every n frames".
+    gap: frames of the stream lost or dropped since the frame that was handed over before this one.
+    Raises FrameError if the image is not height x width x 3 uint8, or is empty.
+    """
+
+    image: Union[Pixels, ImageView]
+    stamp_ns: int
+    gap: int = 0
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.image.shape)
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise FrameError(f"image has shape {shape}; allowed is height x width x 3, none of them 0")
+        if isinstance(self.image, np.ndarray) and self.image.dtype != np.uint8:
+            raise FrameError(f"image has type {self.image.dtype}; allowed is uint8 (BGR, 0 to 255)")
+        if self.gap < 0:
+            raise FrameError(f"gap is {self.gap}; allowed is 0 or more")
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.image.shape[0])
+
+    def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
+        """BGR pixels of columns [left, right) and rows [top, bottom); the caller keeps them inside the image."""
+        if isinstance(self.image, np.ndarray):
+            return self.image[top:bottom, left:right]
+        return self.image.region(left, top, right, bottom)
+
+    def bgr(self) -> Pixels:
+        """The whole image, height x width x 3 uint8 BGR."""
+        return self.region(0, 0, self.width, self.height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What to follow: a box, or a mask of the image's size (non-zero = target). Exactly one of the two."""
+
+    box: Box | None = None
+    mask: Pixels | None = None
+
+    def __post_init__(self) -> None:
+        if (self.box is None) == (self.mask is None):
+            given = "both" if self.box is not None else "neither"
+            raise TargetError(f"{given} of box and mask given; exactly one is allowed")
+        if self.box is not None and not np.isfinite(self.box).all():
+            raise TargetError(f"box {tuple(self.box)} is not finite")
+        if self.mask is not None and (self.mask.ndim != 2 or not self.mask.any()):
+            raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width with a target in it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A tracker's answer for one frame.
+
+    box: the best box, in pixels of the image, finite; also while the score says that it is not to be trusted.
+    score: confidence in [0, 1].
+    mask: height x width uint8, 0 or 255, of the image's size; None from trackers without one.
+    rotated: rotated box from trackers that have a mask; None elsewhere.
+    """
+
+    box: Box
+    score: float
+    mask: Pixels | None = None
+    rotated: RotatedBox | None = None

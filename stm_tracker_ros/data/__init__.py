@@ -1,0 +1,1 @@
+"""Sequences and pictures, read the same way for training and evaluation."""

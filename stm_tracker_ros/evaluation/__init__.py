@@ -1,0 +1,1 @@
+"""Running a tracker over sequences, and scoring what it wrote."""

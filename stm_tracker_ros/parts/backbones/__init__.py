@@ -1,0 +1,1 @@
+"""Feature extractors, one file each, with the converters for their published weights."""

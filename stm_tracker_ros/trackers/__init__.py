@@ -1,0 +1,1 @@
+"""One folder a tracker: config, network, tracker, loss."""
