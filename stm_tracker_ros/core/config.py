@@ -94,7 +94,7 @@ def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
     nearest one is named), a wrong type or a value that is not allowed.
     """
     known = {s.name: s for s in settings(config)}
-    result = config
+    result: Any = config
     for name, value in changes.items():
         if name not in known:
             raise ConfigError(unknown_name("setting", name, known))
