@@ -12,7 +12,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from stm_tracker_ros.core.errors import ConfigError
 
@@ -99,7 +99,7 @@ def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
         if name not in known:
             raise ConfigError(unknown_name("setting", name, known))
         result = _replace(result, name.split("."), coerce(value, known[name]))
-    return result
+    return cast(ConfigT, result)
 
 
 def unknown_name(what: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -117,8 +117,7 @@ def coerce(value: Any, target: Setting) -> Scalar:
         value = float(value)
     if type(value) is not kind:
         raise ConfigError(f"{target.name} = {value!r} has type {type(value).__name__}; allowed is {kind.__name__}")
-    result: Scalar = value
-    return result
+    return cast(Scalar, value)
 
 
 def _from_text(text: str, target: Setting) -> Scalar:
