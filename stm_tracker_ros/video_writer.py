@@ -1,0 +1,99 @@
+"""Pictures for people: a video that a browser plays, and a sheet of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.types import Pixels
+
+CODEC = "libx264"
+
+
+class VideoWriter:
+    """Writes BGR images as an H.264 video; use it in a `with` block, and the file is complete when the block ends.
+
+    All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for.
+    """
+
+    def __init__(self, path: Path | str, fps: float = 30.0) -> None:
+        """Raises DataError where PyAV is not installed, or the file cannot be made."""
+        self._container, self._frame_class = _open(path)
+        rate = Fraction(fps).limit_denominator(1001)
+        self._stream = self._container.add_stream(CODEC, rate=rate, options={"crf": "23", "preset": "veryfast"})
+        self._stream.pix_fmt = "yuv420p"
+        # One thread: the encoder runs beside a tracker that needs the cores.
+        self._stream.codec_context.thread_count = 1
+        self._size: tuple[int, int] | None = None
+
+    def write(self, image_bgr: Pixels) -> None:
+        """Append one image, height x width x 3 uint8. Raises DataError if it is smaller than the first one."""
+        if self._size is None:
+            height, width = image_bgr.shape[:2]
+            self._size = height - height % 2, width - width % 2
+            self._stream.height, self._stream.width = self._size
+        height, width = self._size
+        if image_bgr.shape[0] < height or image_bgr.shape[1] < width:
+            raise DataError(f"image has shape {image_bgr.shape}; the video's first one was {height} x {width}")
+        picture = np.ascontiguousarray(image_bgr[:height, :width])
+        frame = self._frame_class.from_ndarray(picture, format="bgr24")
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder holds back, and close the file; a second call does nothing."""
+        if self._container is not None:
+            if self._size is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+        self._container = None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open(path: Path | str) -> tuple[Any, Any]:
+    """The container to write to and PyAV's class of images, untyped: PyAV's annotations change with its version."""
+    try:
+        # Only writers of video need PyAV; a robot's node does not.
+        import av
+    except ImportError:
+        raise DataError(f"writing {path} needs PyAV; install it with: python3 -m pip install av") from None
+    try:
+        return av.open(str(path), "w", options={"movflags": "faststart"}), av.VideoFrame
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}") from None
+
+
+def contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> Pixels:
+    """One picture of many: images scaled to `width_px` each, row by row. Raises DataError for no image."""
+    if not images_bgr:
+        raise DataError("a contact sheet of no images was asked for; allowed is one or more")
+    height_px = max(1, round(width_px * images_bgr[0].shape[0] / images_bgr[0].shape[1]))
+    rows = -(-len(images_bgr) // columns)
+    sheet = np.zeros((rows * height_px, min(columns, len(images_bgr)) * width_px, 3), np.uint8)
+    for index, image in enumerate(images_bgr):
+        row, column = divmod(index, columns)
+        small = cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA)
+        sheet[row * height_px : (row + 1) * height_px, column * width_px : (column + 1) * width_px] = small
+    return sheet
+
+
+def write_contact_sheet(path: Path | str, images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> None:
+    """Write `contact_sheet` as a PNG. Raises DataError if the file cannot be written."""
+    ok, data = cv2.imencode(".png", contact_sheet(images_bgr, columns, width_px))
+    try:
+        Path(path).write_bytes(data.tobytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}") from None
