@@ -1,0 +1,76 @@
+"""Settings of the engine: what is dropped, how long frames are kept, when a target counts as lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateConfig:
+    """When a score means TRACKING, UNCERTAIN or LOST; `engine/target_state.py` draws the rules."""
+
+    tracking_score: float = setting(0.5, "score from which the target counts as seen", low=0, high=1, live=True)
+    uncertain_score: float = setting(
+        0.4, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
+    )
+    lost_score: float = setting(
+        0.2, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True
+    )
+    lost_after_ms: float = setting(200.0, "time under lost_score that makes LOST", low=0, live=True)
+    unseen_after_ms: float = setting(
+        800.0, "time without a score of tracking_score that makes LOST, however good the rest is", low=0, live=True
+    )
+    confirm_after_ms: float = setting(0.0, "time at tracking_score from UNCERTAIN back to TRACKING", low=0, live=True)
+    found_after_ms: float = setting(100.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if not self.lost_score <= self.uncertain_score <= self.tracking_score:
+            raise ConfigError(
+                f"lost_score {self.lost_score:g}, uncertain_score {self.uncertain_score:g}, tracking_score "
+                f"{self.tracking_score:g}; allowed are values that do not fall in this order"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryConfig:
+    """Frames kept so that set_target finds the image that the operator saw; the newest one is always kept."""
+
+    seconds: float = setting(2.0, "frames that arrived longer before the newest one are forgotten", low=0, high=60)
+    mebibytes: float = setting(64.0, "the oldest frames are forgotten above this size", low=0, high=4096)
+    tolerance_ms: float = setting(
+        50.0, "set_target takes the frame nearest to its stamp, at most this far from it", low=0, high=1000, live=True
+    )
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Settings of the engine thread."""
+
+    policy: str = setting(
+        "newest",
+        "newest: a new frame replaces a waiting one; every_frame: frames wait in a queue (replay that loses nothing)",
+        choices=("newest", "every_frame"),
+    )
+    queue_depth: int = setting(30, "frames that may wait under policy every_frame", low=1, high=10000)
+    max_age_ms: float = setting(
+        0.0, "frames older than this, against the fastest recent one, are dropped; 0 = never", low=0, live=True
+    )
+    set_target_timeout_ms: float = setting(5000.0, "set_target answers within this time", low=1, live=True)
+    fault_after: int = setting(10, "errors in a row after which the engine gives up", low=1, live=True)
+    history: HistoryConfig = section(HistoryConfig)
+    state: StateConfig = section(StateConfig)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+    @property
+    def depth(self) -> int:
+        """Frames that may wait for the engine."""
+        return 1 if self.policy == "newest" else self.queue_depth
