@@ -1,0 +1,99 @@
+"""MobileNetV2 (Sandler et al., CVPR 2018) up to stride 16, batch norms folded into the convolutions.
+
+Layer names and order are torchvision's `features[0..13]`, so that its published ImageNet file converts by folding.
+Input: RGB, ImageNet mean and standard deviation. Output: stride 8 (32 channels) and stride 16 (96 channels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from stm_tracker_ros.core.errors import CheckpointError
+
+IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
+IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
+STRIDE_8_CHANNELS, STRIDE_16_CHANNELS = 32, 96
+# expansion, output channels, repeats, stride of the first: Table 2 of the paper, up to the last block of stride 16
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
+STRIDE_8_BLOCKS = 6  # blocks up to the last one of stride 8
+
+
+def _conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter depth-wise, project; identity around it where shapes allow."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        self.expand = _conv(channels_in, hidden, 1) if expansion > 1 else None
+        self.depthwise = _conv(hidden, hidden, 3, stride, groups=hidden)
+        self.project = _conv(hidden, channels_out, 1)
+        self.residual = stride == 1 and channels_in == channels_out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B x C x H x W to the next block's input."""
+        y = x if self.expand is None else nn.functional.relu6(self.expand(x), inplace=True)
+        y = self.project(nn.functional.relu6(self.depthwise(y), inplace=True))
+        return x + y if self.residual else y
+
+
+class MobileNetV2(nn.Module):
+    """Trunk of 14 blocks; see the module for input and output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv(3, 32, 3, 2)
+        blocks: list[nn.Module] = []
+        channels = 32
+        for expansion, channels_out, repeats, first_stride in STAGES:
+            for index in range(repeats):
+                stride = first_stride if index == 0 else 1
+                blocks.append(InvertedResidual(channels, channels_out, stride, expansion))
+                channels = channels_out
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised RGB B x 3 x H x W -> stride 8 and stride 16 features; H and W are multiples of 16."""
+        return self.partial(image, len(self.blocks))
+
+    def partial(self, image: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+        """The same up to a number of blocks, for training with the first ones frozen."""
+        x = nn.functional.relu6(self.stem(image), inplace=True)
+        for block in self.blocks[:STRIDE_8_BLOCKS]:
+            x = block(x)
+        stride_8 = x
+        for block in self.blocks[STRIDE_8_BLOCKS:blocks]:
+            x = block(x)
+        return stride_8, x
+
+
+def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Torchvision's `mobilenet_v2` state dict -> ours, batch norms folded. Raises CheckpointError for a missing name."""
+    result = dict(_folded(state, "features.0.0", "features.0.1", "stem"))
+    index = 0
+    for expansion, _, repeats, _ in STAGES:
+        for _ in range(repeats):
+            source, target = f"features.{index + 1}.conv", f"blocks.{index}"
+            parts = ["depthwise"] if expansion == 1 else ["expand", "depthwise"]
+            for position, part in enumerate(parts):
+                result |= _folded(state, f"{source}.{position}.0", f"{source}.{position}.1", f"{target}.{part}")
+            last = len(parts)
+            result |= _folded(state, f"{source}.{last}", f"{source}.{last + 1}", f"{target}.project")
+            index += 1
+    return result
+
+
+def _folded(state: Mapping[str, Tensor], conv: str, norm: str, name: str, eps: float = 1e-5) -> dict[str, Tensor]:
+    try:
+        weight, gamma, beta = state[f"{conv}.weight"], state[f"{norm}.weight"], state[f"{norm}.bias"]
+        mean, variance = state[f"{norm}.running_mean"], state[f"{norm}.running_var"]
+    except KeyError as missing:
+        raise CheckpointError(f"{missing} is not in the file; allowed is torchvision's mobilenet_v2") from None
+    scale = gamma / torch.sqrt(variance + eps)
+    return {f"{name}.weight": weight * scale[:, None, None, None], f"{name}.bias": beta - mean * scale}

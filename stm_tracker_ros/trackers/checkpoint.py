@@ -1,0 +1,61 @@
+"""Checkpoints: safetensors with the tracker's name, its network's configuration and where it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stm_tracker_ros.core.errors import CheckpointError
+
+FORMAT_VERSION = "1"
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds: tracker name, fields of its network configuration, provenance in words, tensors by name."""
+
+    tracker: str
+    network: dict[str, Any]
+    provenance: str
+    tensors: dict[str, Tensor]
+
+
+def save(path: Path, tracker: str, network: Any, tensors: Mapping[str, Tensor], provenance: str) -> None:
+    """Write a checkpoint; `network` is the configuration dataclass of the network."""
+    metadata = {
+        "format_version": FORMAT_VERSION,
+        "tracker": tracker,
+        "network": json.dumps(dataclasses.asdict(network)),
+        "provenance": provenance,
+    }
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def read(path: Path, tracker: str) -> Checkpoint:
+    """Read a checkpoint of that tracker. Raises CheckpointError if it is missing, damaged or made for another one."""
+    if not path.is_file():
+        raise CheckpointError(f"weights {path} do not exist; give a safetensors file made by `stm_tracker train`")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no plain iteration)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"weights {path} cannot be read ({error}); allowed is a whole safetensors file") from None
+    version, made_for = metadata.get("format_version"), metadata.get("tracker")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"weights {path} have format version {version}; allowed is {FORMAT_VERSION}")
+    if made_for != tracker:
+        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {tracker!r}")
+    return Checkpoint(tracker, json.loads(metadata["network"]), metadata.get("provenance", ""), tensors)
+
+
+def sha256(path: Path) -> str:
+    """Fingerprint of a weights file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,141 @@
+"""The lite STMTrack network: one small trunk, keys without label, real-time on two CPU cores.
+
+| STMTrack (paper) | here | why |
+|---|---|---|
+| two Inception-v3 trunks, 289 px, 25 x 25 cells | one MobileNetV2, 256 px, 16 x 16 cells | 42 GMAC -> 0.5 GMAC a frame |
+| memory features from a fresh crop about the found box | from the query crop's own features | no second pass of the trunk |
+| label map enters at the first layer | at feature level, 4 x 4 sub-cells | the key stays free of the label |
+| one feature is key and value | 64-channel key, labelled value | learns with a hundredth of the pictures |
+| all memory frames alike | learned logit bias for the first frame | it is the only box a human gave |
+
+Crop pixel coordinates run from 0 to `crop_size`; cell i covers [16 i, 16 i + 16), its point is its centre.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
+    IMAGENET_MEAN_RGB,
+    IMAGENET_STD_RGB,
+    STRIDE_8_CHANNELS,
+    STRIDE_16_CHANNELS,
+    MobileNetV2,
+)
+from stm_tracker_ros.parts.label_map import coverage
+from stm_tracker_ros.parts.read import read
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
+
+STRIDE = 16
+SUB_CELLS = 4
+
+
+class Prediction(NamedTuple):
+    """Head outputs for every cell, row-major.
+
+    cls_logit, ctr_logit: B x cells; box: B x cells x 4 corners x1, y1, x2, y2 in crop pixels.
+    """
+
+    cls_logit: Tensor
+    ctr_logit: Tensor
+    box: Tensor
+
+
+class CellNorm(nn.Module):
+    """Layer norm over the channels of each cell; B x C x H x W in channels-last memory."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise; shape is kept."""
+        y: Tensor = self.norm(x.permute(0, 2, 3, 1))
+        return y.permute(0, 3, 1, 2)
+
+
+class Block(nn.Module):
+    """Depth-wise 3x3, norm, widen, ReLU, narrow, added to the input (Liu et al., CVPR 2022, with ReLU)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.norm = CellNorm(channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, 1)
+        self.narrow = nn.Conv2d(2 * channels, channels, 1)
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refine; shape is kept."""
+        y: Tensor = self.narrow(functional.relu(self.widen(self.norm(self.mix(x)))))
+        return x + y
+
+
+class LiteNetwork(nn.Module):
+    """Trunk, memory encoder, read and head; remembers nothing between calls."""
+
+    def __init__(self, config: LiteNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.cells = config.crop_size // STRIDE
+        self.trunk = MobileNetV2()
+        self.skip = nn.Conv2d(4 * STRIDE_8_CHANNELS, width, 1, bias=False)
+        self.neck = nn.Conv2d(STRIDE_16_CHANNELS, width, 1)
+        self.neck_norm = CellNorm(width)
+        self.neck_block = Block(width)
+        self.key = nn.Conv2d(width, config.key_channels, 1)
+        self.label = nn.Conv2d(SUB_CELLS * SUB_CELLS, width, 3, padding=1, bias=False)
+        self.value_block = Block(width)
+        self.value = nn.Conv2d(width, width, 1)
+        self.first_frame_bias = nn.Parameter(torch.zeros(()))
+        self.fuse = nn.Conv2d(2 * width, width, 1)
+        self.fuse_norm = CellNorm(width)
+        self.shared = nn.Sequential(*[Block(width) for _ in range(config.shared_blocks)])
+        self.cls_tower = nn.Sequential(*[Block(width) for _ in range(config.tower_blocks)], CellNorm(width))
+        self.reg_tower = nn.Sequential(*[Block(width) for _ in range(config.tower_blocks)], CellNorm(width))
+        self.cls_ctr = nn.Conv2d(width, 2, 1)
+        self.reg = nn.Conv2d(width, 4, 1)
+        nn.init.constant_(self.cls_ctr.bias, -2.0)  # type: ignore[arg-type]
+        nn.init.normal_(self.reg.weight, std=0.01)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+        points = (torch.arange(self.cells) + 0.5) * STRIDE
+        grid = torch.stack(torch.meshgrid(points, points, indexing="xy"), -1).view(-1, 2)
+        self.register_buffer("grid", grid, persistent=False)
+
+    def encode(self, patch_bgr: Tensor) -> Tensor:
+        """Crops, B x 3 x crop x crop BGR in 0..255 -> features B x width x cells x cells."""
+        return self.join(*self.trunk(self.normalise(patch_bgr)))
+
+    def normalise(self, patch_bgr: Tensor) -> Tensor:
+        """BGR in 0..255, any type -> what the trunk was trained on."""
+        image = (patch_bgr.flip(1).float() - self.mean) / self.std
+        return image.contiguous(memory_format=torch.channels_last)
+
+    def join(self, stride_8: Tensor, stride_16: Tensor) -> Tensor:
+        """The trunk's two outputs -> features B x width x cells x cells."""
+        fine = functional.pixel_unshuffle(stride_8, 2)
+        x: Tensor = self.neck_block(self.neck_norm(self.neck(stride_16) + self.skip(fine)))
+        return x
+
+    def memory(self, features: Tensor, boxes_xyxy: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of a crop and where the target is in it (B x 4, crop pixels) -> keys B x cells x K, values B x cells x W."""
+        fine = coverage(boxes_xyxy, self.cells * SUB_CELLS, float(self.config.crop_size))
+        label = self.label(functional.pixel_unshuffle(fine, SUB_CELLS))
+        value = self.value(self.value_block(features + label))
+        return self.key(features).flatten(2).transpose(1, 2), value.flatten(2).transpose(1, 2)
+
+    def respond(self, features: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Prediction:
+        """Query features B x W x cells x cells, memory B x M x (K, W) and logit bias B x M -> Prediction."""
+        query = self.key(features).flatten(2).transpose(1, 2)
+        found = read(query, keys, values, bias).transpose(1, 2).reshape(features.shape)
+        x = self.shared(self.fuse_norm(self.fuse(torch.cat([found, features], 1))))
+        cls_ctr = self.cls_ctr(self.cls_tower(x)).flatten(2)
+        sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0) * (2 * STRIDE)
+        box = torch.cat([self.grid - sides[..., :2], self.grid + sides[..., 2:]], -1)
+        return Prediction(cls_ctr[:, 0], cls_ctr[:, 1], box)

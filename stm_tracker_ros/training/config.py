@@ -1,0 +1,69 @@
+"""What the training of the lite tracker can be set to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stm_tracker_ros.core.config import judge, section, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerConfig:
+    """How samples are drawn; shares are probabilities."""
+
+    windows: tuple[int, ...] = (10, 30, 60, 100)
+    area_factor: float = setting(4.0, "side of the crop over the target's size", low=1.5, high=8.0)
+    scale_jitter: float = setting(0.3, "log of the largest wrong scale", low=0.0, high=1.0)
+    shift: float = setting(0.08, "usual offset over the side of the crop", low=0.0, high=0.5)
+    wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)
+    wide_shift_share: float = setting(0.4, "share of large offsets", low=0.0, high=1.0)
+    video_share: float = setting(0.55, "share of samples from videos", low=0.0, high=1.0)
+    paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
+    elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)
+    distractor_share: float = setting(0.4, "share of samples with another object beside the target", low=0.0, high=1.0)
+    occluder_share: float = setting(0.4, "share of samples with an object over the target", low=0.0, high=1.0)
+    occluded_frame_share: float = setting(0.4, "share of frames hidden in those", low=0.0, high=1.0)
+    full_cover_share: float = setting(0.5, "share of covers that hide the target whole", low=0.0, high=1.0)
+    grey_share: float = setting(0.1, "share of grey samples", low=0.0, high=1.0)
+    low_resolution_share: float = setting(0.15, "share of coarse samples", low=0.0, high=1.0)
+    blur_share: float = setting(0.08, "share of motion-blurred frames", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights of the terms and the constants of the focal loss (Lin et al., ICCV 2017)."""
+
+    focal_alpha: float = setting(0.75, "weight of positive cells", low=0.0, high=1.0)
+    focal_gamma: float = setting(2.0, "how much easy cells are forgiven", low=0.0, high=5.0)
+    centerness: float = setting(0.5, "weight of the centre-ness term", low=0.0, high=10.0)
+    box: float = setting(2.0, "weight of the box term", low=0.0, high=10.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The whole training of the lite tracker."""
+
+    steps: int = setting(4000, "optimiser steps", low=1)
+    batch: int = setting(12, "samples a step; each gives four queries", low=2, high=1024)
+    rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
+    trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
+    warm_up: int = setting(200, "steps of linear warm-up", low=0)
+    weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
+    clip: float = setting(5.0, "largest norm of the gradient", low=0.0)
+    average: float = setting(0.998, "decay of the averaged weights", low=0.0, high=1.0)
+    negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
+    box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
+    seed: int = setting(1, "seed of samples and weights", low=0)
+    checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)
+    validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)
+    sampler: SamplerConfig = section(SamplerConfig)
+    loss: LossConfig = section(LossConfig)
+
+    def __post_init__(self) -> None:
+        judge(self)

@@ -1,0 +1,201 @@
+"""The training data in one folder that a loader maps: encoded pictures end to end, and what is where in them.
+
+`build` reads the layout described in the training notes (stills in `train_images.tar`, videos in `train_video/`,
+clips in `clips/`) and leaves out the validation sequences. Pictures are stored as JPEG, masks as PNG.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.sequence import VALIDATION
+
+JPEG_QUALITY = 92
+SMALLEST_MASK_PX = 200
+LARGEST_SHARE = 0.7
+HULL_POINTS = 48
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Still:
+    """One object in one picture: blob numbers of picture and mask (-1: none) and its hull, P x 2 pixels."""
+
+    image: int
+    mask: int
+    hull: NDArray[np.float32]
+
+
+@dataclass
+class Track:
+    """One object in one video: blob number, frame number and x, y, width, height for each frame that shows it."""
+
+    name: str
+    images: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+
+
+class Pack:
+    """A built pack, mapped: `image(n)` and `mask(n)` decode a blob, `stills` and `tracks` say what there is."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "index.npz").exists():
+            raise DataError(f"{folder} holds no pack; build it with training.pack.build")
+        index = np.load(folder / "index.npz", allow_pickle=False)
+        self._blobs = np.memmap(folder / "blobs.bin", np.uint8, "r")
+        self._ends = index["ends"]
+        hulls = index["hulls"].reshape(-1, HULL_POINTS, 2)
+        pairs = index["stills"].reshape(-1, 2)
+        self.stills = [Still(int(i), int(m), h) for (i, m), h in zip(pairs, hulls, strict=True)]
+        cuts = index["track_ends"][:-1]
+        split = (np.split(index[key], cuts) for key in ("track_images", "track_numbers", "track_boxes"))
+        self.tracks = [Track(str(n), *parts) for n, *parts in zip(index["track_names"], *split, strict=True)]
+
+    def _blob(self, number: int) -> NDArray[np.uint8]:
+        start = self._ends[number - 1] if number else 0
+        return np.asarray(self._blobs[start : self._ends[number]])
+
+    def image(self, number: int) -> NDArray[np.uint8]:
+        """Height x width x 3 uint8 BGR."""
+        return np.asarray(cv2.imdecode(self._blob(number), cv2.IMREAD_COLOR), np.uint8)
+
+    def mask(self, number: int) -> NDArray[np.uint8]:
+        """Height x width uint8, 0 or 255."""
+        return np.asarray(cv2.imdecode(self._blob(number), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+class _Writer:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = (folder / "blobs.bin").open("wb")
+        self.ends: list[int] = []
+        self.stills: list[Still] = []
+        self.tracks: list[Track] = []
+
+    def add(self, picture: NDArray[np.uint8], kind: str) -> int:
+        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if kind == ".jpg" else []
+        _, data = cv2.imencode(kind, picture, options)
+        self.file.write(data.tobytes())
+        self.ends.append(self.file.tell())
+        return len(self.ends) - 1
+
+    def add_masked(self, image: int, mask: NDArray[np.uint8]) -> None:
+        hull = _hull(mask)
+        if hull is not None:
+            self.stills.append(Still(image, self.add(mask, ".png"), hull))
+
+    def close(self) -> None:
+        self.file.close()
+        tracks = self.tracks
+        np.savez(
+            self.folder / "index.npz",
+            ends=np.asarray(self.ends, np.int64),
+            stills=np.asarray([(s.image, s.mask) for s in self.stills], np.int64),
+            hulls=np.asarray([s.hull for s in self.stills], np.float32),
+            track_names=np.asarray([t.name for t in tracks]),
+            track_ends=np.cumsum([len(t.images) for t in tracks]),
+            track_images=np.concatenate([t.images for t in tracks]),
+            track_numbers=np.concatenate([t.numbers for t in tracks]),
+            track_boxes=np.concatenate([t.boxes for t in tracks]),
+        )
+
+
+def build(data: Path, out: Path) -> Pack:
+    """Write the pack of `data` into `out` unless it is there. Raises DataError where a source is missing."""
+    if not (out / "index.npz").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        writer = _Writer(out)
+        _add_stills(writer, data / "train_images.tar")
+        for folder in tqdm(sorted((data / "clips").glob("*/")), desc="clips"):
+            _add_video(writer, folder, {p.stem: p for p in sorted(folder.glob("object_*.txt"))})
+        for folder in tqdm(sorted((data / "train_video").glob("*/*/")), desc="videos"):
+            if f"{folder.parent.name}/{folder.name}" not in VALIDATION:
+                _add_video(writer, folder, {"target": folder / "groundtruth.txt"})
+        writer.close()
+        logger.info("%d stills, %d tracks", len(writer.stills), len(writer.tracks))
+    return Pack(out)
+
+
+def _hull(mask: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    area = int(np.count_nonzero(mask))
+    if area < SMALLEST_MASK_PX or area > LARGEST_SHARE * mask.size:
+        return None
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = cv2.convexHull(np.concatenate(contours))[:, 0].astype(np.float32) + 0.5
+    chosen = np.linspace(0, len(points) - 1, HULL_POINTS).round().astype(int)
+    extremes = [points[:, 0].argmin(), points[:, 0].argmax(), points[:, 1].argmin(), points[:, 1].argmax()]
+    chosen[:4] = extremes
+    return np.asarray(points[chosen])
+
+
+def _corners(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float32]:
+    corners = np.asarray([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float32)
+    return np.resize(corners, (HULL_POINTS, 2))
+
+
+def _add_stills(writer: _Writer, archive: Path) -> None:
+    if not archive.exists():
+        raise DataError(f"{archive} is missing; allowed is the folder that holds train_images.tar, clips, train_video")
+    with tarfile.open(archive) as tar:
+        files = {m.name.removeprefix("./"): m for m in tar.getmembers() if m.isfile()}
+
+        def read(name: str) -> bytes:
+            member = tar.extractfile(files[name])
+            return member.read() if member else b""
+
+        boxes = json.loads(read("vedai/boxes_xyxy.json"))
+        pictures = [n for n in files if n.endswith((".avif", ".webp"))]
+        for name in tqdm(sorted(pictures), desc="stills"):
+            picture = np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB"))[..., ::-1]
+            folder, stem = name.split("/")[0], name.rsplit(".", 1)[0]
+            number = writer.add(np.ascontiguousarray(picture), ".jpg")
+            if folder == "vedai":
+                for box in boxes.get(stem.split("/")[1], boxes.get(name.split("/")[1], [])):
+                    writer.stills.append(Still(number, -1, _corners(*box[:4])))
+            elif f"{stem}.png" in files:
+                for mask in _instances(np.asarray(Image.open(io.BytesIO(read(f"{stem}.png")))), folder):
+                    writer.add_masked(number, mask)
+
+
+def _instances(mask: NDArray[np.uint8], folder: str) -> Iterator[NDArray[np.uint8]]:
+    if folder != "coco128":
+        yield np.where(mask > 0, 255, 0).astype(np.uint8)
+        return
+    for value in np.unique(mask):
+        if value:
+            yield np.where(mask == value, 255, 0).astype(np.uint8)
+
+
+def _add_video(writer: _Writer, folder: Path, annotations: dict[str, Path]) -> None:
+    boxes = {key: np.loadtxt(path, delimiter=",", ndmin=2) for key, path in annotations.items()}
+    shown = {key: np.isfinite(b).all(1) & (b[:, 2:] >= 3).all(1) for key, b in boxes.items()}
+    if not boxes:
+        return
+    wanted = np.any([np.pad(s, (0, max(map(len, shown.values())) - len(s))) for s in shown.values()], 0)
+    capture, numbers = cv2.VideoCapture(str(folder / "video.mp4")), {}
+    for frame in range(len(wanted)):
+        ok, picture = capture.read()
+        if not ok:
+            break
+        if wanted[frame]:
+            numbers[frame] = writer.add(np.asarray(picture, np.uint8), ".jpg")
+    for key, rows in boxes.items():
+        frames = [f for f in np.flatnonzero(shown[key]) if f in numbers]
+        if len(frames) >= 4:
+            images = np.asarray([numbers[f] for f in frames], np.int64)
+            kept = rows[frames].astype(np.float32)
+            writer.tracks.append(Track(f"{folder.name}/{key}", images, np.asarray(frames, np.int64), kept))

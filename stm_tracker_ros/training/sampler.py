@@ -1,0 +1,261 @@
+"""Training samples: four crops of one object, as a tracker would have cut them.
+
+Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
+videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
+occluders; what is hidden is labelled so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.training.config import SamplerConfig
+from stm_tracker_ros.training.pack import Pack, Still, Track
+from stm_tracker_ros.training.transforms import (
+    Affine,
+    Picture,
+    apply,
+    colour,
+    compose,
+    crop_affine,
+    feather,
+    low_resolution,
+    motion_affine,
+    motion_blur,
+    paste,
+    warp,
+)
+
+PRESENT, ABSENT, IGNORE = 1, 0, -1
+FRAMES = 4
+ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
+
+
+@dataclass
+class Sample:
+    """Four crops of one object.
+
+    crops: 4 x size x size x 3 uint8 BGR; boxes: 4 x 4 corners in crop pixels; states: PRESENT, ABSENT or IGNORE.
+    """
+
+    crops: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
+    states: NDArray[np.int64]
+
+
+@dataclass
+class _Crop:
+    picture: Picture
+    box: NDArray[np.float64]
+    mask: Picture
+    state: int = PRESENT
+
+
+class Sampler:
+    """Draws samples from a pack; the same seed gives the same samples."""
+
+    def __init__(self, pack: Pack, config: SamplerConfig, crop_size: int, seed: int) -> None:
+        self.pack, self.config, self.size = pack, config, crop_size
+        self.random = np.random.default_rng(seed)
+        self.masked = [still for still in pack.stills if still.mask >= 0]
+        weights = np.array([min(len(t.images), 400) for t in pack.tracks], np.float64) ** 0.5
+        self.track_weights = weights / weights.sum()
+
+    def sample(self) -> Sample:
+        """One sample."""
+        video = self.random.random() < self.config.video_share
+        crops = self._from_track() if video else self._from_still()
+        if self.random.random() < self.config.distractor_share:
+            self._add_distractor(crops)
+        if self.random.random() < self.config.occluder_share:
+            self._add_occluders(crops)
+        self._vary_appearance(crops)
+        boxes = np.asarray([c.box for c in crops], np.float32)
+        states = np.asarray([c.state for c in crops], np.int64)
+        return Sample(np.stack([c.picture for c in crops]), boxes, states)
+
+    def _place(self, box: NDArray[np.float64]) -> Affine:
+        """Crop about a guess of the box `x0, y0, x1, y1`, off in place and scale as a tracker's last answer is."""
+        draw, config = self.random, self.config
+        width, height = np.maximum(box[2:] - box[:2], 2.0)
+        side = config.area_factor * np.sqrt(width * height) * np.exp(draw.uniform(-1, 1) * config.scale_jitter)
+        wide = draw.random() < config.wide_shift_share
+        reach = config.wide_shift if wide else config.shift
+        shift = draw.uniform(-reach, reach, 2) * side
+        center = (box[:2] + box[2:]) / 2 + shift
+        return crop_affine(center[0], center[1], side, self.size)
+
+    def _from_track(self) -> list[_Crop]:
+        track = self.pack.tracks[self.random.choice(len(self.pack.tracks), p=self.track_weights)]
+        picks = self._pick_frames(track)
+        fill: tuple[float, ...] | None = None
+        crops = []
+        for index in picks:
+            picture = self.pack.image(int(track.images[index]))
+            fill = fill or _mean(picture)
+            x, y, width, height = track.boxes[index].astype(np.float64)
+            corners = np.array([x, y, x + width, y + height])
+            crops.append(self._cut(picture, corners, fill))
+        return crops
+
+    def _pick_frames(self, track: Track) -> NDArray[np.int64]:
+        window = self.random.choice(self.config.windows)
+        middle = self.random.integers(len(track.images))
+        near = np.flatnonzero(np.abs(track.numbers - track.numbers[middle]) <= window)
+        return self.random.choice(near, FRAMES, replace=len(near) < FRAMES)
+
+    def _cut(self, picture: Picture, box: NDArray[np.float64], fill: tuple[float, ...]) -> _Crop:
+        if self.random.random() < self.config.elsewhere_share:
+            away = self._elsewhere(picture, box)
+            if away is not None:
+                return away
+        affine = self._place(box)
+        placed = apply(affine, box.reshape(2, 2).astype(np.float32)).ravel()
+        crop = warp(picture, affine, self.size, fill)
+        return _Crop(crop, placed, _box_mask(placed, self.size))
+
+    def _elsewhere(self, picture: Picture, box: NDArray[np.float64]) -> _Crop | None:
+        """A crop of the same frame that does not show the target, if there is room for one."""
+        height, width = picture.shape[:2]
+        target = np.maximum(box[2:] - box[:2], 2.0)
+        side = self.config.area_factor * np.sqrt(target.prod())
+        center = self.random.uniform([0, 0], [width, height])
+        if (np.abs(center - (box[:2] + box[2:]) / 2) < (side + target) / 2).any():
+            return None
+        crop = warp(picture, crop_affine(center[0], center[1], side, self.size), self.size, _mean(picture))
+        nowhere = np.array([-9.0, -9.0, -1.0, -1.0])
+        return _Crop(crop, nowhere, np.zeros((self.size, self.size), np.uint8), ABSENT)
+
+    def _from_still(self) -> list[_Crop]:
+        pasted = self.random.random() < self.config.paste_share
+        still = self._pick(self.masked if pasted else self.pack.stills)
+        picture, fill = self.pack.image(still.image), None
+        mask = self.pack.mask(still.mask) if still.mask >= 0 else None
+        background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
+        low, high = still.hull.min(0), still.hull.max(0)
+        crops = []
+        for _ in range(FRAMES):
+            motion = self._motion((low + high) / 2, upright=still.mask < 0)
+            moved = apply(motion, still.hull)
+            place = self._place(np.concatenate([moved.min(0), moved.max(0)]))
+            whole = compose(place, motion)
+            box = apply(whole, still.hull)
+            fill = fill or _mean(picture)
+            crop = warp(picture, whole, self.size, fill)
+            shape = _polygon_mask(box, self.size) if mask is None else warp(mask, whole, self.size, (0.0,))
+            if background is not None:
+                crop = paste(self._backdrop(background), crop, feather(shape))
+            crops.append(_Crop(crop, np.concatenate([box.min(0), box.max(0)]), shape))
+        return crops
+
+    def _pick(self, stills: list[Still]) -> Still:
+        return stills[self.random.integers(len(stills))]
+
+    def _motion(self, center: NDArray[np.float32], upright: bool) -> Affine:
+        draw = self.random
+        scale, aspect = np.exp(draw.normal(0, 0.2)), np.exp(draw.normal(0, 0.07))
+        angle = 0.0 if upright else draw.normal(0, np.deg2rad(10))
+        return motion_affine(float(center[0]), float(center[1]), scale * aspect, scale / aspect, angle)
+
+    def _backdrop(self, picture: Picture) -> Picture:
+        height, width = picture.shape[:2]
+        side = min(height, width) * self.random.uniform(0.5, 1.0)
+        center = self.random.uniform([0.3 * width, 0.3 * height], [0.7 * width, 0.7 * height])
+        return warp(picture, crop_affine(center[0], center[1], side, self.size), self.size, None)
+
+    def _add_distractor(self, crops: list[_Crop]) -> None:
+        still = self._pick(self.masked)
+        picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
+        angle, relative = self.random.uniform(0, 2 * np.pi), self.random.uniform(0.7, 1.4)
+        for crop in crops:
+            if crop.state == ABSENT:
+                continue
+            angle += self.random.normal(0, 0.5)
+            size = _size(crop.box)
+            reach = self.random.uniform(0.9, 1.6) * size
+            center = _center(crop.box) + reach * np.array([np.cos(angle), np.sin(angle)])
+            layer, shape = self._cut_out(still, picture, mask, center, size * relative)
+            behind = feather(np.where(crop.mask > 127, 0, shape).astype(np.uint8))
+            crop.picture = paste(crop.picture, layer, behind)
+
+    def _add_occluders(self, crops: list[_Crop]) -> None:
+        still = self._pick(self.masked)
+        picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
+        for crop in crops:
+            if crop.state == ABSENT or self.random.random() > self.config.occluded_frame_share:
+                continue
+            full = self.random.random() < self.config.full_cover_share
+            offset = self.random.uniform(-0.15, 0.15, 2) if full else self.random.uniform(-0.8, 0.8, 2)
+            relative = self.random.uniform(1.4, 2.4) if full else self.random.uniform(0.6, 1.3)
+            size = _size(crop.box)
+            layer, shape = self._cut_out(still, picture, mask, _center(crop.box) + offset * size, size * relative)
+            if full:
+                shape = self._cover(shape, crop)
+            crop.picture = paste(crop.picture, layer, feather(shape))
+            area = np.count_nonzero(crop.mask > 127)
+            seen = np.count_nonzero((crop.mask > 127) & (shape < 128)) / max(area, 1)
+            crop.state = ABSENT if seen < ABSENT_BELOW else crop.state if seen >= PRESENT_FROM else IGNORE
+
+    def _cover(self, shape: Picture, crop: _Crop) -> Picture:
+        """Half of the full covers hide the whole box, whatever the shape of the cut-out."""
+        if self.random.random() < 0.5:
+            return np.maximum(shape, _box_mask(crop.box, self.size, margin=4.0))
+        return shape
+
+    def _cut_out(
+        self, still: Still, picture: Picture, mask: Picture, center: NDArray[np.float64], size: float
+    ) -> tuple[Picture, Picture]:
+        """A still's object, `size` large (square root of its box) at `center` of a crop, and its mask."""
+        low, high = still.hull.min(0).astype(np.float64), still.hull.max(0).astype(np.float64)
+        scale = size / np.sqrt(np.prod(np.maximum(high - low, 1.0)))
+        middle = (low + high) / 2
+        affine = np.array(
+            [[scale, 0.0, center[0] - scale * middle[0]], [0.0, scale, center[1] - scale * middle[1]]]
+        )
+        return warp(picture, affine, self.size, None), warp(mask, affine, self.size, (0.0,))
+
+    def _vary_appearance(self, crops: list[_Crop]) -> None:
+        draw, config = self.random, self.config
+        flip = draw.random() < 0.5
+        grey = draw.random() < config.grey_share
+        coarse = draw.uniform(0.12, 0.5) if draw.random() < config.low_resolution_share else 1.0
+        gain, shift, gamma = np.exp(draw.normal(0, 0.12, 3)), draw.normal(0, 12), np.exp(draw.normal(0, 0.2))
+        for crop in crops:
+            picture = crop.picture
+            if coarse < 1.0:
+                picture = low_resolution(picture, coarse * draw.uniform(0.9, 1.1))
+            if draw.random() < config.blur_share:
+                picture = motion_blur(picture, int(draw.integers(3, 16)), draw.uniform(0, np.pi))
+            picture = colour(picture, gain * np.exp(draw.normal(0, 0.04, 3)), shift + draw.normal(0, 5), gamma)
+            if grey:
+                picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
+            if flip:
+                picture = picture[:, ::-1]
+                crop.box = np.array([self.size - crop.box[2], crop.box[1], self.size - crop.box[0], crop.box[3]])
+            crop.picture = np.ascontiguousarray(picture)
+
+
+def _mean(picture: Picture) -> tuple[float, ...]:
+    return tuple(float(v) for v in picture[::4, ::4].reshape(-1, 3).mean(0))
+
+
+def _center(box: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((box[:2] + box[2:]) / 2)
+
+
+def _size(box: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 1.0))))
+
+
+def _box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Picture:
+    mask = np.zeros((size, size), np.uint8)
+    x0, y0, x1, y1 = np.clip(np.concatenate([box[:2] - margin, box[2:] + margin]), 0, size).round().astype(int)
+    mask[y0:y1, x0:x1] = 255
+    return mask
+
+
+def _polygon_mask(points: NDArray[np.float64], size: int) -> Picture:
+    return _box_mask(np.concatenate([points.min(0), points.max(0)]), size)
