@@ -21,7 +21,7 @@ class StateConfig:
     )
     lost_after_ms: float = setting(200.0, "time under lost_score that makes LOST", low=0, live=True)
     unseen_after_ms: float = setting(
-        800.0, "time without a score of tracking_score that makes LOST, however good the rest is", low=0, live=True
+        800.0, "time out of TRACKING that makes LOST, however good the scores", low=0, live=True
     )
     confirm_after_ms: float = setting(0.0, "time at tracking_score from UNCERTAIN back to TRACKING", low=0, live=True)
     found_after_ms: float = setting(100.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)

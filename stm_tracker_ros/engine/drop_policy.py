@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Union
 
+JUMP_BACK_NS = 1_000_000_000
+JUMP_FORWARD_NS = 10_000_000_000
+LATE_FRAMES = 5
+OFFSET_FRAMES = 300
+
 
 class DropReason(str, Enum):
     """Why a received frame was not tracked."""
@@ -57,11 +62,17 @@ class DropPolicy:
     """Judges frames in the order in which they reach the engine.
 
     max_age_ms: frames older than this are too old; 0 = never. May be changed at any time.
+    A stamp that falls by more than a second, or lies before the newest one for the fifth time in a row, is a jump
+    back; one that rises ten seconds further than the arrival is a jump forward. Stamps that rise with the arrival are
+    no jump, however far: the camera was silent. A jump makes the policy forget what it learned of the clocks.
     """
 
     def __init__(self, max_age_ms: float = 0.0) -> None:
         self.max_age_ms = max_age_ms
-        self._offsets_ns: deque[int] = deque(maxlen=300)
+        self._stamp_ns: int | None = None
+        self._arrival_ns = 0
+        self._late = 0
+        self._offsets_ns: deque[int] = deque(maxlen=OFFSET_FRAMES)
 
     @property
     def offset_ns(self) -> int | None:
@@ -73,4 +84,26 @@ class DropPolicy:
 
         Its age is (now - stamp) - offset_ns, so that a constant difference of the clocks drops nothing.
         """
-        return Track()
+        step = None if self._stamp_ns is None else stamp_ns - self._stamp_ns
+        self._late = self._late + 1 if step is not None and step < 0 else 0
+        jump = None if step is None else self._jump(step, arrival_ns)
+        if step is not None and step <= 0 and jump is None:
+            return Skip(DropReason.DUPLICATE if step == 0 else DropReason.OUT_OF_ORDER)
+        if jump is not None:
+            self._offsets_ns.clear()
+        return self._accept(jump, stamp_ns, arrival_ns, now_ns)
+
+    def _jump(self, step_ns: int, arrival_ns: int) -> Jump | None:
+        if step_ns < -JUMP_BACK_NS or self._late >= LATE_FRAMES:
+            return Jump.BACK
+        beyond_arrival = step_ns - (arrival_ns - self._arrival_ns)
+        return Jump.FORWARD if step_ns > 0 and beyond_arrival > JUMP_FORWARD_NS else None
+
+    def _accept(self, jump: Jump | None, stamp_ns: int, arrival_ns: int, now_ns: int) -> Verdict:
+        self._stamp_ns, self._arrival_ns, self._late = stamp_ns, arrival_ns, 0
+        self._offsets_ns.append(arrival_ns - stamp_ns)
+        if jump is not None:
+            return Reset(jump)
+        age_ns = now_ns - stamp_ns - min(self._offsets_ns)
+        too_old = 0 < self.max_age_ms < age_ns / 1e6
+        return Skip(DropReason.TOO_OLD) if too_old else Track()

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import Future, InvalidStateError
+from time import perf_counter_ns
 from typing import Generic, TypeVar, Union
 
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import ImageView, Pixels, Result
+from stm_tracker_ros.core.types import ImageView, Pixels
 from stm_tracker_ros.engine.config import EngineConfig
-from stm_tracker_ros.engine.set_target import TargetAnswer, TargetRequest
-from stm_tracker_ros.engine.stats import Snapshot
+from stm_tracker_ros.engine.drop_policy import DropReason
+from stm_tracker_ros.engine.follower import Answer
+from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.intake import Intake
+from stm_tracker_ros.engine.mailbox import Mailbox
+from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, check_request
+from stm_tracker_ros.engine.stats import Snapshot, Stats
 from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.worker import Hooks, Worker
+
+__all__ = ["Answer", "Engine"]
 
 MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer(Generic[MessageT]):
-    """One tracked frame, ready to publish.
-
-    message: the image as it was offered; its header belongs into every output.
-    stamp_ns: its stamp (the arrival where the stamp was 0).
-    result: what the tracker says, also while `state` says that it is not to be trusted.
-    state: TRACKING, UNCERTAIN or LOST; `state.has_valid_box` decides whether the box goes out.
-    gap: frames lost or dropped since the frame tracked before.
-    """
-
-    message: MessageT
-    stamp_ns: int
-    result: Result
-    state: State
-    target_id: str
-    class_id: str
-    gap: int
+Command = Callable[[], None]
 
 
 class Engine(Generic[MessageT]):
@@ -59,51 +48,192 @@ class Engine(Generic[MessageT]):
         convert: Callable[[MessageT], Union[Pixels, ImageView]],
         publish: Callable[[Answer[MessageT]], None],
         on_fault: Callable[[str], None],
+        clock_ns: Callable[[], int],
         config: EngineConfig | None = None,
-        clock_ns: Callable[[], int] = time.time_ns,
         is_device_error: Callable[[Exception], bool] = lambda error: False,
-    ) -> None: ...
+    ) -> None:
+        self._config = config = config or EngineConfig()
+        self._depth = config.depth
+        self._overflow = DropReason.SUPERSEDED if config.policy == "newest" else DropReason.QUEUE_FULL
+        self._clock_ns = clock_ns
+        self._intake: Intake[MessageT] = Intake(config.history)
+        self._stats = Stats()
+        hooks = Hooks(
+            convert=convert, publish=publish, on_fault=on_fault, clock_ns=clock_ns, is_device_error=is_device_error
+        )
+        self._worker = Worker(tracker, hooks, self._stats, config)
+        self._mailbox: Mailbox[Offered[MessageT], Command] = Mailbox()
+        self._mailbox.close()
+        self._lifecycle = threading.RLock()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin without target, unpaused, with an empty history; counters go on. Does nothing while running."""
+        """Begin without target and unpaused; counters go on. Does nothing while running."""
+        with self._lifecycle:
+            if self._thread is not None:
+                return
+            self._worker.activate(True)
+            self._mailbox = Mailbox(self._depth)
+            self._thread = threading.Thread(target=self._run, args=(self._mailbox,), name="engine", daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the frame in work and join it; waiting frames are dropped as inactive, waiting
-        set_targets refused. Does nothing while stopped. Not to be called from the engine thread."""
+        """End the thread after the frame in work and join it; forgets the target and the history.
+
+        Waiting frames are dropped as inactive, waiting set_targets refused. Does nothing while stopped. Raises
+        RuntimeError in the engine thread, which cannot wait for itself.
+        """
+        if self._thread is threading.current_thread():
+            raise RuntimeError("stop called in the engine thread; allowed is any other")
+        with self._lifecycle:
+            if self._thread is None:
+                return
+            frames, commands = self._mailbox.close()
+            self._thread.join()
+            self._thread = None
+            self._worker.activate(False)
+            self._intake.forget()
+            for _ in frames:
+                self._stats.left(DropReason.INACTIVE)
+            for command in commands:
+                command()
 
     def offer(
         self, message: MessageT, *, stamp_ns: int, arrival_ns: int, nbytes: int, sequence: int | None = None
     ) -> None:
         """Hand over a received image; never blocks, works in every state; the image callback calls nothing else.
 
-        stamp_ns: header stamp, 0 = missing. arrival_ns: by the node's clock. nbytes: size of the image's data.
-        sequence: the publisher's sequence number, None where the middleware has none.
+        From one thread at a time. stamp_ns: header stamp, 0 = missing. arrival_ns: by the node's clock. nbytes: size
+        of the image's data. sequence: the publisher's sequence number, None where the middleware has none.
         """
+        offered = self._intake.admit(
+            message, stamp_ns=stamp_ns, arrival_ns=arrival_ns, nbytes=nbytes, sequence=sequence
+        )
+        self._stats.arrived(offered.received_ns)
+        without_place = self._mailbox.put(offered)
+        if without_place is not None:
+            self._stats.left(DropReason.INACTIVE if without_place is offered else self._overflow)
 
     def set_target(self, request: TargetRequest) -> Future[TargetAnswer]:
-        """Follow another target; never blocks, never raises. The future always gets an answer, within
-        `set_target_timeout_ms`, from the engine thread, a timer thread or at once; its done-callback
-        (`future.add_done_callback`) is the place to wake an executor. Cancelling it gives the request up.
+        """Follow another target; never blocks, never raises, needs no camera that still runs.
+
+        The future always gets an answer, within `set_target_timeout_ms`: from the engine thread, a timer thread, or at
+        once. Its done-callback (`future.add_done_callback`) is the place to wake an executor. The target counts on
+        the newest image received by now, or on that of `stamp_ns`. A refused target leaves the one before as it is;
+        one that comes too late, or whose future was cancelled, ends it.
         """
-        raise AssertionError
+        future: Future[TargetAnswer] = Future()
+        try:
+            offered = self._asked_image(request)
+        except RefusalError as refusal:
+            _give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
+            return future
+        self._limit_time(future)
+        if not self._mailbox.post(lambda: self._name_target(request, offered, future)):
+            _give(future, self._inactive())
+        return future
 
     def clear_target(self) -> Future[State]:
         """Forget the target before the next frame; the future gives the state after."""
-        raise AssertionError
+        return self.submit(self._worker.clear)
 
     def pause(self, paused: bool) -> Future[State]:
         """Stop or go on tracking before the next frame; the target is kept. The future gives the state after."""
-        raise AssertionError
+        return self.submit(lambda: self._worker.pause(paused))
 
     def reconfigure(self, config: EngineConfig) -> Future[State]:
         """Apply the live settings of `config` before the next frame; the others are read when an engine is made."""
-        raise AssertionError
+        self._config = config
+        return self.submit(lambda: self._worker.reconfigure(config))
 
     def submit(self, function: Callable[[], ValueT]) -> Future[ValueT]:
-        """Run `function` in the engine thread before the next frame (at once in the caller's while stopped): the way
-        to the tracker's own live settings."""
-        raise AssertionError
+        """Run `function` in the engine thread before the next frame (at once in the caller's while stopped).
+
+        The way to the tracker's own live settings; the future gets its value or its exception.
+        """
+        future: Future[ValueT] = Future()
+
+        def command() -> None:
+            _complete(future, function)
+
+        if not self._mailbox.post(command):
+            self._run_stopped(command)
+        return future
 
     def snapshot(self) -> Snapshot:
         """What diagnostics and status report; from any thread, never waits for a frame."""
-        raise AssertionError
+        return self._stats.snapshot(
+            self._worker.status,
+            now_ns=perf_counter_ns(),
+            clock_ns=self._clock_ns(),
+            lost=self._intake.lost,
+            stamps_missing=self._intake.stamps_missing,
+        )
+
+    def _run(self, mailbox: Mailbox[Offered[MessageT], Command]) -> None:
+        while (work := mailbox.take()) is not None:
+            if isinstance(work, Offered):
+                self._worker.handle(work)
+            else:
+                work()
+
+    def _run_stopped(self, command: Command) -> None:
+        if threading.current_thread() is self._thread:  # it is ending, and stop waits for it
+            command()
+            return
+        with self._lifecycle:
+            if not self._mailbox.post(command):
+                command()
+
+    def _asked_image(self, request: TargetRequest) -> Offered[MessageT]:
+        """The image of a request. Raises RefusalError."""
+        if self._thread is None or self._worker.fault:
+            raise RefusalError(Code.INACTIVE, self._inactive().message)
+        check_request(request)
+        offered, kept = self._intake.find(request.stamp_ns, self._config.history.tolerance_ms)
+        if not kept:
+            raise RefusalError(Code.NO_IMAGE, "no image received yet")
+        if offered is None:
+            stamp = f"{request.stamp_ns / 1e9:.9f} s"
+            raise RefusalError(Code.STAMP_TOO_OLD, f"no image of stamp {stamp} among the last {kept}; 0 = the newest")
+        return offered
+
+    def _inactive(self) -> TargetAnswer:
+        reason = f"the engine has given up: {self._worker.fault}" if self._worker.fault else "the node is not active"
+        return TargetAnswer(code=Code.INACTIVE, message=reason)
+
+    def _limit_time(self, future: Future[TargetAnswer]) -> None:
+        limit_ms = self._config.set_target_timeout_ms
+        late = TargetAnswer(code=Code.TIMEOUT, message=f"no answer within {limit_ms:g} ms; the request is given up")
+        timer = threading.Timer(limit_ms / 1e3, _give, (future, late))
+        timer.daemon = True
+        future.add_done_callback(lambda _: timer.cancel())
+        timer.start()
+
+    def _name_target(self, request: TargetRequest, offered: Offered[MessageT], future: Future[TargetAnswer]) -> None:
+        """The command of set_target: nothing is done for a request that was given up."""
+        if future.done():
+            return
+        ready = self._thread is not None and not self._worker.fault
+        answer = self._worker.begin(request, offered) if ready else self._inactive()
+        if not _give(future, answer) and answer.success:
+            self._worker.clear()
+
+
+def _complete(future: Future[ValueT], function: Callable[[], ValueT]) -> None:
+    """Give a future the function's value or exception, unless it was cancelled."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except Exception as error:  # noqa: BLE001  the caller's error belongs to the caller
+        future.set_exception(error)
+
+
+def _give(future: Future[TargetAnswer], answer: TargetAnswer) -> bool:
+    """Answer, unless an answer or a cancellation came before."""
+    try:
+        future.set_result(answer)
+    except InvalidStateError:
+        return False
+    return True

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
 
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
+
+WINDOW = 600
+RATE_FRAMES = 60
+CLOCKS_AGREE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +33,18 @@ class Percentiles:
 class Snapshot:
     """Everything that can be said of the engine at one moment.
 
-    received = tracked + sum(dropped) + waiting, at every moment; superseded frames are received ones.
+    received = tracked + sum(dropped) + waiting, at every moment; superseded frames are received ones, the frame in
+    work is a waiting one. dropped has every reason, most of them 0.
     lost: frames lost before us, no part of the sum; estimated from stamps where `lost_is_estimated`.
     rate_hz: of the frames received lately; NaN with less than two. silent_s: since the last one; NaN without any.
     clock_offset_ms: smallest recent (arrival - stamp); NaN before the first frame judged.
     stamps_missing: frames came with stamp 0; their arrival stands for it.
     arrival_to_answer, stamp_to_answer, track, memorize: latencies; stamp_to_answer stays empty while the clocks differ.
-    state, message: where the engine stands, and why where it is FAULT. target_id, class_id: empty without target.
+    state, message: where the engine stands, and why where it is FAULT or INACTIVE after one. target_id, class_id: empty without target.
     score, image_stamp_ns: of the last frame answered (NaN, 0 without one); answer_age_s: age of that image by the
     node's clock now; seen_s: time since the last answer in state TRACKING (both NaN without one).
-    errors, last_error: bad frames and failures of tracker or publisher since the engine was made.
-    jumps: times that stamps jumped.
+    jumps: times that stamps jumped. errors, last_error: bad images and failures of tracker or publisher.
+    Counters run since the engine was made.
     """
 
     state: State
@@ -47,7 +58,7 @@ class Snapshot:
     received: int
     tracked: int
     waiting: int
-    dropped: Mapping[DropReason, int] = field(default_factory=dict)
+    dropped: Mapping[DropReason, int]
     lost: int
     lost_is_estimated: bool
     rate_hz: float
@@ -61,3 +72,133 @@ class Snapshot:
     stamp_to_answer: Percentiles
     track: Percentiles
     memorize: Percentiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where the engine stands; replaced whole by the engine thread. Fields as in Snapshot.
+
+    seen_at_ns: monotonic time of the last answer in state TRACKING; None without one.
+    """
+
+    state: State
+    message: str = ""
+    target_id: str = ""
+    class_id: str = ""
+    score: float = math.nan
+    image_stamp_ns: int = 0
+    seen_at_ns: int | None = None
+
+
+class Latencies:
+    """The last values of each latency, in milliseconds."""
+
+    NAMES = ("arrival_to_answer", "stamp_to_answer", "track", "memorize")
+
+    def __init__(self) -> None:
+        self._values_ms = {name: deque[float](maxlen=WINDOW) for name in self.NAMES}
+
+    def add(self, name: str, duration_ns: int) -> None:
+        """One more value."""
+        self._values_ms[name].append(duration_ns / 1e6)
+
+    def percentiles(self) -> dict[str, Percentiles]:
+        """Of all latencies, by name."""
+        return {name: _percentiles(values) for name, values in self._values_ms.items()}
+
+
+class Stats:
+    """Counters and latencies; every method may be called from any thread and takes no time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received = self._tracked = self._waiting = self._jumps = self._errors = 0
+        self._dropped = Counter(dict.fromkeys(DropReason, 0))
+        self._last_error = ""
+        self._offset_ns: int | None = None
+        self._arrivals_ns: deque[int] = deque(maxlen=RATE_FRAMES)
+        self._latencies = Latencies()
+
+    def arrived(self, now_ns: int) -> None:
+        """A frame was received and waits from now on (monotonic time)."""
+        with self._lock:
+            self._received += 1
+            self._waiting += 1
+            self._arrivals_ns.append(now_ns)
+
+    def left(self, reason: DropReason | None) -> None:
+        """A frame waits no longer: tracked (None) or dropped."""
+        with self._lock:
+            self._waiting -= 1
+            if reason is None:
+                self._tracked += 1
+            else:
+                self._dropped[reason] += 1
+
+    def judged(self, offset_ns: int | None, jumped: bool) -> None:
+        """What the drop policy found out about the clocks."""
+        with self._lock:
+            self._offset_ns = offset_ns
+            self._jumps += jumped
+
+    def failed(self, text: str) -> None:
+        """An error, in words."""
+        with self._lock:
+            self._errors += 1
+            self._last_error = text
+
+    def took(self, name: str, duration_ns: int) -> None:
+        """One value of the latency `name`."""
+        with self._lock:
+            self._latencies.add(name, duration_ns)
+
+    def answered(self, stamp_to_answer_ns: int) -> None:
+        """An answer went out that long after its stamp; counted where the clocks agree."""
+        with self._lock:
+            if self._offset_ns is not None and 0 <= self._offset_ns < CLOCKS_AGREE_NS:
+                self._latencies.add("stamp_to_answer", stamp_to_answer_ns)
+
+    def snapshot(
+        self, status: Status, *, now_ns: int, clock_ns: int, lost: tuple[int, bool], stamps_missing: bool
+    ) -> Snapshot:
+        """Everything at this moment: `now_ns` by the monotonic clock, `clock_ns` by the node's."""
+        with self._lock:
+            return Snapshot(
+                state=status.state,
+                message=status.message,
+                target_id=status.target_id,
+                class_id=status.class_id,
+                score=status.score,
+                image_stamp_ns=status.image_stamp_ns,
+                answer_age_s=_seconds(status.image_stamp_ns or None, clock_ns),
+                seen_s=_seconds(status.seen_at_ns, now_ns),
+                received=self._received,
+                tracked=self._tracked,
+                waiting=self._waiting,
+                dropped=MappingProxyType(dict(self._dropped)),
+                lost=lost[0],
+                lost_is_estimated=lost[1],
+                rate_hz=self._rate_hz(),
+                silent_s=_seconds(self._arrivals_ns[-1] if self._arrivals_ns else None, now_ns),
+                clock_offset_ms=math.nan if self._offset_ns is None else self._offset_ns / 1e6,
+                stamps_missing=stamps_missing,
+                jumps=self._jumps,
+                errors=self._errors,
+                last_error=self._last_error,
+                **self._latencies.percentiles(),
+            )
+
+    def _rate_hz(self) -> float:
+        span_ns = self._arrivals_ns[-1] - self._arrivals_ns[0] if self._arrivals_ns else 0
+        return (len(self._arrivals_ns) - 1) / span_ns * 1e9 if span_ns else math.nan
+
+
+def _seconds(since_ns: int | None, now_ns: int) -> float:
+    return math.nan if since_ns is None else (now_ns - since_ns) / 1e9
+
+
+def _percentiles(values_ms: deque[float]) -> Percentiles:
+    if not values_ms:
+        return Percentiles(p50=math.nan, p95=math.nan, p99=math.nan, count=0)
+    p50, p95, p99 = (float(value) for value in np.percentile(values_ms, (50, 95, 99)))
+    return Percentiles(p50=p50, p95=p95, p99=p99, count=len(values_ms))

@@ -1,0 +1,105 @@
+"""One named target: its place in the stream, its time, its state; and the answer made of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
+from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.stats import Status
+from stm_tracker_ros.engine.target_state import State, TargetState
+from stm_tracker_ros.engine.timeline import Timeline
+
+MessageT = TypeVar("MessageT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(Generic[MessageT]):
+    """One tracked frame, ready to publish.
+
+    message: the image as it was offered; its header belongs into every output.
+    stamp_ns: its stamp (the arrival where the stamp was 0).
+    result: what the tracker says, also while `state` says that it is not to be trusted.
+    state: TRACKING, UNCERTAIN or LOST; `state.has_valid_box` decides whether the box goes out.
+    gap: frames lost or dropped since the frame tracked before.
+    """
+
+    message: MessageT
+    stamp_ns: int
+    result: Result
+    state: State
+    target_id: str
+    class_id: str
+    gap: int
+
+
+class Follower:
+    """Knows everything of a target that the tracker does not; lives from set_target to the next one."""
+
+    def __init__(
+        self, target_id: str, class_id: str, first: Offered[MessageT], result: Result, config: StateConfig
+    ) -> None:
+        """Named on the frame `first`, where the tracker answered `result`."""
+        self.timeline = Timeline(first.stamp_ns)
+        self._ids = target_id, class_id
+        self._state = TargetState(config, first.stamp_ns)
+        self._position = first.position
+        self._score = result.score
+        self._image_stamp_ns = first.stamp_ns
+        self._seen_at_ns = first.received_ns
+
+    def has_passed(self, offered: Offered[MessageT]) -> bool:
+        """Whether the tracker has seen this frame, or a later one of the stream."""
+        return offered.position <= self._position
+
+    def frame(self, offered: Offered[MessageT], image: Pixels | ImageView) -> Frame:
+        """The next frame as the tracker gets it: rising stamps, and what was missed since the one before."""
+        gap = offered.position - self._position - 1
+        frame = Frame(image=image, stamp_ns=self.timeline.advance(offered.stamp_ns), gap=gap)
+        self._position = offered.position
+        return frame
+
+    def answer(self, offered: Offered[MessageT], frame: Frame, result: Result) -> Answer[MessageT]:
+        """The answer of the tracker to that frame, judged."""
+        state = self._state.update(result.score, frame.stamp_ns)
+        self._score, self._image_stamp_ns = result.score, offered.stamp_ns
+        if state is State.TRACKING:
+            self._seen_at_ns = offered.received_ns
+        target_id, class_id = self._ids
+        return Answer(
+            message=offered.message,
+            stamp_ns=offered.stamp_ns,
+            result=result,
+            state=state,
+            target_id=target_id,
+            class_id=class_id,
+            gap=frame.gap,
+        )
+
+    def status(self, *, paused: bool) -> Status:
+        """Where the target stands."""
+        return Status(
+            state=State.PAUSED if paused else self._state.state,
+            target_id=self._ids[0],
+            class_id=self._ids[1],
+            score=self._score,
+            image_stamp_ns=self._image_stamp_ns,
+            seen_at_ns=self._seen_at_ns,
+        )
+
+    def reconfigure(self, config: StateConfig) -> None:
+        """Judge by other settings from the next frame on."""
+        self._state.config = config
+
+
+def check_result(result: Result) -> Result:
+    """The result itself. Raises StmTrackerError if box or score are not what protocol.py promises."""
+    if not all(map(math.isfinite, result.box)) or not 0 <= result.score <= 1:
+        raise StmTrackerError(
+            f"tracker answered box {tuple(result.box)} with score {result.score}; allowed are finite boxes and [0, 1]"
+        )
+    return result

@@ -1,0 +1,68 @@
+"""What happens to a message before it waits: its place in the stream, its stamp, its entry in the history."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Generic, TypeVar
+
+from stm_tracker_ros.engine.config import HistoryConfig
+from stm_tracker_ros.engine.history import History, Offered
+from stm_tracker_ros.engine.loss import LossCounter
+
+MessageT = TypeVar("MessageT")
+logger = logging.getLogger(__name__)
+
+
+class Intake(Generic[MessageT]):
+    """Thread-safe; nothing here takes long."""
+
+    def __init__(self, config: HistoryConfig) -> None:
+        self.stamps_missing = False
+        self._config = config
+        self._lock = threading.Lock()
+        self._loss = LossCounter()
+        self._received = 0
+        self._history: History[MessageT] = History(config)
+
+    def admit(
+        self, message: MessageT, *, stamp_ns: int, arrival_ns: int, nbytes: int, sequence: int | None
+    ) -> Offered[MessageT]:
+        """The message with its place in the stream; the arrival stands for a stamp of 0, with one warning."""
+        if stamp_ns == 0:
+            self._warn_of_missing_stamps()
+            stamp_ns = arrival_ns
+        with self._lock:
+            self._received += 1
+            frame = Offered(
+                message=message,
+                stamp_ns=stamp_ns,
+                arrival_ns=arrival_ns,
+                received_ns=time.perf_counter_ns(),
+                nbytes=nbytes,
+                position=self._received + self._loss.add(sequence, stamp_ns, arrival_ns),
+            )
+            self._history.add(frame)
+        return frame
+
+    @property
+    def lost(self) -> tuple[int, bool]:
+        """Frames lost before us, and whether they are estimated."""
+        with self._lock:
+            return self._loss.total, self._loss.estimated
+
+    def find(self, stamp_ns: int, tolerance_ms: float) -> tuple[Offered[MessageT] | None, int]:
+        """The frame of that stamp (0 = newest), if it is kept; and how many frames are kept."""
+        with self._lock:
+            return self._history.find(stamp_ns, round(tolerance_ms * 1e6)), len(self._history)
+
+    def forget(self) -> None:
+        """Empty the history."""
+        with self._lock:
+            self._history = History(self._config)
+
+    def _warn_of_missing_stamps(self) -> None:
+        if not self.stamps_missing:
+            logger.warning("images come with stamp 0: their arrival stands for it; set header.stamp in the camera")
+        self.stamps_missing = True
