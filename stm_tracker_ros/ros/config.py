@@ -1,0 +1,47 @@
+"""The node's own settings; those of engine and tracker join them as parameters in `params.py`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.ros.qos import CHOICES
+
+# Two torch threads on a busy two-core machine are ten times slower than one: leave a core to the middleware.
+_THREADS = max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerChoice:
+    """Which tracker; its own settings stand beside these, as `tracker.memory.history` and the like."""
+
+    name: str = setting("stmtrack_lite", "name of the tracker")
+    weights: str = setting("", "weights file (safetensors); empty = the shipped ones")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeConfig:
+    """Settings of the node."""
+
+    tracker: TrackerChoice = section(TrackerChoice)
+    autostart: bool = setting(True, "configure and activate by itself; false where a launch file drives transitions")
+    device: str = setting("auto", "auto (a GPU where there is one), cpu or cuda:N")
+    threads: int = setting(_THREADS, "threads of one tracker step on the CPU", low=1, high=256)
+    qos: str = setting(
+        "auto",
+        "of the image subscription; auto = reliable where every publisher offers it, else best effort",
+        choices=CHOICES,
+    )
+    qos_depth: int = setting(
+        1, "images that the middleware keeps for us; raise it with policy every_frame", low=1, high=10000
+    )
+    silent_after_s: float = setting(2.0, "time without images after which the node says why", low=0.1, high=3600)
+    status_rate_hz: float = setting(10.0, "rate of ~/status, images or not", low=0.1, high=100)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu or cuda:N")

@@ -1,0 +1,124 @@
+"""Between the engine's vocabulary and ROS messages, both ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
+from visualization_msgs.msg import Marker, MarkerArray
+
+from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.core.errors import FrameError, TargetError
+from stm_tracker_ros.core.types import Box, Frame, Pixels, Result
+from stm_tracker_ros.engine.set_target import TargetRequest
+from stm_tracker_ros.ros import convert
+
+_NS_PER_S = 1_000_000_000
+
+
+def to_ns(stamp: Time) -> int:
+    """Nanoseconds of a stamp."""
+    return int(stamp.sec) * _NS_PER_S + int(stamp.nanosec)
+
+
+def to_time(stamp_ns: int) -> Time:
+    """The stamp of these nanoseconds."""
+    return Time(sec=stamp_ns // _NS_PER_S, nanosec=stamp_ns % _NS_PER_S)
+
+
+def detection(header: Header, result: Result, *, target_id: str, class_id: str) -> Detection2D:
+    """One detection; rotated where the tracker says how, else theta is 0. Its pose is unused: identity."""
+    message = Detection2D(header=header, id=target_id, bbox=_bounding_box(result))
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = class_id, float(result.score)
+    message.results.append(hypothesis)
+    return message
+
+
+def detections(header: Header, found: Sequence[Detection2D]) -> Detection2DArray:
+    """The array of one frame."""
+    return Detection2DArray(header=header, detections=list(found))
+
+
+def outline(
+    header: Header, result: Result, *, width: int, height: int, color: tuple[float, float, float]
+) -> MarkerArray:
+    """The box as a line in the optical frame, 1 m ahead, for a camera whose focal length is its image's width.
+
+    Until camera_info is used this is a picture of the box, not a place in the world.
+    """
+    marker = Marker(header=header, ns="target", type=Marker.LINE_STRIP, action=Marker.ADD)
+    marker.scale.x = 0.004
+    marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
+    x, y, box_width, box_height = result.box
+    corners = ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
+    places = ((x + i * box_width - width / 2, y + j * box_height - height / 2) for i, j in corners)
+    marker.points = [Point(x=across / width, y=down / width, z=1.0) for across, down in places]
+    return MarkerArray(markers=[marker])
+
+
+def no_outline(header: Header) -> MarkerArray:
+    """Takes the outline away."""
+    return MarkerArray(markers=[Marker(header=header, ns="target", action=Marker.DELETEALL)])
+
+
+def request_of_service(request: SetTarget.Request) -> TargetRequest:
+    """What the operator asks for. Raises TargetError for a mask that cannot be read."""
+    return TargetRequest(
+        box=_box(request.box),
+        mask=_mask(request.mask),
+        stamp_ns=to_ns(request.stamp),
+        id=request.id,
+        class_id=request.class_id,
+    )
+
+
+def request_of_detection(message: Detection2D) -> TargetRequest:
+    """The same from a detection; its header is that of the image on which it was drawn."""
+    return TargetRequest(
+        box=_box(message.bbox),
+        stamp_ns=to_ns(message.header.stamp),
+        id=message.id,
+        class_id=message.results[0].hypothesis.class_id if message.results else "",
+    )
+
+
+def _bounding_box(result: Result) -> BoundingBox2D:
+    message = BoundingBox2D()
+    if result.rotated is not None:
+        center_x, center_y, size_x, size_y, theta = result.rotated
+    else:
+        (center_x, center_y), (size_x, size_y), theta = result.box.center, result.box[2:], 0.0
+    message.center.position.x, message.center.position.y = float(center_x), float(center_y)
+    message.center.theta, message.size_x, message.size_y = float(theta), float(size_x), float(size_y)
+    return message
+
+
+def _box(message: BoundingBox2D) -> Box | None:
+    """The upright box around what was given; None for one of size 0 x 0."""
+    size_x, size_y, theta = message.size_x, message.size_y, message.center.theta
+    if size_x == 0 and size_y == 0:
+        return None
+    width, height = size_x, size_y
+    if theta:
+        # cos and sin of infinity raise; NaN is refused by the engine in words.
+        cos, sin = (abs(math.cos(theta)), abs(math.sin(theta))) if math.isfinite(theta) else (math.nan, math.nan)
+        width, height = size_x * cos + size_y * sin, size_x * sin + size_y * cos
+    center = message.center.position
+    return Box(center.x - width / 2, center.y - height / 2, width, height)
+
+
+def _mask(message: Image) -> Pixels | None:
+    if not message.data:
+        return None
+    try:
+        pixels = Frame(image=convert.view(message), stamp_ns=0).bgr()
+    except FrameError as error:
+        raise TargetError(f"mask: {error}") from error
+    return np.ascontiguousarray(pixels.max(axis=2))

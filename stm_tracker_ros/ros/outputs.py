@@ -1,0 +1,106 @@
+"""What a tracked frame becomes on the wire: called in the engine thread, once a frame.
+
+The publishers live as long as the node, so that none is destroyed while the engine publishes.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32
+from vision_msgs.msg import Detection2D, Detection2DArray
+from visualization_msgs.msg import MarkerArray
+
+from stm_tracker_ros import drawing
+from stm_tracker_ros.core.types import Box, Frame, Pixels
+from stm_tracker_ros.engine.engine import Answer
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros import convert, messages, qos
+
+_JPEG_QUALITY = 80
+_GREEN, _AMBER = (0.3, 0.9, 0.3), (1.0, 0.75, 0.0)
+
+
+class Outputs:
+    """Publishes answers: exactly one detections, mask (of trackers that have one) and confidence a frame."""
+
+    def __init__(self, node: Node, *, has_mask: bool) -> None:
+        def publisher(message_type: type, name: str) -> Publisher:
+            return node.create_publisher(message_type, f"~/{name}", qos.output())
+
+        self._detections = publisher(Detection2DArray, "detections")
+        self._detection = publisher(Detection2D, "detection")
+        self._confidence = publisher(Float32, "confidence")
+        self._mask = publisher(Image, "mask") if has_mask else None
+        self._overlay = publisher(Image, "overlay")
+        self._overlay_compressed = publisher(CompressedImage, "overlay/compressed")
+        self._markers = publisher(MarkerArray, "markers")
+
+    def publish(self, answer: Answer[Image]) -> None:
+        """All outputs of one frame, with the header of its image; the pictures only where somebody looks."""
+        header = answer.message.header
+        found = []
+        if answer.state.has_valid_box:
+            found = [messages.detection(header, answer.result, target_id=answer.target_id, class_id=answer.class_id)]
+        self._detections.publish(messages.detections(header, found))
+        for one in found:
+            self._detection.publish(one)
+        if self._mask is not None:
+            self._mask.publish(_mask_message(answer))
+        self._confidence.publish(Float32(data=float(answer.result.score)))
+        self._publish_pictures(answer)
+
+    def _publish_pictures(self, answer: Answer[Image]) -> None:
+        if _watched(self._markers):
+            self._markers.publish(_markers(answer))
+        raw, compressed = _watched(self._overlay), _watched(self._overlay_compressed)
+        if not (raw or compressed):
+            return
+        picture, header = _draw(answer), answer.message.header
+        if raw:
+            self._overlay.publish(convert.fill_image(Image(header=header), picture, "bgr8"))
+        if compressed:
+            self._overlay_compressed.publish(_jpeg(picture, CompressedImage(header=header, format="jpeg")))
+
+
+def _watched(publisher: Publisher) -> bool:
+    return bool(publisher.get_subscription_count())
+
+
+def _valid_box(answer: Answer[Image]) -> Box | None:
+    return answer.result.box if answer.state.has_valid_box else None
+
+
+def _mask_message(answer: Answer[Image]) -> Image:
+    image, mask = answer.message, answer.result.mask
+    if mask is None or not answer.state.has_valid_box:
+        mask = np.zeros((image.height, image.width), np.uint8)
+    return convert.fill_image(Image(header=image.header), mask, "mono8")
+
+
+def _markers(answer: Answer[Image]) -> MarkerArray:
+    image = answer.message
+    if not answer.state.has_valid_box:
+        return messages.no_outline(image.header)
+    color = _GREEN if answer.state is State.TRACKING else _AMBER
+    return messages.outline(image.header, answer.result, width=image.width, height=image.height, color=color)
+
+
+def _draw(answer: Answer[Image]) -> Pixels:
+    return drawing.draw_overlay(
+        Frame(image=convert.view(answer.message), stamp_ns=answer.stamp_ns).bgr(),
+        box=_valid_box(answer),
+        state=answer.state.name,
+        score=answer.result.score,
+        mask=answer.result.mask if answer.state.has_valid_box else None,
+        note=answer.target_id,
+    )
+
+
+def _jpeg(picture: Pixels, message: CompressedImage) -> CompressedImage:
+    _, data = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    message.data.frombytes(data.data)
+    return message

@@ -1,0 +1,115 @@
+"""ROS parameters from the typed configuration: declared with descriptors, judged by the configuration itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from stm_tracker_ros.core.config import Setting, section, settings, unknown_name, with_changes
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.engine.config import EngineConfig
+from stm_tracker_ros.ros import compat
+from stm_tracker_ros.ros.config import NodeConfig
+
+TRACKER_PREFIX = "tracker."
+# Names that rclpy declares by itself, some of them later.
+_FOREIGN = ("use_sim_time", "start_type_description_service")
+_FOREIGN_PREFIX = "qos_overrides."
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllConfig:
+    """Everything that has a parameter; `tracker` is the configuration of the chosen tracker."""
+
+    node: NodeConfig = section(NodeConfig)
+    engine: EngineConfig = section(EngineConfig)
+    tracker: Any
+
+    def settings(self) -> dict[str, Setting]:
+        """By the name of the parameter: node and engine without prefix, the tracker's behind `tracker.`."""
+        own = [*settings(self.node), *settings(self.engine), *settings(self.tracker, TRACKER_PREFIX)]
+        return {setting.name: setting for setting in own}
+
+    def changed(self, values: Mapping[str, Any]) -> AllConfig:
+        """A copy with these values by parameter name. Raises ConfigError as `with_changes` does."""
+        known = self.settings()
+        for name in values:
+            if name not in known:
+                raise ConfigError(unknown_name("parameter", name, known))
+        node, engine = _names(settings(self.node)), _names(settings(self.engine))
+        return dataclasses.replace(
+            self,
+            node=with_changes(self.node, {name: values[name] for name in values if name in node}),
+            engine=with_changes(self.engine, {name: values[name] for name in values if name in engine}),
+            tracker=with_changes(self.tracker, _behind_prefix(values, node)),
+        )
+
+
+class Parameters:
+    """Declares the parameters of a node and keeps the configuration that they say.
+
+    default_tracker_config: the tracker's name -> its default configuration; raises ConfigError for an unknown name.
+    on_change: called with the configuration after a live change, before the caller is told that it worked.
+    Raises ConfigError for an override that is unknown (the nearest name is given), of a wrong type or not allowed.
+    """
+
+    def __init__(
+        self, node: Node, default_tracker_config: Callable[[str], Any], on_change: Callable[[AllConfig], None]
+    ) -> None:
+        overrides = {name: v for name, v in compat.parameter_overrides(node).items() if not _is_foreign(name)}
+        name = overrides.get("tracker.name", NodeConfig().tracker.name)
+        self.config = AllConfig(tracker=default_tracker_config(str(name))).changed(overrides)
+        self._on_change = on_change
+        for one in self.config.settings().values():
+            node.declare_parameter(one.name, one.value, _descriptor(one), ignore_override=True)
+        node.add_on_set_parameters_callback(self._set)
+
+    def _set(self, parameters: list[Parameter]) -> SetParametersResult:
+        values = {p.name: p.value for p in parameters if not _is_foreign(p.name)}
+        try:
+            config = self.config.changed(values)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if values:
+            self.config = config
+            self._on_change(config)
+        return SetParametersResult(successful=True)
+
+
+def _descriptor(setting: Setting) -> ParameterDescriptor:
+    rule = setting.rule
+    descriptor = ParameterDescriptor(
+        name=setting.name,
+        description=rule.doc,
+        additional_constraints=rule.allowed,
+        read_only=not rule.live,
+        # rclpy refuses a whole number for a float before we are asked; with dynamic typing we judge it ourselves.
+        dynamic_typing=setting.kind is float,
+    )
+    if rule.low is not None and rule.high is not None:
+        if setting.kind is float:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(rule.low), to_value=float(rule.high))
+            ]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=int(rule.low), to_value=int(rule.high), step=1)]
+    return descriptor
+
+
+def _behind_prefix(values: Mapping[str, Any], node_names: frozenset[str]) -> dict[str, Any]:
+    prefixed = (name for name in values if name.startswith(TRACKER_PREFIX) and name not in node_names)
+    return {name.removeprefix(TRACKER_PREFIX): values[name] for name in prefixed}
+
+
+def _names(some: Iterable[Setting]) -> frozenset[str]:
+    return frozenset(setting.name for setting in some)
+
+
+def _is_foreign(name: str) -> bool:
+    return name in _FOREIGN or name.startswith(_FOREIGN_PREFIX)

@@ -1,0 +1,57 @@
+"""What has to be there before the node can run, and how to get it: messages at start, torch at configure."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+
+_MESSAGES = {
+    "vision_msgs": "sudo apt install ros-$ROS_DISTRO-vision-msgs",
+    "stm_tracker_msgs": (
+        "it is built from this repository; colcon stops at the first package.xml, so link it once beside the clone:\n"
+        "    cd WORKSPACE/src && ln -s stm_tracker_ros/stm_tracker_msgs .\n"
+        "    cd WORKSPACE && colcon build --packages-select stm_tracker_msgs && . install/setup.sh"
+    ),
+}
+_ROS_MESSAGES = ("sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "diagnostic_msgs", "visualization_msgs")
+
+
+def missing_messages() -> str:
+    """What to do about message packages that this interpreter cannot import; empty if all are there."""
+    fixes = dict.fromkeys(_ROS_MESSAGES, "sudo apt install ros-$ROS_DISTRO-common-interfaces") | _MESSAGES
+    missing = [name for name in fixes if not _importable(name)]
+    if not missing:
+        return ""
+    lines = [f"{_interpreter()} cannot import {', '.join(missing)}."]
+    return "\n".join(lines + [f"  {name}: {fixes[name]}" for name in missing])
+
+
+def missing_libraries() -> str:
+    """What to do about torch and safetensors where this interpreter cannot import them; empty if all are there."""
+    missing = [name for name in ("torch", "safetensors") if not _importable(name)]
+    if not missing:
+        return ""
+    lines = [f"{_interpreter()} cannot import {', '.join(missing)}."]
+    lines += [f"  {name}: {_library_command(name)}" for name in missing]
+    lines += [
+        "  In a virtual environment? Make it with --system-site-packages, activate it, then start the node again."
+    ]
+    return "\n".join(lines)
+
+
+def _interpreter() -> str:
+    return f"The interpreter in use, {sys.executable} (Python {platform.python_version()}),"
+
+
+def _library_command(name: str) -> str:
+    pip = f"{sys.executable} -m pip install"
+    if name != "torch":
+        return f"{pip} {name}"
+    if platform.machine() == "aarch64":
+        return f"on a Jetson NVIDIA's own wheel for its JetPack (a plain one sees no GPU); elsewhere {pip} 'torch>=2.2'"
+    return f"with a GPU {pip} 'torch>=2.2'; without one the CPU build from PyTorch's own index (README), 200 MB"
+
+
+def _importable(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None

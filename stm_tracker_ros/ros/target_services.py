@@ -1,0 +1,104 @@
+"""The operator's ways in: ~/set_target, ~/init, ~/clear_target, ~/pause.
+
+The services are coroutines in a callback group of their own: they wait for the engine without keeping the executor
+from receiving images. A future that another thread completes does not wake the executor by itself; we do.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import TypeVar
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rclpy.task import Future
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2D
+
+from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.engine.engine import Engine
+from stm_tracker_ros.engine.set_target import Code, TargetAnswer
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros import messages, qos
+
+ResultT = TypeVar("ResultT")
+_INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE activate, after configure)"
+
+
+class TargetServices:
+    """Serves them as long as the node lives; `engine` gives the running engine, None while the node is inactive."""
+
+    def __init__(self, node: Node, engine: Callable[[], Engine[Image] | None]) -> None:
+        self._node, self._engine = node, engine
+        group = ReentrantCallbackGroup()
+        node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group)
+        node.create_service(Trigger, "~/clear_target", self._clear_target, callback_group=group)
+        node.create_service(SetBool, "~/pause", self._pause, callback_group=group)
+        node.create_subscription(Detection2D, "~/init", self._init, qos.output(), callback_group=group)
+
+    async def _set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
+        engine = self._engine()
+        if engine is None:
+            return _fill(response, TargetAnswer(code=Code.INACTIVE, message=_INACTIVE))
+        try:
+            target = messages.request_of_service(request)
+        except TargetError as error:
+            return _fill(response, TargetAnswer(code=Code.MASK_SIZE, message=str(error)))
+        return _fill(response, await self._finished(engine.set_target(target)))
+
+    async def _clear_target(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        engine = self._engine()
+        response.success, response.message = False, _INACTIVE
+        if engine is not None:
+            state: State = await self._finished(engine.clear_target())
+            response.success, response.message = True, f"no target; state {state.name}"
+        return response
+
+    async def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        engine = self._engine()
+        response.success, response.message = False, _INACTIVE
+        if engine is not None:
+            state: State = await self._finished(engine.pause(request.data))
+            response.success, response.message = True, f"state {state.name}"
+        return response
+
+    def _init(self, message: Detection2D) -> None:
+        engine = self._engine()
+        if engine is None:
+            self._node.get_logger().warning(f"init: {_INACTIVE}")
+            return
+        engine.set_target(messages.request_of_detection(message)).add_done_callback(self._log_init)
+
+    def _log_init(self, future: concurrent.futures.Future[TargetAnswer]) -> None:
+        answer = future.result()
+        logger = self._node.get_logger()
+        if answer.success:
+            logger.info(f"init: {answer.message}")
+        else:
+            logger.warning(f"init: refused, {answer.code.name}: {answer.message}")
+
+    async def _finished(self, future: concurrent.futures.Future[ResultT]) -> ResultT:
+        done = Future()
+
+        def complete(_: concurrent.futures.Future[ResultT]) -> None:
+            done.set_result(None)
+            executor = self._node.executor
+            if executor is not None:
+                executor.wake()
+
+        future.add_done_callback(complete)
+        await done
+        return future.result()
+
+
+def _fill(response: SetTarget.Response, answer: TargetAnswer) -> SetTarget.Response:
+    response.success, response.code, response.message = answer.success, int(answer.code), answer.message
+    response.id, response.stamp_used = answer.id, messages.to_time(answer.stamp_used_ns)
+    response.age, response.frames_replayed = float(answer.age_s), answer.frames_replayed
+    if answer.result is not None and isinstance(answer.image, Image):
+        header = answer.image.header
+        response.detection = messages.detection(header, answer.result, target_id=answer.id, class_id=answer.class_id)
+    return response

@@ -1,0 +1,238 @@
+"""The lifecycle node: parameters, transitions, timers, and the wiring between image source, engine and outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from stm_tracker_msgs.msg import TrackerStatus
+from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
+from stm_tracker_ros.engine.engine import Engine
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros import convert, diagnostics, qos, requirements, status
+from stm_tracker_ros.ros.image_source import ImageSource
+from stm_tracker_ros.ros.logs import NodeLogHandler
+from stm_tracker_ros.ros.messages import to_ns
+from stm_tracker_ros.ros.outputs import Outputs
+from stm_tracker_ros.ros.params import AllConfig, Parameters
+from stm_tracker_ros.ros.status import NodeReport
+from stm_tracker_ros.ros.target_services import TargetServices
+from stm_tracker_ros.trackers import registry
+
+_GRAPH_CHECK_S, _DIAGNOSTICS_S = 0.5, 1.0
+
+
+class TrackerNode(LifecycleNode):
+    """Follows one target through the images of `image`.
+
+    load_tracker: name -> entry of the registry of trackers. Other arguments are those of rclpy's nodes.
+    Raises ConfigError for parameters that are unknown or not allowed.
+    """
+
+    def __init__(self, *, load_tracker: Callable[[str], Any] = registry.load, **node_arguments: Any) -> None:
+        super().__init__("stm_tracker", **node_arguments)
+        self._log_handler = NodeLogHandler(self.get_logger())
+        self._log_handler.attach()
+        self._declared = Parameters(self, lambda name: load_tracker(name).default_config, self._reconfigure)
+        config = self._declared.config.node
+        self._entry = load_tracker(config.tracker.name)
+        self._engine: Engine[Image] | None = None
+        self._idle: State | None = State.UNCONFIGURED
+        self._trouble = ""
+        self._fault = ""
+        self._frame_id = ""
+        self._facts: dict[str, str] = {}
+        self._outputs = Outputs(self, has_mask=self._entry.has_mask)
+        self._source = ImageSource(
+            self, self._take, choice=config.qos, depth=config.qos_depth, silent_after_s=config.silent_after_s
+        )
+        self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
+        # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
+        self._status = self.create_publisher(TrackerStatus, "~/status", qos.output())
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
+        self._start_timers(config.status_rate_hz)
+        self._fault_guard = self.create_guard_condition(self._handle_fault)
+        self._start_guard = self.create_guard_condition(self._start)
+        if config.autostart:
+            self._start_guard.trigger()
+
+    def close(self) -> None:
+        """Stop receiving and end the engine's thread; call it before the node is destroyed."""
+        self._source.close()
+        if self._engine is not None:
+            self._engine.stop()
+        self._log_handler.detach()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the tracker. What is missing is logged with its fix, and stays in status and diagnostics."""
+        self._trouble = "loading the tracker"
+        self._publish_status()
+        with _Logged(self, "configure"):
+            try:
+                self._engine = self._make_engine(self._declared.config)
+            except StmTrackerError as error:
+                self._trouble = f"cannot be configured: {error}"
+                self.get_logger().error(self._trouble)
+                return TransitionCallbackReturn.FAILURE
+        self._idle, self._trouble = State.INACTIVE, ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the engine, without target, and receive images."""
+        with _Logged(self, "activate"):
+            self._running().start()
+            self._source.open()
+        self._idle, self._trouble = None, ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Receive no more, end the engine's thread."""
+        self._idle = State.INACTIVE
+        with _Logged(self, "deactivate"):
+            self._source.close()
+            self._running().stop()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give the tracker back."""
+        self._idle, self._trouble, self._engine = State.UNCONFIGURED, "", None
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Whatever runs is stopped."""
+        with _Logged(self, "shut down"):
+            self._source.close()
+            if self._engine is not None:
+                self._engine.stop()
+        self._idle, self._engine = State.UNCONFIGURED, None
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured; the trouble stays in status and diagnostics."""
+        self._source.close()
+        if self._engine is not None:
+            self._engine.stop()
+        self._idle, self._engine = State.UNCONFIGURED, None
+        return TransitionCallbackReturn.SUCCESS
+
+    def report_trouble(self, text: str) -> None:
+        """Log it, and keep it in status and diagnostics until a transition succeeds."""
+        self._trouble = text
+        self.get_logger().error(text)
+
+    def _start_timers(self, status_rate_hz: float) -> None:
+        # Steady: with simulated time and nobody to publish /clock the heartbeat must go on.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1 / status_rate_hz, self._publish_status, clock=steady)
+        self.create_timer(_DIAGNOSTICS_S, self._publish_diagnostics, clock=steady)
+        self.create_timer(_GRAPH_CHECK_S, self._source.check, clock=steady)
+
+    def _make_engine(self, config: AllConfig) -> Engine[Image]:
+        missing = requirements.missing_libraries()
+        if missing:
+            raise ConfigError(missing)
+        registry.set_threads(config.node.threads)
+        weights = Path(config.node.tracker.weights) if config.node.tracker.weights else self._entry.shipped_weights
+        tracker = self._entry.from_checkpoint(weights, device=config.node.device, config=config.tracker)
+        self._facts = {
+            "tracker": self._entry.name,
+            "device": config.node.device,
+            "threads": str(config.node.threads),
+            "weights": str(weights),
+            "weights sha256": _sha256(weights),
+            "rmw": get_rmw_implementation_identifier(),
+        }
+        return Engine(
+            tracker,
+            convert=convert.view,
+            publish=self._outputs.publish,
+            on_fault=self._note_fault,
+            config=config.engine,
+            clock_ns=self._now_ns,
+            is_device_error=_is_device_error,
+        )
+
+    def _running(self) -> Engine[Image]:
+        assert self._engine is not None  # the lifecycle's order: configured before activated
+        return self._engine
+
+    def _start(self) -> None:
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _take(self, message: Image, sequence: int | None) -> None:
+        self._frame_id = message.header.frame_id
+        stamp_ns, size = to_ns(message.header.stamp), len(message.data)
+        self._running().offer(message, stamp_ns=stamp_ns, arrival_ns=self._now_ns(), nbytes=size, sequence=sequence)
+
+    def _reconfigure(self, config: AllConfig) -> None:
+        if self._engine is not None:
+            self._engine.reconfigure(config.engine)
+
+    def _note_fault(self, reason: str) -> None:
+        """Called in the engine's thread, which cannot join itself: the executor's thread does the rest."""
+        self._fault = reason
+        self._fault_guard.trigger()
+
+    def _handle_fault(self) -> None:
+        if self._idle is None:
+            self.trigger_deactivate()
+            self._idle = State.FAULT
+            self.report_trouble(f"deactivated: {self._fault}")
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _report(self) -> NodeReport:
+        snapshot = None if self._engine is None else self._engine.snapshot()
+        return NodeReport.of(self._idle, self._trouble or self._clock_trouble(), snapshot, self._source.report())
+
+    def _clock_trouble(self) -> str:
+        if self.get_parameter("use_sim_time").value and not self._now_ns():
+            return "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or set it to false"
+        return ""
+
+    def _header(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+
+    def _publish_status(self) -> None:
+        self._status.publish(status.heartbeat(self._report(), self._header()))
+
+    def _publish_diagnostics(self) -> None:
+        name, hardware_id = self.get_fully_qualified_name(), self._entry.name
+        self._diagnostics.publish(diagnostics.array(self._header(), name, hardware_id, self._report(), self._facts))
+
+
+class _Logged:
+    """Logs what leaves a transition callback: rclpy swallows it."""
+
+    def __init__(self, node: TrackerNode, transition: str) -> None:
+        self._node, self._transition = node, transition
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None and kind is not None:
+            self._node.report_trouble(f"cannot {self._transition}: {kind.__name__}: {error}; the node is unconfigured")
+
+
+def _is_device_error(error: Exception) -> bool:
+    """Out of memory and the like; recognised by name, for no torch is imported here."""
+    return any(base.__name__ in ("OutOfMemoryError", "AcceleratorError") for base in type(error).__mro__)
+
+
+def _sha256(weights: Path | None) -> str:
+    if weights is None or not weights.is_file():
+        return ""
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
