@@ -40,9 +40,10 @@ class Snapshot:
     clock_offset_ms: smallest recent (arrival - stamp); NaN before the first frame judged.
     stamps_missing: frames came with stamp 0; their arrival stands for it.
     arrival_to_answer, stamp_to_answer, track, memorize: latencies; stamp_to_answer stays empty while the clocks differ.
-    state, message: where the engine stands, and why where it is FAULT or INACTIVE after one. target_id, class_id: empty without target.
-    score, image_stamp_ns: of the last frame answered (NaN, 0 without one); answer_age_s: age of that image by the
-    node's clock now; seen_s: time since the last answer in state TRACKING (both NaN without one).
+    state, message: where the engine stands, and why where it is FAULT, or INACTIVE after one.
+    target_id, class_id: empty without target. score, image_stamp_ns: of the last frame answered (NaN, 0 without one);
+    answer_age_s: age of that image by the node's clock now; seen_s: time since the last answer in state TRACKING
+    (both NaN without one).
     jumps: times that stamps jumped. errors, last_error: bad images and failures of tracker or publisher.
     Counters run since the engine was made.
     """
