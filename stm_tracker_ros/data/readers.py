@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ NOMINAL_FPS = 30.0
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
-def frames(source: Path | str, fps: float = NOMINAL_FPS) -> Iterator[Frame]:
+def frames(source: Path | str, fps: float = NOMINAL_FPS) -> Generator[Frame, None, None]:
     """The frames of `source`: a video file, a folder of images (in order of their names), or a camera's number.
 
     Stamps are index / fps from 0 for recordings, the monotonic clock for a camera. The source is opened at once and
@@ -56,12 +56,12 @@ def stamp_of(index: int, fps: float = NOMINAL_FPS) -> int:
     return round(index * 1e9 / fps)
 
 
-def _recorded(images: Iterator[Pixels], fps: float) -> Iterator[Frame]:
+def _recorded(images: Iterator[Pixels], fps: float) -> Generator[Frame, None, None]:
     for index, image in enumerate(images):
         yield Frame(image=image, stamp_ns=stamp_of(index, fps))
 
 
-def _camera(capture: cv2.VideoCapture) -> Iterator[Frame]:
+def _camera(capture: cv2.VideoCapture) -> Generator[Frame, None, None]:
     try:
         while True:
             ok, image = capture.read()

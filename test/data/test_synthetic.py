@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.boxes import centers
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.sequence import VALIDATION
+from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, SCENES, Cover, occlusion_sequences
+
+pytestmark = pytest.mark.pure
+DATA = Path(__file__).parents[3] / "shared" / "data"
+needs_data = pytest.mark.skipif(not (DATA / "train_video").is_dir(), reason=f"no made occlusions without {DATA}")
+
+
+def test_scenes_are_never_trained_on():
+    assert set(SCENES) <= set(VALIDATION)
+    assert len(OCCLUSION_SEEDS) == 10
+
+
+def test_without_data_it_says_so(tmp_path):
+    with pytest.raises(DataError, match="holds no sequences"):
+        next(occlusion_sequences(tmp_path))
+
+
+@needs_data
+def test_every_seed_keeps_its_promises():
+    for made in occlusion_sequences(DATA):
+        full, free = made.full, made.cover == Cover.FREE
+        assert 15 <= len(full) <= 45
+        assert free[:30].all()
+        assert free[-30:].all()
+        assert len(made.images) == len(made.boxes) == len(made.cover)
+        size = np.sqrt(made.boxes[full.start - 1, 2:].prod())
+        center = centers(made.boxes)
+        assert np.linalg.norm(center[full.stop] - center[full.start - 1]) <= size
+
+
+@needs_data
+def test_the_target_is_hidden_and_the_rest_of_the_scene_is_not():
+    made = next(occlusion_sequences(DATA, [4]))
+    again = next(occlusion_sequences(DATA, [4]))
+    middle = made.full[len(made.full) // 2]
+    assert all(np.array_equal(a, b) for a, b in zip(made.images, again.images, strict=True))
+    x, y, width, height = made.boxes[middle].astype(int)
+    hidden, seen = made.images[middle], made.images[0]
+    inside = np.s_[y : y + height, x : x + width]
+    assert np.abs(hidden[inside].astype(int) - seen[inside]).mean() > 10
+    assert hidden.shape == seen.shape
