@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.boxes import centers, clip_to_image, from_center, from_mask, iou
+from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.core.types import Box
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0, 0, 10, 10), (0, 0, 10, 10), 1.0),
+        ((0, 0, 10, 10), (5, 0, 10, 10), 50 / 150),
+        ((0, 0, 4, 4), (1, 1, 2, 2), 4 / 16),
+        ((0, 0, 10, 10), (20, 20, 5, 5), 0.0),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0.0),
+        ((0, 0, -5, 10), (0, 0, 10, 10), 0.0),
+    ],
+)
+def test_iou_by_hand(first, second, expected):
+    assert iou(first, second) == pytest.approx(expected)
+    assert iou(second, first) == pytest.approx(expected)
+
+
+def test_iou_broadcasts_and_passes_nan_on():
+    found = iou([[0, 0, 2, 2], [1, 0, 2, 2], [np.nan, 0, 2, 2]], [0, 0, 2, 2])
+    np.testing.assert_allclose(found, [1, 2 / 6, np.nan])
+
+
+def test_iou_against_counted_pixels():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        boxes = rng.integers(1, 12, (2, 4))
+        drawn = np.zeros((2, 30, 30), bool)
+        for canvas, (x, y, w, h) in zip(drawn, boxes, strict=True):
+            canvas[y : y + h, x : x + w] = True
+        assert iou(*boxes) == pytest.approx((drawn[0] & drawn[1]).sum() / (drawn[0] | drawn[1]).sum())
+
+
+def test_center_and_back():
+    box = Box(3, 5, 4, 7)
+    assert box.center == (5, 8.5)
+    np.testing.assert_array_equal(centers([box, (0, 0, 1, 1)]), [[5, 8.5], [0.5, 0.5]])
+    assert from_center(*box.center, box.width, box.height) == box
+
+
+def test_box_of_a_mask_holds_every_pixel_of_it():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4, 7] = mask[11, 9] = 1
+    assert from_mask(mask) == Box(7, 4, 3, 8)
+
+
+def test_box_of_an_empty_mask_is_refused():
+    with pytest.raises(TargetError, match="empty"):
+        from_mask(np.zeros((3, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        (Box(1, 2, 3, 4), Box(1, 2, 3, 4)),
+        (Box(-2, -1, 5, 4), Box(0, 0, 3, 3)),
+        (Box(28, 18, 10, 10), Box(28, 18, 2, 2)),
+        (Box(-1e300, -1e300, 2e300, 2e300), Box(0, 0, 30, 20)),
+        (Box(40, 5, 5, 5), Box(30, 5, 0, 5)),
+    ],
+)
+def test_clip_to_image(box, expected):
+    assert clip_to_image(box, 30, 20) == expected
