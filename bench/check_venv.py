@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import rclpy
 import torch
+from vision_msgs.msg import Detection2DArray
+
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
-from vision_msgs.msg import Detection2DArray
 
 
 def main() -> None:

@@ -1,0 +1,88 @@
+"""Which room may import what (ARCHITECTURE.md): read from the source, and seen in a fresh interpreter."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.pure
+
+PACKAGE = "stm_tracker_ros"
+ROOT = Path(__file__).parents[1] / PACKAGE
+TORCH = ("torch", "torchvision", "safetensors")
+ROS = ("rclpy", "rcl_interfaces", "stm_tracker_msgs", "vision_msgs", "sensor_msgs", "std_msgs", "diagnostic_msgs")
+ROOMS = ("cli", "data", "engine", "evaluation", "parts", "ros", "trackers", "training")
+
+# Room -> what no file below it may import.
+FORBIDDEN = {
+    "core": (*TORCH, *ROS, "cv2", *(f"{PACKAGE}.{room}" for room in ROOMS)),
+    "engine": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "engine")),
+    "parts": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "parts")),
+    "trackers": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("parts", "trackers"))),
+    "data": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "evaluation", "ros", "training"))),
+    "training": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "evaluation", "ros"))),
+    "evaluation": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "ros", "training"))),
+    "ros": (*TORCH, *(f"{PACKAGE}.{room}" for room in ("cli", "evaluation", "parts", "training"))),
+}
+
+
+def imports(source: str, module: str) -> Iterator[str]:
+    """Every dotted name that `source` imports anywhere, relative ones resolved against `module`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parents, *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def is_below(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def module_name(file: Path) -> str:
+    return ".".join((PACKAGE, *file.relative_to(ROOT).with_suffix("").parts))
+
+
+def offences(folder: Path, forbidden: tuple[str, ...]) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in sorted(folder.rglob("*.py"))
+        for name in imports(file.read_text(), module_name(file))
+        if any(is_below(name, bad) for bad in forbidden)
+    ]
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_room_imports_nothing_forbidden(room: str) -> None:
+    assert list((ROOT / room).glob("*.py")), f"room {room} is gone"
+    assert offences(ROOT / room, FORBIDDEN[room]) == []
+
+
+def test_only_the_room_ros_imports_ros() -> None:
+    assert [text for text in offences(ROOT, ROS) if not text.startswith("ros/")] == []
+
+
+def test_no_tracker_imports_another() -> None:
+    folders = [folder for folder in (ROOT / "trackers").iterdir() if (folder / "__init__.py").exists()]
+    for folder in folders:
+        others = tuple(f"{PACKAGE}.trackers.{other.name}" for other in folders if other != folder)
+        assert offences(folder, others) == []
+
+
+def test_the_reader_of_imports_sees_every_kind() -> None:
+    source = "import a.b\nfrom c import d\nfrom . import e\nfrom ..f import g\ndef h():\n    import torch\n"
+    assert list(imports(source, "p.q.r")) == ["a.b", "c.d", "p.q.e", "p.f.g", "torch"]
+
+
+@pytest.mark.parametrize("module", ["", ".core.protocol", ".engine.engine", ".trackers.registry", ".cli.main"])
+def test_importing_it_loads_neither_torch_nor_ros(module: str) -> None:
+    program = f"import sys, {PACKAGE}{module}; print(*sorted({{'torch', 'rclpy'}} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
