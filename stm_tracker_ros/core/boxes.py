@@ -18,7 +18,8 @@ def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     corner_high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     overlap = np.clip(corner_high - corner_low, 0, None).prod(-1)
     union = a[..., 2:].clip(0).prod(-1) + b[..., 2:].clip(0).prod(-1) - overlap
-    return np.asarray(np.divide(overlap, union, out=np.zeros_like(union), where=union != 0))
+    ratio = np.divide(overlap, union, out=np.zeros_like(union), where=union != 0)
+    return np.asarray(np.minimum(ratio, 1))  # corners are rounded, so that equal boxes may overlap by more than all
 
 
 def centers(boxes: ArrayLike) -> Boxes:

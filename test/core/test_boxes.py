@@ -26,6 +26,12 @@ def test_iou_by_hand(first, second, expected):
     assert iou(second, first) == pytest.approx(expected)
 
 
+def test_iou_of_equal_boxes_is_never_above_1():
+    boxes = np.random.default_rng(0).random((1000, 4)) * 100 + 1
+    assert (iou(boxes, boxes) <= 1).all()
+    np.testing.assert_allclose(iou(boxes, boxes), 1)
+
+
 def test_iou_broadcasts_and_passes_nan_on():
     found = iou([[0, 0, 2, 2], [1, 0, 2, 2], [np.nan, 0, 2, 2]], [0, 0, 2, 2])
     np.testing.assert_allclose(found, [1, 2 / 6, np.nan])
