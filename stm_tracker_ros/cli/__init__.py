@@ -1,1 +1,1 @@
-"""One file a command; argument parsing only."""
+"""The command line: parsing of arguments only, one file a command."""

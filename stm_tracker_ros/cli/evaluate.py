@@ -1,0 +1,164 @@
+"""`stm_tracker evaluate`: measure a tracker on annotated videos, or on made occlusions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stm_tracker_ros.cli.options import (
+    LoadedTracker,
+    add_tracker_options,
+    load_tracker,
+    make_folder,
+    rate,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from stm_tracker_ros.data.sequence import Sequence
+
+SUMMARY_NAME = "summary.json"
+
+EPILOG = """\
+reads  DIR/<source>/<sequence>/video.mp4 and groundtruth.txt (a line x,y,w,h a frame; nan,nan,nan,nan = absent)
+writes to the folder of --out:
+  <source>/<sequence>/trajectory.csv     frame,stamp_ns,x,y,width,height,score,state
+  <source>/<sequence>/milliseconds.csv   track + memorize of every frame, decoding excluded
+  summary.json                           figures of all, of groups (aerial, tiny, long) and of every sequence
+Ctrl-C keeps the finished sequences; the same command goes on from there.
+
+examples:
+  stm_tracker evaluate --data ../shared/data/eval --out report --threads 1
+  stm_tracker evaluate --data ../shared/data/eval --out quick --sequences Bolt,UAVDT/S0310 --max-frames 100
+  stm_tracker evaluate --data ../shared/data/eval --out flight --real-time --fps 30
+  stm_tracker evaluate --data ../shared/data --out occlusions --occlusions
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure a tracker on annotated videos",
+        description="One-pass evaluation: every sequence once, started from its first true box.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sequences")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--sequences", metavar="A,B", help="these only, by name or source/name")
+    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each only")
+    parser.add_argument("--fps", type=rate, default=30.0, help="rate that the stamps follow (default: %(default)g)")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--real-time", action="store_true", help="a simulated camera of --fps does not wait for the tracker"
+    )
+    mode.add_argument(
+        "--occlusions",
+        action="store_true",
+        help="made occlusions instead: does it still say TRACKING when the target is covered? DIR holds train_video/",
+    )
+    add_tracker_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate; 0 when all sequences are done, 130 when interrupted (what is finished has been scored)."""
+    from stm_tracker_ros.data.sequence import read_sequences
+    from stm_tracker_ros.evaluation.run_settings import claim
+
+    names = args.sequences.split(",") if args.sequences else None
+    sequences = [] if args.occlusions else read_sequences(args.data, names)
+    loaded = load_tracker(args)
+    settings = _settings(args, loaded)
+    claim(make_folder(args.out), settings)
+    if args.occlusions:
+        return _evaluate_occlusions(args, loaded, settings)
+    status = _until_interrupted(lambda: _run_all(args, loaded, sequences))
+    if any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
+        _report(args, settings, sequences)
+    return status
+
+
+def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]:
+    return {
+        "tracker": loaded.name,
+        "weights": None if loaded.weights is None else loaded.weights.name,
+        "weights_sha256": None if loaded.weights is None else _sha256(loaded.weights),
+        "settings": dict(loaded.changes),
+        "device": loaded.device,
+        "threads": loaded.threads,
+        "data": str(args.data),
+        "fps": args.fps,
+        "max_frames": args.max_frames,
+        "real_time": args.real_time,
+    }
+
+
+def _sha256(weights: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def _until_interrupted(work: Callable[[], None]) -> int:
+    try:
+        work()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run_all(args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Sequence]) -> None:
+    from stm_tracker_ros.evaluation.one_pass import one_pass
+
+    steps = one_pass(
+        loaded.tracker,
+        sequences,
+        args.out,
+        state_config=loaded.state_config,
+        fps=args.fps,
+        max_frames=args.max_frames,
+        real_time=args.real_time,
+    )
+    _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in sequences))
+
+
+def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
+    from tqdm import tqdm
+
+    done_before: dict[str, int] = {}
+    with tqdm(total=total, desc="evaluate", unit="frame") as bar:
+        for name, done in steps:
+            bar.set_postfix_str(name, refresh=False)
+            bar.update(done - done_before.get(name, 0))
+            done_before[name] = done
+
+
+def _report(args: argparse.Namespace, settings: Mapping[str, Any], sequences: list[Sequence]) -> None:
+    from stm_tracker_ros.evaluation.report import summarise, table
+
+    summary = summarise(args.out, sequences, args.max_frames)
+    _write(args.out / SUMMARY_NAME, {**settings, **summary})
+    print(table(summary))
+    print(f"{args.out / SUMMARY_NAME}")
+
+
+def _evaluate_occlusions(args: argparse.Namespace, loaded: LoadedTracker, settings: Mapping[str, Any]) -> int:
+    from stm_tracker_ros.evaluation.occlusions import occlusion_table, run_occlusions, summarise_occlusions
+
+    scores: list[Any] = []
+    run_all = run_occlusions(loaded.tracker, args.data, args.out, state_config=loaded.state_config)
+    status = _until_interrupted(lambda: scores.extend(run_all))
+    if scores:
+        summary = summarise_occlusions(scores)
+        _write(args.out / SUMMARY_NAME, {**settings, **summary})
+        print(occlusion_table(summary))
+    return status
+
+
+def _write(path: Path, summary: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")

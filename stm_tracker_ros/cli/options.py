@@ -1,0 +1,135 @@
+"""Options that every command with a tracker takes, and the tracker that they ask for.
+
+Only parsing happens on import: torch and the trackers are loaded when a command runs, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.engine.config import StateConfig
+
+DEFAULT_TRACKER = "stmtrack_lite"
+STATE_PREFIX = "state."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedTracker:
+    """A tracker ready to run, and what a report says of it. weights: None for a tracker that has none."""
+
+    tracker: Tracker
+    name: str
+    weights: Path | None
+    device: str
+    threads: int
+    changes: Mapping[str, str]
+    state_config: StateConfig
+
+
+def add_tracker_options(parser: argparse.ArgumentParser) -> None:
+    """Add --tracker, --weights, --set, --device and --threads."""
+    group = parser.add_argument_group("tracker")
+    group.add_argument(
+        "--tracker", default=DEFAULT_TRACKER, metavar="NAME", help="which one follows (default: %(default)s)"
+    )
+    group.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those that came with it)")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="changes",
+        help="change a setting by its dotted name, such as memory.history=6 or state.lost_score=0.3; may be repeated",
+    )
+    group.add_argument("--device", default="cpu", help="cpu, cuda:0, ... or auto (default: %(default)s)")
+    group.add_argument(
+        "--threads", type=whole_number, metavar="N", help="threads of the network (default: all cores but one)"
+    )
+
+
+def load_tracker(args: argparse.Namespace) -> LoadedTracker:
+    """The tracker that the options ask for. Raises ConfigError, CheckpointError, DeviceError."""
+    from stm_tracker_ros.trackers import registry
+
+    entry = registry.load(args.tracker)
+    tracker_changes, state_changes = _split(parse_changes(args.changes))
+    threads = args.threads or default_threads()
+    registry.set_threads(threads)
+    config = with_changes(entry.default_config, tracker_changes)
+    tracker = entry.from_checkpoint(args.weights, device=args.device, config=config)
+    return LoadedTracker(
+        tracker=tracker,
+        name=args.tracker,
+        weights=args.weights or entry.shipped_weights,
+        device=args.device,
+        threads=threads,
+        changes=parse_changes(args.changes),
+        state_config=with_changes(StateConfig(), state_changes),
+    )
+
+
+def default_threads() -> int:
+    """All cores that this process may use, but one: the camera needs one as well."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def parse_changes(texts: list[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a mapping; the last one of a name counts. Raises ConfigError for a text without '='."""
+    changes = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--set {text!r} has no name and value; allowed is NAME=VALUE, such as memory.history=6")
+        changes[name] = value
+    return changes
+
+
+def parse_box(text: str) -> Box:
+    """The text x,y,width,height in pixels as a box; an argparse type."""
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no box; allowed is x,y,width,height in pixels") from None
+    return Box(x, y, width, height)
+
+
+def whole_number(text: str) -> int:
+    """The text as a number from 1 on; an argparse type."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are whole numbers from 1 on")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """The text as frames a second above 0; an argparse type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are frames a second above 0")
+    return value
+
+
+def make_folder(path: Path) -> Path:
+    """`path`, made with its parents if needed. Raises DataError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"folder {path} cannot be made: {error}") from None
+    return path
+
+
+def _split(changes: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Changes of the tracker, and those of the target's state without their prefix."""
+    state = {k[len(STATE_PREFIX) :]: v for k, v in changes.items() if k.startswith(STATE_PREFIX)}
+    return {k: v for k, v in changes.items() if not k.startswith(STATE_PREFIX)}, state

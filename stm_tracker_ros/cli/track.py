@@ -1,0 +1,101 @@
+"""`stm_tracker track`: follow a target through a video, a folder of images or a camera, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stm_tracker_ros.cli.options import (
+    LoadedTracker,
+    add_tracker_options,
+    load_tracker,
+    make_folder,
+    parse_box,
+    rate,
+    whole_number,
+)
+from stm_tracker_ros.core.types import Frame, Pixels, Target
+
+if TYPE_CHECKING:
+    from stm_tracker_ros.evaluation.runner import Step
+
+EPILOG = """\
+writes to the folder of --out:
+  trajectory.csv   frame,stamp_ns,x,y,width,height,score,state; row 0 is the given box; the raw box also while LOST
+  overlay.mp4      the video with box, state and score drawn (the box only while it is TRACKING or UNCERTAIN)
+
+examples:
+  stm_tracker track flight.mp4 --box 120,80,40,30 --out run
+  stm_tracker track images/ --box 10,20,64,48 --fps 10 --out run --set memory.history=6
+  stm_tracker track 0 --box 300,200,80,80 --out run          camera 0, until Ctrl-C
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "track",
+        help="follow a target through a video, images or a camera, without ROS",
+        description="Follow the target that --box names on the first frame.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", metavar="VIDEO|DIR_OF_IMAGES|CAMERA", help="file, folder or number of a camera")
+    parser.add_argument("--box", type=parse_box, required=True, metavar="X,Y,W,H", help="target on the first frame")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument(
+        "--fps",
+        type=rate,
+        default=30.0,
+        help="rate of a recording; containers often lie about theirs (default: %(default)g); a camera has its own",
+    )
+    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="stop after N frames")
+    add_tracker_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track; 0 at the end of the stream."""
+    from stm_tracker_ros.data.readers import frames
+
+    stream = frames(args.source, args.fps)
+    loaded = load_tracker(args)
+    folder = make_folder(args.out)
+    with closing(stream):
+        count = _follow(loaded, islice(stream, args.max_frames), Target(box=args.box), folder, args.fps)
+    print(f"{count} frames; {folder / 'trajectory.csv'}, {folder / 'overlay.mp4'}")
+    return 0
+
+
+def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, folder: Path, fps: float) -> int:
+    from tqdm import tqdm
+
+    from stm_tracker_ros.evaluation.runner import follow
+    from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, TrajectoryWriter
+    from stm_tracker_ros.video_writer import VideoWriter
+
+    count = 0
+    steps: Iterable[Step] = follow(loaded.tracker, stream, target, loaded.state_config)
+    # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
+    with TrajectoryWriter(folder / TRAJECTORY_NAME) as rows, VideoWriter(folder / "overlay.mp4", fps) as video:
+        for step in tqdm(steps, desc="track", unit="frame"):
+            rows.write(step.row)
+            video.write(_picture(step))
+            count += 1
+    return count
+
+
+def _picture(step: Step) -> Pixels:
+    from stm_tracker_ros.drawing import draw_overlay
+
+    return draw_overlay(
+        step.frame.bgr(),
+        box=step.box if step.state.has_valid_box else None,
+        state=step.state.name,
+        score=step.result.score,
+        mask=step.result.mask if step.state.has_valid_box else None,
+    )

@@ -1,0 +1,59 @@
+"""`stm_tracker train`: train the weights of a tracker."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stm_tracker_ros.cli.options import default_threads, make_folder, parse_changes, whole_number
+
+EPILOG = """\
+writes to the folder of --out: checkpoints, a log, a curve as PNG, and the weights as safetensors.
+A run that was interrupted goes on from its last checkpoint when the same command is given again.
+
+examples:
+  stm_tracker train stmtrack_lite --data ../shared/data --out training/run1
+  stm_tracker train stmtrack_lite --data ../shared/data --out training/run2 --device cuda:0 --set seed=1
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train the weights of a tracker; resumes by itself",
+        description="Train by a recipe.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="name of the recipe: that of the tracker, as stmtrack_lite")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda:0, ... (default: %(default)s)")
+    parser.add_argument("--threads", type=whole_number, metavar="N", help="threads (default: all cores but one)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="changes",
+        help="change a setting of the recipe by its dotted name; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train to the end of the recipe; 0 then."""
+    changes = parse_changes(args.changes)
+    # A run takes hours: it is loaded only after everything cheap has been judged.
+    from stm_tracker_ros.training import recipes
+
+    recipes.run(
+        args.recipe,
+        data=args.data,
+        out=make_folder(args.out),
+        device=args.device,
+        threads=args.threads or default_threads(),
+        changes=changes,
+    )
+    return 0

@@ -1,0 +1,38 @@
+"""One-pass evaluation: every sequence once, from its first frame to its last, trajectories on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.data.readers import NOMINAL_FPS
+from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.evaluation.realtime import fly_sequence
+from stm_tracker_ros.evaluation.runner import is_finished, run_sequence
+
+
+def one_pass(
+    tracker: Tracker,
+    sequences: list[Sequence],
+    out: Path,
+    *,
+    state_config: StateConfig,
+    fps: float = NOMINAL_FPS,
+    max_frames: int | None = None,
+    real_time: bool = False,
+) -> Iterator[tuple[str, int]]:
+    """Run the tracker over all sequences; yields the sequence's name and how many of its frames are done.
+
+    Results go to `out`/<source>/<sequence>/. Sequences finished there before are passed over: their count comes at
+    once. With `real_time` the tracker flies behind a simulated camera of `fps` (evaluation/realtime.py).
+    """
+    run = fly_sequence if real_time else run_sequence
+    for sequence in sequences:
+        folder, count = out / sequence.name, len(sequence.boxes[:max_frames])
+        if is_finished(folder, count):
+            yield sequence.name, count
+            continue
+        for index in run(tracker, sequence, folder, state_config=state_config, fps=fps, max_frames=max_frames):
+            yield sequence.name, index + 1

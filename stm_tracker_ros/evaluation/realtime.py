@@ -1,0 +1,159 @@
+"""Evaluate as you fly: any tracker behind a simulated camera, with the node's own one-slot rule and drop policy.
+
+The camera's clock is simulated, the tracker's work is real: while it is busy, frames pass by, and of those that wait
+the newest one is taken, as in the node. So a tracker that is too slow loses what it would lose on the robot.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.core.types import Frame, Target
+from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
+from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Skip
+from stm_tracker_ros.engine.target_state import TargetState
+from stm_tracker_ros.evaluation.speed import percentiles
+from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, Row, write_times, write_trajectory
+
+FLIGHT_NAME = "flight.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealTimeRun:
+    """rows: one a frame of the camera; those of dropped frames hold the last answer.
+
+    busy_ms: track and memorize of every tracked frame but the first. latencies_ms: from the stamp of such a frame to
+    its answer. drops: frames by reason.
+    """
+
+    rows: tuple[Row, ...]
+    busy_ms: tuple[float, ...]
+    latencies_ms: tuple[float, ...]
+    drops: dict[DropReason, int]
+
+
+def fly(
+    tracker: Tracker,
+    stream: Iterator[Frame],
+    target: Target,
+    *,
+    state_config: StateConfig,
+    max_age_ms: float = 0.0,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
+) -> RealTimeRun:
+    """Follow the target through `stream`, whose stamps are the camera's clock; the first frame waits for init.
+
+    max_age_ms: as the node's parameter, 0 = off. clock_ns: what the tracker's work is measured with.
+    """
+    flight = _Flight(tracker, next(stream), target, state_config, DropPolicy(max_age_ms), clock_ns)
+    waiting: Frame | None = None
+    for frame in stream:
+        if waiting is not None and flight.free_ns <= frame.stamp_ns:
+            flight.handle(waiting)
+            waiting = None
+        if waiting is not None:
+            flight.drop(waiting, DropReason.SUPERSEDED)
+        waiting = frame
+    if waiting is not None:
+        flight.handle(waiting)
+    return flight.log()
+
+
+def fly_sequence(
+    tracker: Tracker,
+    sequence: Sequence,
+    folder: Path,
+    *,
+    state_config: StateConfig,
+    fps: float = NOMINAL_FPS,
+    max_frames: int | None = None,
+) -> Iterator[int]:
+    """As runner.run_sequence, behind a camera of `fps`; yields the last index when it has landed.
+
+    Beside trajectory and times it writes flight.json: frames tracked, frames dropped by reason, latency in ms.
+    """
+    count = len(sequence.boxes[:max_frames])
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(frames(sequence.video, fps)) as stream:
+        run = fly(tracker, islice(stream, count), Target(box=sequence.first_box), state_config=state_config)
+    if len(run.rows) != count:
+        raise DataError(f"{sequence.video} has {len(run.rows)} frames and {count} boxes; allowed is one for every box")
+    log = {"tracked": len(run.busy_ms), "dropped": run.drops, "latency_ms": percentiles(run.latencies_ms)}
+    (folder / FLIGHT_NAME).write_text(json.dumps(log, indent=1) + "\n", encoding="ascii")
+    write_times(folder / TIMES_NAME, np.array(run.busy_ms))
+    write_trajectory(folder / TRAJECTORY_NAME, run.rows)
+    yield count - 1
+
+
+class _Flight:
+    """The simulated clock and what has happened so far."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        first: Frame,
+        target: Target,
+        state_config: StateConfig,
+        policy: DropPolicy,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        result = tracker.init(first, target)
+        self.free_ns = first.stamp_ns
+        """When the tracker can take the next frame, by the camera's clock."""
+        self._tracker, self._policy, self._clock_ns = tracker, policy, clock_ns
+        self._states = TargetState(state_config, first.stamp_ns)
+        self._rows: list[Row] = []
+        self._busy_ms: list[float] = []
+        self._latencies_ms: list[float] = []
+        self._drops: Counter[DropReason] = Counter()
+        self._gap = 0
+        box = result.box if target.box is None else target.box
+        self._note(first, Row(frame=0, stamp_ns=0, box=box, score=result.score, state=self._states.state.name))
+
+    def handle(self, frame: Frame) -> None:
+        """Judge the frame at the moment when it is taken from the slot; track it, or drop it."""
+        now_ns = max(self.free_ns, frame.stamp_ns)
+        verdict = self._policy.judge(stamp_ns=frame.stamp_ns, arrival_ns=frame.stamp_ns, now_ns=now_ns)
+        if isinstance(verdict, Skip):
+            self.drop(frame, verdict.reason)
+            return
+        started_ns = self._clock_ns()
+        result = self._tracker.track(replace(frame, gap=self._gap))
+        answered_ns = self._clock_ns()
+        self._tracker.memorize()
+        busy_ns = self._clock_ns() - started_ns
+        self.free_ns = now_ns + busy_ns
+        self._busy_ms.append(busy_ns / 1e6)
+        self._latencies_ms.append((now_ns + answered_ns - started_ns - frame.stamp_ns) / 1e6)
+        self._gap = 0
+        state = self._states.update(result.score, frame.stamp_ns)
+        self._note(frame, Row(frame=0, stamp_ns=0, box=result.box, score=result.score, state=state.name))
+
+    def drop(self, frame: Frame, reason: DropReason) -> None:
+        self._drops[reason] += 1
+        self._gap += 1
+        self._note(frame, self._rows[-1])
+
+    def log(self) -> RealTimeRun:
+        return RealTimeRun(
+            rows=tuple(self._rows),
+            busy_ms=tuple(self._busy_ms),
+            latencies_ms=tuple(self._latencies_ms),
+            drops=dict(self._drops),
+        )
+
+    def _note(self, frame: Frame, answer: Row) -> None:
+        self._rows.append(replace(answer, frame=len(self._rows), stamp_ns=frame.stamp_ns))

@@ -1,0 +1,91 @@
+"""Scoring: from trajectories on disk and true boxes to figures, per sequence, per group and over all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Rows
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
+from stm_tracker_ros.evaluation.speed import percentiles
+from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, read_times, read_trajectory
+
+GROUPS = ("aerial", "tiny", "long")
+FIGURES = ("success_auc", "precision_20", "norm_precision", "ao", "sr50", "sr75")
+TABLE_COLUMNS = (*FIGURES, "p20", "p50", "p95", "p99")
+
+
+def summarise(out: Path, sequences: Iterable[Sequence], max_frames: int | None = None) -> dict[str, Any]:
+    """Score every sequence whose trajectory is in `out`; means over sequences, times over all their frames.
+
+    Raises DataError if there is none.
+    """
+    finished = [s for s in sequences if (out / s.name / TRAJECTORY_NAME).is_file()]
+    if not finished:
+        raise DataError(f"{out} holds no finished trajectory; allowed is one or more")
+    times_ms = {s.name: read_times(out / s.name / TIMES_NAME) for s in finished}
+    scores = {s.name: _score_sequence(out, s, max_frames, times_ms[s.name]) for s in finished}
+    members = {group: [s.name for s in finished if group in s.groups] for group in GROUPS}
+    return {
+        **_mean(list(scores), scores, times_ms),
+        **_flight(out, finished),
+        "groups": {group: _mean(names, scores, times_ms) for group, names in members.items() if names},
+        "sequences": scores,
+    }
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """The summary as text: a line for every sequence, then the groups, then all."""
+    width = max(len(name) for name in summary["sequences"])
+    head = f"{'':{width}} {'frames':>7} " + " ".join(f"{name:>14}" for name in TABLE_COLUMNS)
+    lines = [_line(name, row, width) for name, row in summary["sequences"].items()]
+    lines += ["", *(_line(name, row, width) for name, row in summary["groups"].items())]
+    return "\n".join([head, *lines, _line("all", summary, width)])
+
+
+def _score_sequence(
+    out: Path, sequence: Sequence, max_frames: int | None, times_ms: NDArray[np.float64]
+) -> dict[str, Any]:
+    boxes, truth = read_trajectory(out / sequence.name / TRAJECTORY_NAME).boxes, sequence.boxes[:max_frames]
+    try:
+        scores = sequence_scores(boxes, truth)
+    except DataError as error:
+        raise DataError(f"{sequence.name}: {error}") from None
+    return {"frames": len(boxes), **scores, "ms_per_frame": percentiles(times_ms)}
+
+
+def _flight(out: Path, sequences: Rows[Sequence]) -> dict[str, Any]:
+    """What the simulated camera lost, where the sequences were flown in real time; else nothing."""
+    paths = [out / s.name / FLIGHT_NAME for s in sequences]
+    logs = [json.loads(path.read_text(encoding="ascii")) for path in paths if path.is_file()]
+    if not logs:
+        return {}
+    dropped = sum((Counter[str](log["dropped"]) for log in logs), Counter[str]())
+    p50_ms = float(np.median([log["latency_ms"]["p50"] for log in logs]))
+    return {"tracked": sum(log["tracked"] for log in logs), "dropped": dropped, "median_latency_ms": p50_ms}
+
+
+def _mean(
+    names: Rows[str], scores: Mapping[str, Mapping[str, Any]], times_ms: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Any]:
+    return {
+        "sequence_count": len(names),
+        "frames": sum(scores[name]["frames"] for name in names),
+        **{figure: float(np.mean([scores[name][figure] for name in names])) for figure in FIGURES},
+        "ms_per_frame": percentiles(np.concatenate([times_ms[name] for name in names])),
+    }
+
+
+def _line(name: str, row: Mapping[str, Any], width: int) -> str:
+    figures = [f"{row[figure]:14.4f}" for figure in FIGURES]
+    times = [f"{value:14.2f}" for value in row["ms_per_frame"].values()]
+    return f"{name:{width}} {row['frames']:7d} " + " ".join(figures + times)

@@ -1,0 +1,109 @@
+"""What a run leaves on disk: one row a frame, in full precision."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.types import Box
+
+COLUMNS = ("frame", "stamp_ns", "x", "y", "width", "height", "score", "state")
+TRAJECTORY_NAME = "trajectory.csv"
+TIMES_NAME = "milliseconds.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One frame of a trajectory: box in pixels of the image, raw score in [0, 1], name of the state."""
+
+    frame: int
+    stamp_ns: int
+    box: Box
+    score: float
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trajectory:
+    """A whole run: stamps N, boxes N x 4 float64 (x, y, width, height), scores N, names of states."""
+
+    stamps_ns: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    states: tuple[str, ...]
+
+
+class TrajectoryWriter:
+    """Writes rows as they come, so that a run that is interrupted keeps what it had; use it in a `with` block."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DataError if the file cannot be written."""
+        try:
+            self._file = path.open("w", newline="", encoding="ascii")
+        except OSError as error:
+            raise DataError(f"{path} cannot be written: {error}") from None
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS)
+
+    def write(self, row: Row) -> None:
+        """Append one frame."""
+        numbers = [repr(float(value)) for value in (*row.box, row.score)]
+        self._writer.writerow([row.frame, row.stamp_ns, *numbers, row.state])
+
+    def close(self) -> None:
+        """Complete the file; a second call does nothing."""
+        self._file.close()
+
+    def __enter__(self) -> TrajectoryWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def write_trajectory(path: Path, rows: Iterable[Row]) -> None:
+    """Write a whole trajectory; the file is there only when it is complete."""
+    unfinished = path.with_suffix(".part")
+    with TrajectoryWriter(unfinished) as writer:
+        for row in rows:
+            writer.write(row)
+    unfinished.replace(path)
+
+
+def read_trajectory(path: Path) -> Trajectory:
+    """Read what TrajectoryWriter wrote. Raises DataError if it is something else."""
+    try:
+        with path.open(newline="", encoding="ascii") as file:
+            header, *rows = csv.reader(file)
+        if tuple(header[: len(COLUMNS)]) != COLUMNS:
+            raise DataError(f"{path} has columns {header}; allowed are {COLUMNS}")
+        stamps_ns = np.array([int(row[1]) for row in rows], np.int64)
+        numbers = np.array([[float(value) for value in row[2:7]] for row in rows], np.float64).reshape(-1, 5)
+        states = tuple(row[7] for row in rows)
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{path} cannot be read as a trajectory: {error}") from None
+    return Trajectory(stamps_ns=stamps_ns, boxes=numbers[:, :4], scores=numbers[:, 4], states=states)
+
+
+def write_times(path: Path, milliseconds: NDArray[np.float64]) -> None:
+    """Write the milliseconds of every frame from 1 on (frame 0 starts the tracker and is not counted)."""
+    lines = [f"{frame},{value!r}" for frame, value in enumerate(milliseconds.tolist(), start=1)]
+    path.write_text("\n".join(["frame,milliseconds", *lines]) + "\n", encoding="ascii")
+
+
+def read_times(path: Path) -> NDArray[np.float64]:
+    """Milliseconds of every frame from 1 on. Raises DataError if the file cannot be read."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()[1:]
+        return np.array([float(line.split(",")[1]) for line in lines], np.float64)
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{path} cannot be read as times: {error}") from None
