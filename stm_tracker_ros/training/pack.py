@@ -27,6 +27,8 @@ JPEG_QUALITY = 92
 SMALLEST_MASK_PX = 200
 LARGEST_SHARE = 0.7
 HULL_POINTS = 48
+SMALLEST_SIDE_PX = 3
+FEWEST_FRAMES = 4
 logger = logging.getLogger(__name__)
 
 
@@ -182,20 +184,29 @@ def _instances(mask: NDArray[np.uint8], folder: str) -> Iterator[NDArray[np.uint
 
 def _add_video(writer: _Writer, folder: Path, annotations: dict[str, Path]) -> None:
     boxes = {key: np.loadtxt(path, delimiter=",", ndmin=2) for key, path in annotations.items()}
-    shown = {key: np.isfinite(b).all(1) & (b[:, 2:] >= 3).all(1) for key, b in boxes.items()}
-    if not boxes:
-        return
-    wanted = np.any([np.pad(s, (0, max(map(len, shown.values())) - len(s))) for s in shown.values()], 0)
-    capture, numbers = cv2.VideoCapture(str(folder / "video.mp4")), {}
-    for frame in range(len(wanted)):
-        ok, picture = capture.read()
-        if not ok:
-            break
-        if wanted[frame]:
-            numbers[frame] = writer.add(np.asarray(picture, np.uint8), ".jpg")
+    shown = {key: _shown(rows) for key, rows in boxes.items()}
+    numbers = _add_frames(writer, folder / "video.mp4", set().union(*shown.values()))
     for key, rows in boxes.items():
-        frames = [f for f in np.flatnonzero(shown[key]) if f in numbers]
-        if len(frames) >= 4:
+        frames = [f for f in shown[key] if f in numbers]
+        if len(frames) >= FEWEST_FRAMES:
             images = np.asarray([numbers[f] for f in frames], np.int64)
             kept = rows[frames].astype(np.float32)
             writer.tracks.append(Track(f"{folder.name}/{key}", images, np.asarray(frames, np.int64), kept))
+
+
+def _shown(rows: NDArray[np.float64]) -> list[int]:
+    """Numbers of the frames that show the object."""
+    usable = np.isfinite(rows).all(1) & (rows[:, 2:] >= SMALLEST_SIDE_PX).all(1)
+    return [int(frame) for frame in np.flatnonzero(usable)]
+
+
+def _add_frames(writer: _Writer, video: Path, wanted: set[int]) -> dict[int, int]:
+    """Store the wanted frames; returns the blob number of each."""
+    capture, numbers = cv2.VideoCapture(str(video)), {}
+    for frame in range(max(wanted, default=-1) + 1):
+        ok, picture = capture.read()
+        if not ok:
+            break
+        if frame in wanted:
+            numbers[frame] = writer.add(np.asarray(picture, np.uint8), ".jpg")
+    return numbers

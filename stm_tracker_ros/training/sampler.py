@@ -195,8 +195,8 @@ class Sampler:
             if full:
                 shape = self._cover(shape, crop)
             crop.picture = paste(crop.picture, layer, feather(shape))
-            area = np.count_nonzero(crop.mask > 127)
-            seen = np.count_nonzero((crop.mask > 127) & (shape < 128)) / max(area, 1)
+            area = int(np.count_nonzero(crop.mask > 127))
+            seen = int(np.count_nonzero((crop.mask > 127) & (shape < 128))) / max(area, 1)
             crop.state = ABSENT if seen < ABSENT_BELOW else crop.state if seen >= PRESENT_FROM else IGNORE
 
     def _cover(self, shape: Picture, crop: _Crop) -> Picture:
@@ -212,9 +212,7 @@ class Sampler:
         low, high = still.hull.min(0).astype(np.float64), still.hull.max(0).astype(np.float64)
         scale = size / np.sqrt(np.prod(np.maximum(high - low, 1.0)))
         middle = (low + high) / 2
-        affine = np.array(
-            [[scale, 0.0, center[0] - scale * middle[0]], [0.0, scale, center[1] - scale * middle[1]]]
-        )
+        affine = np.array([[scale, 0.0, center[0] - scale * middle[0]], [0.0, scale, center[1] - scale * middle[1]]])
         return warp(picture, affine, self.size, None), warp(mask, affine, self.size, (0.0,))
 
     def _vary_appearance(self, crops: list[_Crop]) -> None:

@@ -53,7 +53,7 @@ class Trainer:
         self.config, self.out, self.pack, self.device = config, out, pack, torch.device(device)
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self.random = np.random.default_rng(config.seed)
         self.step, self.seconds = 0, 0.0
@@ -111,9 +111,7 @@ class Trainer:
             prediction, chosen = self._query(features, boxes, states)
         flat_boxes, flat_states = boxes.flatten(0, 1)[chosen.query], chosen.states
         config = self.config.loss
-        terms = loss(
-            prediction, self.network.grid, flat_boxes, flat_states, config.focal_alpha, config.focal_gamma
-        )
+        terms = loss(prediction, self.network.grid, flat_boxes, flat_states, config.focal_alpha, config.focal_gamma)
         total = terms.cls + config.centerness * terms.ctr + config.box * terms.box
         self._rate()
         self.optimiser.zero_grad()
@@ -238,5 +236,7 @@ def _choose(states: np.ndarray, negative_share: float, random: np.random.Generat
             used = [s and (i == first or random.random() < 0.6) for i, s in enumerate(shown)]
             memory = [source * FRAMES + i for i in others]
             is_first = [i == first for i in range(FRAMES - 1)]
-            rows.append((sample * FRAMES + query, memory, used, is_first, 0 if negative else int(states[sample, query])))
+            rows.append(
+                (sample * FRAMES + query, memory, used, is_first, 0 if negative else int(states[sample, query]))
+            )
     return _Queries(rows, device)

@@ -74,7 +74,7 @@ class MobileNetV2(nn.Module):
 
 
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Torchvision's `mobilenet_v2` state dict -> ours, batch norms folded. Raises CheckpointError for a missing name."""
+    """Torchvision's `mobilenet_v2` state dict -> ours, norms folded. Raises CheckpointError for a missing name."""
     result = dict(_folded(state, "features.0.0", "features.0.1", "stem"))
     index = 0
     for expansion, _, repeats, _ in STAGES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.config import judge, setting
+from stm_tracker_ros.core.config import judge, section, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,3 +19,51 @@ class LiteNetworkConfig:
 
     def __post_init__(self) -> None:
         judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """What is remembered and what of it is read."""
+
+    policy: str = setting(
+        "full",
+        "what is read: first frame, previous frame and one a segment; or less",
+        choices=("full", "first", "first_previous"),
+    )
+    segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
+    history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
+    store_score: float = setting(0.45, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
+    previous_score: float = setting(0.0, "the previous frame is read above this score", low=0.0, high=1.0, live=True)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorConfig:
+    """How much the last answer counts against the network's scores."""
+
+    window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
+    penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
+    size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
+    move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
+    smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackConfig:
+    """Everything of STMTrack that is set from outside; the defaults are those of `stmtrack_lite`."""
+
+    area_factor: float = setting(4.0, "side of the search region over the size of the target", low=2.0, high=8.0)
+    memory: MemoryConfig = section(MemoryConfig)
+    prior: PriorConfig = section(PriorConfig)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+LITE = TrackConfig()
+PAPER = TrackConfig()

@@ -2,8 +2,8 @@
 
 | STMTrack (paper) | here | why |
 |---|---|---|
-| two Inception-v3 trunks, 289 px, 25 x 25 cells | one MobileNetV2, 256 px, 16 x 16 cells | 42 GMAC -> 0.5 GMAC a frame |
-| memory features from a fresh crop about the found box | from the query crop's own features | no second pass of the trunk |
+| two Inception-v3, 289 px, 25 x 25 cells | one MobileNetV2, 256 px, 16 x 16 cells | 42 -> 0.5 GMAC a frame |
+| memory from a fresh crop about the found box | from the query crop's own features | no second pass of the trunk |
 | label map enters at the first layer | at feature level, 4 x 4 sub-cells | the key stays free of the label |
 | one feature is key and value | 64-channel key, labelled value | learns with a hundredth of the pictures |
 | all memory frames alike | learned logit bias for the first frame | it is the only box a human gave |
@@ -78,6 +78,10 @@ class Block(nn.Module):
 class LiteNetwork(nn.Module):
     """Trunk, memory encoder, read and head; remembers nothing between calls."""
 
+    mean: Tensor
+    std: Tensor
+    grid: Tensor
+
     def __init__(self, config: LiteNetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -124,7 +128,7 @@ class LiteNetwork(nn.Module):
         return x
 
     def memory(self, features: Tensor, boxes_xyxy: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a crop and where the target is in it (B x 4, crop pixels) -> keys B x cells x K, values B x cells x W."""
+        """Features of a crop and the target's corners in it (B x 4, crop px) -> keys B x cells x K, values ... W."""
         fine = coverage(boxes_xyxy, self.cells * SUB_CELLS, float(self.config.crop_size))
         label = self.label(functional.pixel_unshuffle(fine, SUB_CELLS))
         value = self.value(self.value_block(features + label))

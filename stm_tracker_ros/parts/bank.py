@@ -1,0 +1,74 @@
+"""Bounded memory: as many slots as were asked for, allocated once, for ever.
+
+Frames are numbered by time (number 1 is the first frame, one number a nominal frame period). The first frame is
+pinned; the previous one has a slot of its own; the others lie on a grid of numbers whose spacing doubles when the
+slots are full. So up to `capacity` frames nothing is lost, and beyond that any wanted number has a stored neighbour
+at most half a spacing away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class MemoryBank:
+    """Slots for the tensors of remembered frames (`parts`, one shape each), found by frame number."""
+
+    def __init__(self, capacity: int, shapes: Sequence[tuple[int, ...]], device: torch.device, dtype: torch.dtype):
+        self.parts = [torch.zeros((capacity + 1, *shape), device=device, dtype=dtype) for shape in shapes]
+        self.capacity, self.spacing = capacity, 1
+        self.numbers = np.zeros(capacity + 1, np.int64)  # of each slot, 0 = free; the last slot is the previous frame's
+
+    def add(self, number: int, tensors: Sequence[Tensor]) -> None:
+        """Remember the tensors of frame `number`, which is larger than all before it."""
+        self._write(self.capacity, number, tensors)
+        if (self.numbers[: self.capacity] > 0).all() and not self._cell_taken(number):
+            self._thin()
+        if self._cell_taken(number):
+            return
+        free = int(np.flatnonzero(self.numbers[: self.capacity] == 0)[0])
+        self._write(free, number, tensors)
+
+    def _cell_taken(self, number: int) -> bool:
+        last = int(self.numbers[: self.capacity].max())
+        return last > 0 and (number - 1) // self.spacing == (last - 1) // self.spacing
+
+    def _write(self, slot: int, number: int, tensors: Sequence[Tensor]) -> None:
+        self.numbers[slot] = number
+        for part, tensor in zip(self.parts, tensors, strict=True):
+            part[slot].copy_(tensor)
+
+    def _thin(self) -> None:
+        """Double the spacing until a slot is free; of each grid cell the earliest frame stays."""
+        while (self.numbers[: self.capacity] > 0).all():
+            self.spacing *= 2
+            order = np.argsort(self.numbers[: self.capacity])
+            cells = (self.numbers[order] - 1) // self.spacing
+            crowded = np.flatnonzero(np.diff(cells, prepend=-1) == 0)
+            self.numbers[order[crowded]] = 0
+
+    def nearest(self, numbers: Sequence[int]) -> list[int]:
+        """Slots of the stored frames nearest to `numbers`, each slot once, in the order asked for."""
+        used = np.flatnonzero(self.numbers[: self.capacity])
+        known = self.numbers[used]
+        slots = [int(used[np.abs(known - number).argmin()]) for number in numbers]
+        return list(dict.fromkeys(slots))
+
+    @property
+    def first(self) -> int:
+        """Slot of the first frame."""
+        return int(np.where(self.numbers > 0, self.numbers, np.iinfo(np.int64).max).argmin())
+
+    @property
+    def previous(self) -> int:
+        """Slot of the frame remembered last."""
+        return self.capacity
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all slots, in bytes; the same from the first frame to the last."""
+        return sum(part.numel() * part.element_size() for part in self.parts)

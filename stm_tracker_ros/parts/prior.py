@@ -1,0 +1,41 @@
+"""What is known before looking: the target has moved little (window) and changed size little (penalty).
+
+The formulas of SiamRPN (Li et al., CVPR 2018, section 4.3) and its followers; STMTrack inherits them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@lru_cache(maxsize=4)
+def hann_window(cells: int) -> Floats:
+    """Outer product of two Hann windows, flattened row-major, cells * cells."""
+    window = np.hanning(cells)
+    return np.outer(window, window).ravel()
+
+
+def size_penalty(sizes: Floats, previous: tuple[float, float], strength: float) -> Floats:
+    """exp(-(change of size * change of aspect - 1) * strength), 1 where neither changes.
+
+    sizes: N x 2, width and height of the candidates; previous: those of the last answer in the same unit.
+    """
+    width, height = np.maximum(sizes, 1e-6).T
+    size_change = _ratio(_extent(width, height) / _extent(*np.maximum(previous, 1e-6)))
+    aspect_change = _ratio((previous[0] / max(previous[1], 1e-6)) / (width / height))
+    return np.asarray(np.exp(-(size_change * aspect_change - 1.0) * strength))
+
+
+def _extent(width: Floats, height: Floats) -> Floats:
+    """Side of the box with half its perimeter as context around it."""
+    context = (width + height) / 2
+    return np.asarray(np.sqrt((width + context) * (height + context)))
+
+
+def _ratio(value: Floats) -> Floats:
+    return np.maximum(value, 1.0 / value)

@@ -1,0 +1,94 @@
+"""The table of trackers: name -> what builds it, imported on demand."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from stm_tracker_ros.core.config import unknown_name
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError
+from stm_tracker_ros.core.protocol import Tracker
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerEntry:
+    """One row of the table.
+
+    factory: "module:function" that takes (name, weights path, device, configuration) and returns a Tracker.
+    configuration: "module:name" of the default configuration object.
+    """
+
+    name: str
+    factory: str
+    configuration: str
+    has_mask: bool = False
+
+    @property
+    def default_config(self) -> Any:
+        """The frozen configuration dataclass with this tracker's defaults."""
+        return _imported(self.configuration)
+
+    @property
+    def shipped_weights(self) -> Path | None:
+        """The weights in the package, or None if there are none."""
+        path = WEIGHTS_FOLDER / f"{self.name}.safetensors"
+        return path if path.is_file() else None
+
+    def from_checkpoint(self, weights: Path | None = None, *, device: str = "cpu", config: Any = None) -> Tracker:
+        """Build the tracker; `weights` None takes the shipped ones, `config` None the defaults.
+
+        Raises CheckpointError where there are no weights or they do not fit, DeviceError where the device is absent.
+        """
+        path = weights or self.shipped_weights
+        if path is None:
+            raise CheckpointError(
+                f"no weights come with {self.name!r}; give a file: made by `stm_tracker train`, "
+                f"or the authors' own by `stm_tracker convert`"
+            )
+        built = _imported(self.factory)(self.name, Path(path), device, config or self.default_config)
+        return cast(Tracker, built)
+
+
+_STMTRACK = "stm_tracker_ros.trackers.stmtrack"
+_TABLE = {
+    entry.name: entry
+    for entry in (
+        TrackerEntry(
+            name="stmtrack_lite",
+            factory=f"{_STMTRACK}.build:from_checkpoint",
+            configuration=f"{_STMTRACK}.config:LITE",
+        ),
+        TrackerEntry(
+            name="stmtrack",
+            factory=f"{_STMTRACK}.build:from_checkpoint",
+            configuration=f"{_STMTRACK}.config:PAPER",
+        ),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """All trackers."""
+    return tuple(_TABLE)
+
+
+def load(name: str) -> TrackerEntry:
+    """The row of that name. Raises ConfigError, which names the nearest one."""
+    if name not in _TABLE:
+        raise ConfigError(unknown_name("tracker", name, _TABLE))
+    return _TABLE[name]
+
+
+def set_threads(count: int) -> None:
+    """Let torch and OpenCV use `count` threads each in this process."""
+    importlib.import_module("torch").set_num_threads(count)
+    importlib.import_module("cv2").setNumThreads(count)
+
+
+def _imported(place: str) -> Any:
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,160 @@
+"""STMTrack around its network: crop, ask, decide, remember.
+
+| paper or authors' code | here | effect |
+|---|---|---|
+| crop centre cut to whole pixels, scale off by up to 0.65 % | exact | no bias of half a pixel and more |
+| boxes with the +1 rule, sides from 10 px | edge coordinates, sides from 2 px | small targets can be followed |
+| a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
+| features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
+| "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
+from stm_tracker_ros.parts.prior import hann_window, size_penalty
+from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
+from stm_tracker_ros.trackers.stmtrack.selection import segment_numbers
+from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
+
+NOMINAL_PERIOD_NS = 1_000_000_000 / 30
+
+
+class Look(NamedTuple):
+    """One crop of a frame: where it lies and its features on the device."""
+
+    crop: Crop
+    features: torch.Tensor
+
+
+class Best(NamedTuple):
+    """The chosen candidate: its box in crop pixels, its score and its penalty."""
+
+    box: Box
+    score: float
+    penalty: float
+
+
+@dataclass
+class _State:
+    """All that is known of the present target."""
+
+    box: Box
+    fill: tuple[float, float, float]
+    first_stamp_ns: int
+    number: int
+    bank: MemoryBank
+    look: Look
+    score: float = 1.0
+    pending: Result | None = None
+
+
+class StmTracker:
+    """Follows one target with a space-time memory; see `core.protocol.Tracker`."""
+
+    def __init__(self, stepper: Stepper, config: TrackConfig) -> None:
+        self.stepper, self.config = stepper, config
+        self.state: _State | None = None
+
+    def init(self, frame: Frame, target: Target) -> Result:
+        """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
+        box = target.box if target.box is not None else boxes.from_mask(target.mask)  # type: ignore[arg-type]
+        inside = boxes.clip_to_image(box, frame.width, frame.height)
+        if inside.width <= 0 or inside.height <= 0:
+            raise TargetError(f"box {tuple(box)} lies outside the image of {frame.width} x {frame.height} pixels")
+        box = self._limited(box, frame)
+        fill = mean_colour(frame, box.center, self._side(box))
+        bank = self.stepper.bank(self.config.memory.history)
+        self.state = _State(box, fill, frame.stamp_ns, 1, bank, self._look(frame, box, fill))
+        self.state.pending = Result(box=box, score=1.0)
+        self.memorize()
+        return Result(box=box, score=1.0)
+
+    def track(self, frame: Frame) -> Result:
+        """Find the target in the next frame. Raises NotInitialisedError before `init`."""
+        state = self._started()
+        state.number = max(self._number(frame), state.number + 1)
+        state.look = self._look(frame, state.box, state.fill)
+        answer = self.stepper.ask(state.look.features, state.bank, self._slots())
+        best = self._choose(answer)
+        self._move(best, frame)
+        state.score = best.score
+        result = Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
+        state.pending = result
+        return result
+
+    def memorize(self) -> None:
+        """Remember the frame just answered, unless its score is too low."""
+        state = self._started()
+        result, state.pending = state.pending, None
+        if result is None or result.score < self.config.memory.store_score:
+            return
+        crop, features = state.look
+        state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
+
+    def _started(self) -> _State:
+        if self.state is None:
+            raise NotInitialisedError("no target yet; call init(frame, target) first")
+        return self.state
+
+    def _number(self, frame: Frame) -> int:
+        return 1 + round((frame.stamp_ns - self._started().first_stamp_ns) / NOMINAL_PERIOD_NS)
+
+    def _side(self, box: Box) -> float:
+        return self.config.area_factor * float(np.sqrt(box.width * box.height))
+
+    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...]) -> Look:
+        patch, crop = cut(frame, box.center, self._side(box), self.stepper.crop_size, fill)
+        return Look(crop, self.stepper.encode(patch))
+
+    def _slots(self) -> list[int]:
+        """Slots to read, the first frame's first."""
+        state, memory = self._started(), self.config.memory
+        bank = state.bank
+        slots = [bank.first]
+        if memory.policy == "full":
+            slots += bank.nearest(segment_numbers(state.number - 1, memory.segments))
+        if memory.policy != "first" and state.score > memory.previous_score:
+            slots.append(bank.previous)
+        numbers = {int(bank.numbers[slot]): slot for slot in reversed(slots)}
+        return sorted(numbers.values(), key=slots.index)
+
+    def _choose(self, answer: NDArray[np.float64]) -> Best:
+        """Candidates N x 5 (x1, y1, x2, y2 in crop pixels, score) -> the best under the prior."""
+        state, prior = self._started(), self.config.prior
+        scale = state.look.crop.scale
+        sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
+        penalty = size_penalty(sizes, (state.box.width / scale, state.box.height / scale), prior.penalty)
+        window = hann_window(self.stepper.cells)
+        best = int((penalty * score * (1 - prior.window) + window * prior.window).argmax())
+        x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
+        return Best(Box(x1, y1, x2 - x1, y2 - y1), float(score[best]), float(penalty[best]))
+
+    def _move(self, best: Best, frame: Frame) -> None:
+        state, prior = self._started(), self.config.prior
+        if best.score < prior.move_score:
+            return
+        found = state.look.crop.to_image(best.box)
+        rate = best.penalty * best.score * prior.size_rate
+        width = (1 - rate) * state.box.width + rate * found.width
+        height = (1 - rate) * state.box.height + rate * found.height
+        state.box = self._limited(boxes.from_center(*found.center, width, height), frame)
+
+    def _limited(self, box: Box, frame: Frame) -> Box:
+        """Centre inside the image, sides from the smallest allowed to the image's."""
+        low = self.config.prior.smallest_side
+        width = min(max(box.width, low), max(frame.width, low))
+        height = min(max(box.height, low), max(frame.height, low))
+        x, y = box.center
+        return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
