@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_package_xml_names_no_key_that_a_platform_lacks(workspace: Path) -> None
     named = {dependency.name for dependency in package.exec_depends + package.build_depends}
     assert "rclpy" in named
     assert not named & {"python3-torch", "torch", "safetensors", "python3-safetensors"}
+
+
+def test_all_give_the_same_version(workspace: Path) -> None:
+    from catkin_pkg.package import parse_package
+
+    folders = (ROOT, ROOT / "stm_tracker_msgs")
+    versions = {parse_package(str(folder / "package.xml")).version for folder in folders}
+    versions |= set(re.findall(r'version="([^"]+)"', (ROOT / "setup.py").read_text()))
+    assert len(versions) == 1
 
 
 def test_colcon_build_puts_all_where_ros_looks(workspace: Path, tmp_path: Path) -> None:
