@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scripted_tracker import ScriptedTracker
+
+from stm_tracker_ros.cli import evaluate, main, options, track
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.engine.config import StateConfig
+
+pytestmark = pytest.mark.pure
+
+GIVEN = Box(10, 12.5, 20, 30)
+
+
+class Interrupting(ScriptedTracker):
+    """As if Ctrl-C were pressed on a frame."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__([(GIVEN, 0.9)])
+        self.at, self.tracked = at, 0
+
+    def track(self, frame):
+        self.tracked += 1
+        if self.tracked == self.at:
+            raise KeyboardInterrupt
+        return super().track(frame)
+
+
+@pytest.fixture
+def use(monkeypatch, tmp_path):
+    """Let the commands run with this tracker."""
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"some weights")
+
+    def use(tracker):
+        def load_tracker(args):
+            return options.LoadedTracker(
+                tracker=tracker,
+                name=args.tracker,
+                weights=weights,
+                device=args.device,
+                threads=args.threads or 1,
+                changes=options.parse_changes(args.changes),
+                state_config=StateConfig(),
+            )
+
+        monkeypatch.setattr(track, "load_tracker", load_tracker)
+        monkeypatch.setattr(evaluate, "load_tracker", load_tracker)
+        return tracker
+
+    return use
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(6):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((80, 97, 3), number, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    for name in ("UAVDT/first", "VOT/second"):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        writer = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (96, 80))
+        for number in range(5):
+            writer.write(np.full((80, 96, 3), number, np.uint8))
+        writer.release()
+        (folder / "groundtruth.txt").write_text("10,12.5,20,30\n" * 5)
+    return tmp_path / "data"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_track(source, out, *more):
+    return main.main(["track", str(source), "--box", "10,12.5,20,30", "--out", str(out), *more])
+
+
+def test_track_writes_a_row_a_frame_and_a_video_that_plays(use, images, tmp_path):
+    pytest.importorskip("av")
+    use(ScriptedTracker([(GIVEN, 0.9)] * 3 + [(Box(1 / 3, 2, 3, 4), 0.25)]))
+    assert run_track(images, tmp_path / "out", "--fps", "10") == 0
+    rows = rows_of(tmp_path / "out/trajectory.csv")
+    assert list(rows[0]) == ["frame", "stamp_ns", "x", "y", "width", "height", "score", "state"]
+    assert [row["frame"] for row in rows] == [str(i) for i in range(6)]
+    assert [float(rows[0][k]) for k in ("x", "y", "width", "height")] == list(GIVEN)
+    assert rows[2]["stamp_ns"] == "200000000"
+    assert rows[0]["state"] == "TRACKING"
+    capture = cv2.VideoCapture(str(tmp_path / "out/overlay.mp4"))
+    assert sum(capture.read()[0] for _ in range(7)) == 6
+    assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") in (b"h264", b"avc1")
+
+
+def test_track_keeps_full_precision_and_stops_after_max_frames(use, images, tmp_path):
+    pytest.importorskip("av")
+    use(ScriptedTracker([(Box(1 / 3, 2, 3, 4), 0.1 + 0.2)]))
+    assert run_track(images, tmp_path / "out", "--max-frames", "3") == 0
+    rows = rows_of(tmp_path / "out/trajectory.csv")
+    assert len(rows) == 3
+    assert (float(rows[2]["x"]), float(rows[2]["score"])) == (1 / 3, 0.1 + 0.2)
+
+
+def test_track_keeps_what_it_had_when_interrupted(use, images, tmp_path, capsys):
+    pytest.importorskip("av")
+    use(Interrupting(at=3))
+    assert run_track(images, tmp_path / "out") == 130
+    assert len(rows_of(tmp_path / "out/trajectory.csv")) == 3
+    assert cv2.VideoCapture(str(tmp_path / "out/overlay.mp4")).read()[0]
+    assert "interrupted" in capsys.readouterr().err
+
+
+def run_evaluate(data, out, *more):
+    return main.main(["evaluate", "--data", str(data), "--out", str(out), "--threads", "1", *more])
+
+
+def test_evaluate_writes_the_summary(use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out", "--tracker", "any", "--set", "memory.history=9") == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["success_auc"] == pytest.approx(20 / 21)
+    assert {"precision_20", "norm_precision", "ao", "sr50", "sr75"} <= set(summary)
+    assert set(summary["ms_per_frame"]) == {"p20", "p50", "p95", "p99"}
+    assert set(summary["sequences"]) == {"UAVDT/first", "VOT/second"}
+    assert list(summary["groups"]) == ["aerial"]
+    assert (summary["tracker"], summary["device"], summary["threads"]) == ("any", "cpu", 1)
+    assert summary["settings"] == {"memory.history": "9"}
+    assert summary["weights_sha256"] == "a0c76a31f14d6cbed530bfac73778a5bb84861b795e8bd5d4c8eee29784fb766"
+    assert "UAVDT/first" in capsys.readouterr().out
+
+
+def test_evaluate_chooses_sequences_and_frames(use, data, tmp_path):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out", "--sequences", "second", "--max-frames", "3") == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert {name: row["frames"] for name, row in summary["sequences"].items()} == {"VOT/second": 3}
+
+
+def test_an_interrupted_evaluation_scores_what_is_finished_and_goes_on(use, data, tmp_path):
+    use(Interrupting(at=6))
+    assert run_evaluate(data, tmp_path / "out") == 130
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert list(summary["sequences"]) == ["UAVDT/first"]
+    rest = use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out") == 0
+    assert len(rest.seen) == 5
+    assert len(json.loads((tmp_path / "out/summary.json").read_text())["sequences"]) == 2
+
+
+def test_results_of_other_settings_are_not_mixed(use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    run_evaluate(data, tmp_path / "out")
+    assert run_evaluate(data, tmp_path / "out", "--max-frames", "3") == 2
+    assert "max_frames: None there, 3 now" in capsys.readouterr().err
+
+
+def test_evaluate_in_real_time_tells_what_was_dropped(use, data, tmp_path):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out", "--real-time", "--fps", "0.1") == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert (summary["tracked"], summary["dropped"]) == (8, {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate", "--data", "nowhere", "--out", "o"], "holds no sequences"),
+        (["track", "nothing.mp4", "--box", "1,2,3,4", "--out", "o"], "does not exist"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_2(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("stm_tracker: error: ")
+    assert error.count("\n") == 1
+    assert words in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["follow"],
+        ["track", "v.mp4", "--out", "o"],
+        ["track", "v.mp4", "--box", "1,2,3", "--out", "o"],
+        ["track", "v.mp4", "--box", "1,2,3,4", "--out", "o", "--fps", "0"],
+        ["evaluate", "--data", "d", "--out", "o", "--threads", "0"],
+        ["evaluate", "--data", "d", "--out", "o", "--max-frames", "-1"],
+    ],
+)
+def test_wrong_arguments_exit_2(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        main.main(arguments)
+    assert error.value.code == 2
+    assert "usage: stm_tracker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "track", "evaluate", "train"])
+def test_help_teaches_by_examples(command, capsys):
+    with pytest.raises(SystemExit) as error:
+        main.main([command, "--help"])
+    assert error.value.code == 0
+    assert f"stm_tracker {command} " in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_an_unknown_tracker_and_a_change_without_value_are_refused(data, tmp_path, capsys):
+    assert run_evaluate(data, tmp_path / "o", "--tracker", "stmtrak_lite") == 2
+    assert "did you mean 'stmtrack_lite'?" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="NAME=VALUE"):
+        options.parse_changes(["memory.history"])
+
+
+def test_training_gets_what_the_command_line_says(monkeypatch, tmp_path):
+    asked = {}
+    recipes = pytest.importorskip("stm_tracker_ros.training.recipes")
+    monkeypatch.setattr(recipes, "run", lambda recipe, **given: asked.update(recipe=recipe, **given))
+    arguments = ["train", "stmtrack_lite", "--data", "d", "--out", str(tmp_path / "o"), "--threads", "2"]
+    assert main.main([*arguments, "--set", "seed=1", "--set", "a.b=x=y"]) == 0
+    assert asked == {
+        "recipe": "stmtrack_lite",
+        "data": Path("d"),
+        "out": tmp_path / "o",
+        "device": "cpu",
+        "threads": 2,
+        "changes": {"seed": "1", "a.b": "x=y"},
+    }
