@@ -43,5 +43,5 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         judge(self)
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+        if not re.fullmatch(r"auto|cpu|cuda:\d+", self.device):
             raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu or cuda:N")

@@ -47,6 +47,7 @@ class TrackerNode(LifecycleNode):
         config = self._declared.config.node
         self._entry = load_tracker(config.tracker.name)
         self._engine: Engine[Image] | None = None
+        self._tracker: Any = None
         self._idle: State | None = State.UNCONFIGURED
         self._trouble = ""
         self._fault = ""
@@ -105,7 +106,8 @@ class TrackerNode(LifecycleNode):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give the tracker back."""
-        self._idle, self._trouble, self._engine = State.UNCONFIGURED, "", None
+        self._idle, self._trouble = State.UNCONFIGURED, ""
+        self._engine = self._tracker = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -114,7 +116,8 @@ class TrackerNode(LifecycleNode):
             self._source.close()
             if self._engine is not None:
                 self._engine.stop()
-        self._idle, self._engine = State.UNCONFIGURED, None
+        self._idle = State.UNCONFIGURED
+        self._engine = self._tracker = None
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -122,7 +125,8 @@ class TrackerNode(LifecycleNode):
         self._source.close()
         if self._engine is not None:
             self._engine.stop()
-        self._idle, self._engine = State.UNCONFIGURED, None
+        self._idle = State.UNCONFIGURED
+        self._engine = self._tracker = None
         return TransitionCallbackReturn.SUCCESS
 
     def report_trouble(self, text: str) -> None:
@@ -143,7 +147,7 @@ class TrackerNode(LifecycleNode):
             raise ConfigError(missing)
         registry.set_threads(config.node.threads)
         weights = Path(config.node.tracker.weights) if config.node.tracker.weights else self._entry.shipped_weights
-        tracker = self._entry.from_checkpoint(weights, device=config.node.device, config=config.tracker)
+        self._tracker = self._entry.from_checkpoint(weights, device=config.node.device, config=config.tracker)
         self._facts = {
             "tracker": self._entry.name,
             "device": config.node.device,
@@ -153,7 +157,7 @@ class TrackerNode(LifecycleNode):
             "rmw": get_rmw_implementation_identifier(),
         }
         return Engine(
-            tracker,
+            self._tracker,
             convert=convert.view,
             publish=self._outputs.publish,
             on_fault=self._note_fault,
@@ -178,6 +182,7 @@ class TrackerNode(LifecycleNode):
     def _reconfigure(self, config: AllConfig) -> None:
         if self._engine is not None:
             self._engine.reconfigure(config.engine)
+            self._engine.submit(lambda: setattr(self._tracker, "config", config.tracker))
 
     def _note_fault(self, reason: str) -> None:
         """Called in the engine's thread, which cannot join itself: the executor's thread does the rest."""

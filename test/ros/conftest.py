@@ -1,0 +1,61 @@
+"""One ROS domain and one operator's node for the whole run; a node under test for each module or test that asks."""
+
+import importlib.util
+import itertools
+import os
+
+import pytest
+
+HAS_ROS = all(importlib.util.find_spec(name) for name in ("rclpy", "vision_msgs", "stm_tracker_msgs"))
+NEED_ROS = (
+    "test_lifecycle.py",
+    "test_messages.py",
+    "test_missing_images.py",
+    "test_outputs.py",
+    "test_params.py",
+    "test_processes.py",
+    "test_qos.py",
+    "test_set_target.py",
+    "test_status.py",
+)
+collect_ignore = [] if HAS_ROS else list(NEED_ROS)
+_numbers = itertools.count(1)
+
+
+def pytest_report_header():
+    return None if HAS_ROS else "tier ros: SKIPPED, rclpy or the message packages cannot be imported"
+
+
+@pytest.fixture(scope="session")
+def ros_environment():
+    from stm_tracker_ros.demo import transport
+
+    os.environ["ROS_DOMAIN_ID"] = str(transport.free_domain())
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    return dict(os.environ, PYTHONUNBUFFERED="1")
+
+
+@pytest.fixture(scope="session")
+def graph(ros_environment):
+    from operator_side import Graph
+
+    graph = Graph()
+    yield graph
+    graph.close()
+
+
+@pytest.fixture(scope="module")
+def start_node(graph, ros_environment, tmp_path_factory):
+    """Starts nodes under test, each in a namespace of its own; they end with the module, in order."""
+    from operator_side import NodeUnderTest
+
+    nodes = []
+
+    def start(**parameters):
+        log = tmp_path_factory.mktemp("node") / "log.txt"
+        nodes.append(NodeUnderTest(graph, ros_environment, f"/test_{next(_numbers)}", log, parameters))
+        return nodes[-1]
+
+    yield start
+    for node in nodes:
+        node.end()

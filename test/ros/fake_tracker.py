@@ -1,0 +1,93 @@
+"""A tracker that follows the brightest blob: deterministic, quick, with faults to order by parameter."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stm_tracker_ros.core.config import judge, section, setting, unknown_name
+from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError
+from stm_tracker_ros.core.types import Box, Result
+
+BRIGHT = 200
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    history: int = setting(8, "frames kept", low=1, high=100)
+    decay: float = setting(0.5, "how fast they fade", low=0, high=1, live=True)
+
+    def __post_init__(self):
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeConfig:
+    init_s: float = setting(0.0, "time that init takes", low=0, high=60)
+    track_s: float = setting(0.0, "time that track takes", low=0, high=60)
+    fails: str = setting("", "what track raises", choices=("", "memory", "value"))
+    memory: MemoryConfig = section(MemoryConfig)
+
+    def __post_init__(self):
+        judge(self)
+
+
+class FakeTracker:
+    def __init__(self, config):
+        self.config = config
+        self.started = False
+
+    def init(self, frame, target):
+        time.sleep(self.config.init_s)
+        self.started = True
+        return Result(box=target.box or _brightest(frame)[0], score=1.0, mask=_brightest(frame)[1])
+
+    def track(self, frame):
+        if not self.started:
+            raise NotInitialisedError("no target yet")
+        time.sleep(self.config.track_s)
+        if self.config.fails == "memory":
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        if self.config.fails == "value":
+            raise ValueError("an error that nobody foresaw")
+        box, mask = _brightest(frame)
+        # The score says which settings are in use: 1 at the default decay.
+        score = 0.0 if box is None else min(1.0, 2 * self.config.memory.decay)
+        return Result(box=box or Box(0, 0, 5, 5), score=score, mask=mask)
+
+    def memorize(self):
+        pass
+
+
+@dataclass(frozen=True)
+class FakeEntry:
+    name: str
+    has_mask: bool
+    default_config: FakeConfig = FakeConfig()
+    shipped_weights: Path | None = None
+
+    def from_checkpoint(self, weights=None, *, device="cpu", config=None):
+        return FakeTracker(config or self.default_config)
+
+
+ENTRIES = {entry.name: entry for entry in (FakeEntry("brightest", True), FakeEntry("brightest_box", False))}
+
+
+def load(name):
+    if name not in ENTRIES:
+        raise ConfigError(unknown_name("tracker", name, ENTRIES))
+    return ENTRIES[name]
+
+
+def _brightest(frame):
+    mask = np.where(frame.bgr().min(axis=2) > BRIGHT, 255, 0).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(mask)
+    return (Box(x, y, width, height) if width else None), mask

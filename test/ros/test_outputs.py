@@ -1,0 +1,248 @@
+import numpy as np
+import pytest
+from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32
+from vision_msgs.msg import Detection2D, Detection2DArray
+from visualization_msgs.msg import Marker, MarkerArray
+
+from stm_tracker_ros.core.types import Frame
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros import convert
+
+pytestmark = pytest.mark.ros
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def node(start_node):
+    node = start_node()
+    node.wait_ready()
+    return node
+
+
+@pytest.fixture(scope="module")
+def camera(node):
+    return node.camera()
+
+
+def pixels(message):
+    return Frame(image=convert.view(message), stamp_ns=0).bgr()
+
+
+def settle(node, camera, ears):
+    """Show a frame whose outputs are known by their looks; forget everything up to them."""
+    stamp = camera.show(picture(blob=0))
+    stamped = [ear for name, ear in ears.items() if name != "confidence"]
+    confidences = ears["confidence"].messages
+    node.wait(
+        lambda: all(stamp in ear.stamps() for ear in stamped) and confidences and confidences[-1].data == 0,
+        "all outputs of that frame",
+    )
+    for ear in ears.values():
+        ear.messages.clear()
+
+
+def test_each_tracked_frame_has_exactly_one_of_each_output(node, camera):
+    ears = {
+        name: node.ear(name, kind)
+        for name, kind in (
+            ("detections", Detection2DArray),
+            ("detection", Detection2D),
+            ("mask", Image),
+            ("confidence", Float32),
+        )
+    }
+    node.follow(camera, id="alpha", class_id="ball")
+    node.wait(lambda: all(ear.messages for ear in ears.values()), "a first message of each output")
+    settle(node, camera, ears)
+    places = [(40 + 2 * i, 30 + i) for i in range(FRAMES)]
+    stamps = []
+    for number, place in enumerate(places):
+        stamps.append(camera.show(picture(*place)))
+        node.wait(lambda n=number: all(len(ear.messages) > n for ear in ears.values()), "all outputs of a frame")
+    node.next_status()
+    assert {name: len(ear.messages) for name, ear in ears.items()} == dict.fromkeys(ears, FRAMES)
+    for name in ("detections", "detection", "mask"):
+        assert ears[name].stamps() == stamps
+        assert {message.header.frame_id for message in ears[name].messages} == {"camera_optical_frame"}
+    for place, array, single, mask in zip(
+        places, ears["detections"].messages, ears["detection"].messages, ears["mask"].messages, strict=True
+    ):
+        assert array.detections == [single]
+        assert (single.bbox.center.position.x, single.bbox.center.position.y) == (place[0] + 10, place[1] + 10)
+        assert (single.bbox.size_x, single.bbox.size_y, single.bbox.center.theta) == (BLOB, BLOB, 0)
+        assert (single.id, single.results[0].hypothesis.class_id) == ("alpha", "ball")
+        assert single.results[0].hypothesis.score == 1
+        assert single.results[0].pose.pose.orientation.w == 1
+        np.testing.assert_array_equal(pixels(mask), picture(*place) // 255 * 255)
+    assert {message.data for message in ears["confidence"].messages} == {1.0}
+
+
+def test_a_lost_target_has_no_box_and_no_mask(node, camera):
+    single, mask = node.ear("detection", Detection2D), node.ear("mask", Image)
+    node.follow(camera)
+    nothing = picture(blob=0)
+    while node.track(camera, nothing).detections:
+        pass
+    node.wait_state(State.LOST)
+    lost = [camera.show(nothing)]
+    node.wait(lambda: lost[0] in mask.stamps(), "the mask")
+    lost += [stamp_ns(node.track(camera, nothing).header) for _ in range(3)]
+    node.wait(lambda: lost[-1] in mask.stamps(), "the mask")
+    assert not set(lost) & set(single.stamps())
+    assert not any(pixels(mask.messages[mask.stamps().index(stamp)]).any() for stamp in lost)
+    assert node.next_status().confidence == 0
+
+
+def test_the_target_keeps_its_name_when_it_is_found_again(node, camera):
+    node.follow(camera, id="beta")
+    while node.track(camera, picture(blob=0)).detections:
+        pass
+    while not (found := node.track(camera, picture(60, 50)).detections):
+        pass
+    assert found[0].id == "beta"
+
+
+def test_names_are_made_where_the_operator_gives_none(node, camera):
+    first, second = node.follow(camera), node.follow(camera)
+    assert first.id.startswith("target-")
+    assert second.id.startswith("target-")
+    assert first.id != second.id
+    found = node.track(camera, picture()).detections[0]
+    assert (found.id, found.results[0].hypothesis.class_id) == (second.id, "object")
+
+
+def test_the_overlay_is_drawn_while_somebody_looks(node, camera):
+    node.follow(camera)
+    overlay = node.ear("overlay", Image)
+    while not overlay.messages:
+        node.track(camera, picture(60, 50))
+    drawn = pixels(overlay.messages[-1])
+    assert drawn.shape == (HEIGHT, WIDTH, 3)
+    assert (drawn != picture(60, 50)).any(axis=2)[49:71, 59:81].sum() > 40
+    assert overlay.messages[-1].header.frame_id == "camera_optical_frame"
+
+
+def test_the_compressed_overlay_is_a_jpeg_of_the_images_size(node, camera):
+    import cv2
+
+    node.follow(camera)
+    overlay = node.ear("overlay/compressed", CompressedImage)
+    while not overlay.messages:
+        node.track(camera, picture())
+    assert overlay.messages[0].format == "jpeg"
+    picture_back = cv2.imdecode(np.frombuffer(overlay.messages[0].data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture_back.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_markers_outline_the_box_and_go_when_it_is_lost(node, camera):
+    node.follow(camera)
+    markers = node.ear("markers", MarkerArray)
+    while not markers.messages:
+        node.track(camera, picture(60, 50))
+    line = markers.messages[-1].markers[0]
+    assert line.action == Marker.ADD
+    corners = [(p.x * WIDTH + WIDTH / 2, p.y * WIDTH + HEIGHT / 2) for p in line.points]
+    np.testing.assert_allclose(corners, [(60, 50), (80, 50), (80, 70), (60, 70), (60, 50)])
+    while node.track(camera, picture(blob=0)).detections:
+        pass
+    node.wait(lambda: markers.messages[-1].markers[0].action == Marker.DELETEALL, "the marker to go")
+
+
+def test_a_clear_target_ends_the_answers(node, camera):
+    detections = node.ear("detections", Detection2DArray)
+    node.follow(camera)
+    answer = node.clear_target()
+    assert answer.success
+    assert "NO_TARGET" in answer.message
+    detections.messages.clear()
+    before = node.next_status()
+    stamp = camera.show(picture())
+    after = node.next_status(lambda status: status.received > before.received)
+    assert (after.state, after.id, after.tracked) == (State.NO_TARGET, "", before.tracked)
+    assert drops(after)["no_target"] == drops(before)["no_target"] + 1
+    assert stamp not in detections.stamps()
+
+
+def test_a_pause_keeps_the_target(node, camera):
+    node.follow(camera, id="gamma")
+    assert "PAUSED" in node.pause(True).message
+    before = node.next_status(lambda status: status.state == State.PAUSED)
+    camera.show(picture())
+    after = node.next_status(lambda status: status.received > before.received)
+    assert (after.state, after.tracked) == (State.PAUSED, before.tracked)
+    assert drops(after)["paused"] == drops(before)["paused"] + 1
+    assert "TRACKING" in node.pause(False).message
+    assert node.track(camera, picture()).detections[0].id == "gamma"
+
+
+def test_a_tracker_without_masks_has_no_mask_topic(start_node, graph):
+    node = start_node(tracker__name="brightest_box")
+    node.wait_ready()
+    node.follow(node.camera())
+    published = graph.node.get_publisher_names_and_types_by_node("stm_tracker", node.namespace)
+    names = {name for name, _ in published}
+    assert f"{node.name}/detections" in names
+    assert f"{node.name}/mask" not in names
+
+
+def drops(status):
+    return dict(zip(status.drop_reasons, status.drop_counts, strict=True))
+
+
+def test_images_without_stamp_keep_their_header_and_are_tracked(start_node):
+    node = start_node()
+    node.wait_ready()
+    camera = node.camera()
+    detections = node.ear("detections", Detection2DArray)
+    node.follow(camera)
+    detections.messages.clear()
+    camera.show(picture(70, 60), stamp=0)
+    node.wait(lambda: 0 in detections.stamps(), "the answer to an image without stamp")
+    found = detections.messages[-1]
+    assert stamp_ns(found.header) == 0
+    assert found.detections[0].bbox.center.position.x == 80
+    assert node.diagnostics("input", lambda status: "stamp 0" in status.message)
+
+
+def test_a_bag_that_begins_again_goes_on_being_tracked(node, camera):
+    node.follow(camera)
+    an_hour_ago = camera.show(picture()) - 3600 * 10**9
+    detections = node.ear("detections", Detection2DArray)
+    detections.messages.clear()
+    stamps = [camera.show(picture(62, 50), stamp=an_hour_ago)]
+    node.wait(lambda: stamps[0] in detections.stamps(), "the answer after the jump")
+    stamps.append(camera.show(picture(64, 50), stamp=an_hour_ago + 33_000_000))
+    node.wait(lambda: stamps[1] in detections.stamps(), "the next answer")
+    assert detections.messages[-1].detections[0].bbox.center.position.x == 74
+
+
+def test_a_bad_image_is_counted_and_the_next_one_tracked(node, camera):
+    node.follow(camera)
+    before = node.next_status()
+    bad = convert.fill_image(Image(), picture(), "bgr8")
+    bad.encoding = "nv99"
+    camera.show(bad)
+    after = node.next_status(lambda status: drops(status)["bad_image"] > drops(before)["bad_image"])
+    assert drops(after)["bad_image"] == drops(before)["bad_image"] + 1
+    tracker = node.diagnostics("tracker", lambda status: values(status)["errors"] != "0")
+    assert "nv99" in values(tracker)["last error"]
+    assert node.track(camera, picture()).detections
+
+
+def test_the_counts_of_the_status_add_up(node, camera):
+    node.follow(camera)
+    for _ in range(30):
+        camera.show(picture())
+    before_us = {"superseded_in_reader", "middleware_lost", "middleware_lost_estimated"}
+    checked = [node.next_status() for _ in range(5)]
+    for status in checked:
+        dropped = sum(count for reason, count in drops(status).items() if reason not in before_us)
+        assert 0 <= status.received - status.tracked - dropped <= 2
+    assert status.received - status.tracked - dropped == 0
+
+
+def values(status):
+    return {value.key: value.value for value in status.values}
