@@ -1,0 +1,143 @@
+"""What the tests of the engine share: a tracker that does as told, messages, and an engine around them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stm_tracker_ros.core.errors import FrameError
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.engine.config import EngineConfig
+from stm_tracker_ros.engine.engine import Answer, Engine
+from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.set_target import TargetAnswer, TargetRequest
+
+MS = 1_000_000
+STEP_NS = 33 * MS
+GUARD_S = 20.0
+BOX = Box(10, 12, 20, 16)
+REQUEST = TargetRequest(box=BOX)
+
+
+@dataclass
+class Message:
+    """An image message: 60 x 80 px; a broken one cannot be converted."""
+
+    stamp_ns: int = 0
+    broken: bool = False
+
+
+def convert(message: Message) -> np.ndarray:
+    if message.broken:
+        raise FrameError("encoding 'odd' is unknown")
+    return np.zeros((60, 80, 3), np.uint8)
+
+
+def no_op() -> None:
+    """Nothing happens."""
+
+
+@dataclass
+class FakeTracker:
+    """Notes every call; `before[name]` runs in it and may wait or raise."""
+
+    score: float = 0.9
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    box: Box = BOX
+
+    def init(self, frame: Frame, target: Target) -> Result:
+        self.calls.append(("init", target))
+        self.before.get("init", no_op)()
+        return Result(box=target.box or self.box, score=1.0)
+
+    def track(self, frame: Frame) -> Result:
+        self.calls.append(("track", frame.stamp_ns))
+        self.frames.append(frame)
+        self.before.get("track", no_op)()
+        return Result(box=self.box, score=self.score)
+
+    def memorize(self) -> None:
+        self.calls.append(("memorize", None))
+        self.before.get("memorize", no_op)()
+
+
+class Gate:
+    """Stops whoever passes until it is opened."""
+
+    def __init__(self) -> None:
+        self._reached, self._opened = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self._reached.set()
+        assert self._opened.wait(GUARD_S), "the gate was never opened"
+
+    def wait_reached(self) -> None:
+        assert self._reached.wait(GUARD_S), "nobody came to the gate"
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+class Bench:
+    """An engine with a fake tracker and a clock that stands at `now_ns`; a context that starts and stops it."""
+
+    def __init__(self, config: EngineConfig | None = None, **hooks: Any) -> None:
+        self.tracker = FakeTracker()
+        self.now_ns = 1_000_000 * MS
+        self.answers: list[Answer[Message]] = []
+        self.faults: list[str] = []
+        self.stamp_ns = self.now_ns
+        self._done = threading.Semaphore(0)
+        self.tracker.before["memorize"] = self._done.release
+        self.engine: Engine[Message] = Engine(
+            self.tracker,
+            convert=convert,
+            publish=self.publish,
+            on_fault=self.faults.append,
+            clock_ns=lambda: self.now_ns,
+            config=config,
+            **hooks,
+        )
+
+    def publish(self, answer: Answer[Message]) -> None:
+        self.tracker.calls.append(("publish", answer.stamp_ns))
+        self.answers.append(answer)
+
+    def __enter__(self) -> Bench:
+        self.engine.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.stop()
+
+    def offer(self, stamp_ns: int | None = None, *, broken: bool = False, sequence: int | None = None) -> int:
+        """Offer a message, one step after the last one if no stamp is given; gives its stamp."""
+        self.stamp_ns = self.stamp_ns + STEP_NS if stamp_ns is None else stamp_ns
+        self.now_ns = max(self.now_ns, self.stamp_ns)
+        message = Message(self.stamp_ns, broken)
+        self.engine.offer(message, stamp_ns=self.stamp_ns, arrival_ns=self.now_ns, nbytes=100, sequence=sequence)
+        return self.stamp_ns
+
+    def name_target(self, request: TargetRequest = REQUEST) -> TargetAnswer:
+        return self.engine.set_target(request).result(GUARD_S)
+
+    def wait_memorized(self) -> None:
+        assert self._done.acquire(timeout=GUARD_S), "no frame was memorized"
+
+
+def offered(stamp_ns: int, position: int, *, broken: bool = False, late_ns: int = 0) -> Offered[Message]:
+    """A message as it reaches the worker; it arrives `late_ns` after its stamp."""
+    return Offered(
+        message=Message(stamp_ns, broken),
+        stamp_ns=stamp_ns,
+        arrival_ns=stamp_ns + late_ns,
+        received_ns=stamp_ns,
+        nbytes=100,
+        position=position,
+    )

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from stm_tracker_ros.engine.drop_policy import LATE_FRAMES, DropPolicy, DropReason, Jump, Reset, Skip, Track
+
+pytestmark = pytest.mark.pure
+
+MS = 1_000_000
+HOUR_MS = 3_600_000
+OLD, ORDER, TWICE = (Skip(reason) for reason in (DropReason.TOO_OLD, DropReason.OUT_OF_ORDER, DropReason.DUPLICATE))
+
+
+def verdicts(rows, max_age_ms=0.0):
+    """Rows of (stamp, arrival, now) in ms; arrival and now are the stamp where they are missing."""
+    policy = DropPolicy(max_age_ms)
+    full = [(row + row[-1:] * 2)[:3] for row in rows]
+    return [policy.judge(stamp_ns=s * MS, arrival_ns=a * MS, now_ns=n * MS) for s, a, n in full]
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [
+        pytest.param([(0,), (33,), (66,)], Track(), id="in order"),
+        pytest.param([(33,), (33, 40)], TWICE, id="duplicate"),
+        pytest.param([(33,), (66,), (40, 70)], ORDER, id="out of order"),
+        pytest.param([(33,), (66,), (40, 70), (99,)], Track(), id="in order again"),
+        pytest.param([(5000,), (5033,), (100, 5066)], Reset(Jump.BACK), id="bag loops"),
+        pytest.param([(5000,), (5033,), (100, 5066), (133, 5099)], Track(), id="after the loop"),
+        pytest.param([(100,), (HOUR_MS, 133)], Reset(Jump.FORWARD), id="clock set"),
+        pytest.param([(100,), (HOUR_MS,)], Track(), id="camera silent for an hour"),
+        pytest.param([(100,), (9000, 133)], Track(), id="transport catches up"),
+    ],
+)
+def test_order_and_jumps(rows, last):
+    assert verdicts(rows)[-1] == last
+
+
+def test_a_loop_shorter_than_a_second_is_a_jump_after_some_frames():
+    once = [(900 + 30 * n,) for n in range(10)]
+    again = [(900 + 30 * n, 1200 + 30 * n) for n in range(8)]
+    assert verdicts(once + again)[10:] == [ORDER] * (LATE_FRAMES - 1) + [Reset(Jump.BACK)] + [Track()] * 3
+
+
+def test_age_is_off_by_default():
+    assert verdicts([(0, 0, 0), (33, 33, 10**6)]) == [Track()] * 2
+
+
+@pytest.mark.parametrize("offset_ms", [0, 7, 500_000, -500_000])
+def test_age_is_judged_against_the_fastest_frame_so_that_an_offset_of_the_clocks_drops_nothing(offset_ms):
+    rows = [(0, 0, 0), (33, 33, 33), (66, 96, 96), (99, 229, 229), (132, 132, 200), (165, 165, 165)]
+    shifted = [(stamp, arrival + offset_ms, now + offset_ms) for stamp, arrival, now in rows]
+    assert verdicts(shifted, max_age_ms=50) == [Track(), Track(), Track(), OLD, OLD, Track()]
+
+
+def test_a_jump_forgets_the_old_offset():
+    """The camera's clock is set back by an hour: arrival - stamp grows, and nothing is too old."""
+    before = [(HOUR_MS + 33 * n,) for n in range(5)]
+    after = [(33 * n, HOUR_MS + 33 * (5 + n)) for n in range(3)]
+    assert verdicts(before + after, max_age_ms=50)[5:] == [Reset(Jump.BACK), Track(), Track()]
+
+
+def test_the_offset_is_reported():
+    policy = DropPolicy()
+    assert policy.offset_ns is None
+    for stamp, arrival in ((0, 12), (33, 40), (66, 90)):
+        policy.judge(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival)
+    assert policy.offset_ns == 7
+
+
+def test_the_limit_may_change_while_running():
+    policy = DropPolicy()
+    assert policy.judge(stamp_ns=0, arrival_ns=0, now_ns=100 * MS) == Track()
+    policy.max_age_ms = 50
+    assert policy.judge(stamp_ns=1, arrival_ns=1, now_ns=100 * MS) == OLD

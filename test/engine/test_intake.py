@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from stm_tracker_ros.engine.config import HistoryConfig
+from stm_tracker_ros.engine.intake import Intake
+
+pytestmark = pytest.mark.pure
+
+
+def admit(intake, stamp_ns, sequence=None, arrival_ns=5_000):
+    return intake.admit("image", stamp_ns=stamp_ns, arrival_ns=arrival_ns, nbytes=10, sequence=sequence)
+
+
+def test_positions_count_what_never_reached_us():
+    intake = Intake(HistoryConfig())
+    found = [admit(intake, 1, 7, 0), admit(intake, 2, 8, 10**9), admit(intake, 3, 12, 2 * 10**9)]
+    assert [frame.position for frame in found] == [1, 2, 6]
+    assert intake.lost == (3, False)
+
+
+def test_the_arrival_stands_for_a_missing_stamp_with_one_warning(caplog):
+    intake = Intake(HistoryConfig())
+    assert not intake.stamps_missing
+    with caplog.at_level(logging.WARNING):
+        stamps = [admit(intake, 0, arrival_ns=arrival).stamp_ns for arrival in (1000, 2000)]
+    assert (stamps, intake.stamps_missing, len(caplog.records)) == ([1000, 2000], True, 1)
+
+
+def test_forgetting_empties_the_history_but_not_the_counts():
+    intake = Intake(HistoryConfig())
+    admit(intake, 1)
+    assert intake.find(0, 0)[1] == 1
+    intake.forget()
+    assert intake.find(0, 0) == (None, 0)
+    assert admit(intake, 2).position == 2
