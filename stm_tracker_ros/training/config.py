@@ -59,6 +59,7 @@ class TrainConfig:
     average: float = setting(0.998, "decay of the averaged weights", low=0.0, high=1.0)
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
     box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
+    trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
     seed: int = setting(1, "seed of samples and weights", low=0)
     checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)
     validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)

@@ -49,8 +49,8 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 class Trainer:
     """One training run in one folder: `last.pt` to go on from, `log.jsonl` to look at."""
 
-    def __init__(self, network: LiteNetwork, pack: Path, out: Path, config: TrainConfig, device: str) -> None:
-        self.config, self.out, self.pack, self.device = config, out, pack, torch.device(device)
+    def __init__(self, network: LiteNetwork, pack: Path, out: Path, config: TrainConfig, device: torch.device) -> None:
+        self.config, self.out, self.pack, self.device = config, out, pack, device
         out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
