@@ -58,4 +58,6 @@ def start_node(graph, ros_environment, tmp_path_factory):
 
     yield start
     for node in nodes:
+        node.ask_to_end()
+    for node in nodes:
         node.end()

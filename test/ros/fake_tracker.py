@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stm_tracker_ros.core.config import judge, section, setting, unknown_name
-from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError
 from stm_tracker_ros.core.types import Box, Result
 
 BRIGHT = 200
@@ -33,7 +33,7 @@ class MemoryConfig:
 class FakeConfig:
     init_s: float = setting(0.0, "time that init takes", low=0, high=60)
     track_s: float = setting(0.0, "time that track takes", low=0, high=60)
-    fails: str = setting("", "what track raises", choices=("", "memory", "value"))
+    fails: str = setting("", "what init or track raises", choices=("", "init", "memory", "value"))
     memory: MemoryConfig = section(MemoryConfig)
 
     def __post_init__(self):
@@ -47,6 +47,8 @@ class FakeTracker:
 
     def init(self, frame, target):
         time.sleep(self.config.init_s)
+        if self.config.fails == "init":
+            raise ValueError("an error that nobody foresaw")
         self.started = True
         return Result(box=target.box or _brightest(frame)[0], score=1.0, mask=_brightest(frame)[1])
 
@@ -75,10 +77,15 @@ class FakeEntry:
     shipped_weights: Path | None = None
 
     def from_checkpoint(self, weights=None, *, device="cpu", config=None):
+        if self.name == "broken":
+            raise KeyError("an error that nobody foresaw")
+        if weights is not None and not weights.is_file():
+            raise CheckpointError(f"weights {weights} do not exist")
         return FakeTracker(config or self.default_config)
 
 
-ENTRIES = {entry.name: entry for entry in (FakeEntry("brightest", True), FakeEntry("brightest_box", False))}
+_ALL = (FakeEntry("brightest", True), FakeEntry("brightest_box", False), FakeEntry("broken", False))
+ENTRIES = {entry.name: entry for entry in _ALL}
 
 
 def load(name):

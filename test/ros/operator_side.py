@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -104,8 +103,6 @@ class NodeUnderTest:
         }
         self._ears = {}
         self.status = self.ear("status", TrackerStatus)
-        self._cameras = []
-        self._counts = defaultdict(int)
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("node_process.py")), *ros_arguments(namespace, given)],
@@ -214,19 +211,18 @@ class NodeUnderTest:
         request = ChangeState.Request(transition=Transition(id=number))
         return self.graph.call(ChangeState, f"{self.name}/change_state", request).success
 
-    def end(self):
-        """Stop it as Ctrl-C does; it must end by itself and well."""
+    def ask_to_end(self):
+        """Ctrl-C."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            code = self.process.wait(PATIENCE_S)
-            assert code == 0, self.log.read_text()
+
+    def end(self):
+        """It must end by itself and well when asked to."""
+        code = self.process.wait(PATIENCE_S)
+        assert code == 0, self.log.read_text()
         for ear in self._ears.values():
             ear.close()
         self._ears.clear()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(PATIENCE_S)
 
     def _repeat(self, camera, condition):
         """Show the picture until the condition holds; heartbeats give the pace."""
@@ -260,6 +256,9 @@ class Camera:
         self._publisher.publish(message)
         return stamp
 
+    def subscribers(self):
+        return self._publisher.get_subscription_count()
+
     def close(self):
         self._graph.node.destroy_publisher(self._publisher)
 
@@ -277,5 +276,6 @@ def stamp_ns(header):
 
 def ros_arguments(namespace, parameters):
     text = {True: "true", False: "false"}
-    pairs = [("-p", f"{name}:={text.get(value, value) if isinstance(value, bool) else value}") for name, value in parameters.items()]
+    words = {name: text[value] if isinstance(value, bool) else value for name, value in parameters.items()}
+    pairs = [("-p", f"{name}:={word}") for name, word in words.items()]
     return ["--ros-args", "-r", f"__ns:={namespace}", *(part for pair in pairs for part in pair)]

@@ -1,0 +1,216 @@
+import math
+import threading
+
+import numpy as np
+import pytest
+from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+
+from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.engine.set_target import Code
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros.messages import to_time
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture(scope="module")
+def node(start_node):
+    node = start_node()
+    node.wait_ready()
+    return node
+
+
+@pytest.fixture(scope="module")
+def camera(node):
+    camera = node.camera()
+    node.receive_from(camera)
+    return camera
+
+
+def mask_of(pixels):
+    return convert.fill_image(Image(), pixels, "mono8")
+
+
+def cut_short(message):
+    del message.data[-100:]
+    return message
+
+
+def test_the_codes_of_service_and_engine_are_the_same():
+    constants = {code.name: getattr(SetTarget.Response, f"CODE_{code.name}") for code in Code}
+    assert constants == {code.name: code.value for code in Code}
+
+
+def test_the_answer_names_what_was_used(node, camera):
+    stamp = camera.show(picture(60, 50))
+    node.wait(lambda: node.next_status().received, "the image")
+    answer = node.set_target(box=(60, 50, BLOB, BLOB), id="alpha", class_id="ball")
+    assert (answer.success, answer.code, answer.id) == (True, Code.OK, "alpha")
+    assert stamp_ns(answer.detection.header) == stamp
+    assert (answer.stamp_used.sec, answer.stamp_used.nanosec) == divmod(stamp, 10**9)
+    assert answer.age > 0
+    assert answer.frames_replayed == 0
+    assert answer.detection.id == "alpha"
+    assert answer.detection.results[0].hypothesis.class_id == "ball"
+    box = answer.detection.bbox
+    assert (box.center.position.x, box.center.position.y, box.size_x, box.size_y) == (70, 60, BLOB, BLOB)
+    assert node.next_status(lambda status: status.id == "alpha").state == State.TRACKING
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "fields"),
+    [
+        (Code.OUTSIDE_IMAGE, ["160 x 120", "outside"], {"box": (200, 30, 20, 20)}),
+        (Code.TOO_SMALL, ["2 x 10", "at least 3"], {"box": (50, 30, 2, 10)}),
+        (Code.TOO_SMALL, ["at least 3"], {"box": (158, 30, 20, 20)}),
+        (Code.NOT_FINITE, ["nan", "finite"], {"box": (math.nan, 30, 20, 20)}),
+        (Code.NOT_FINITE, ["finite"], {"box": (10, 30, math.inf, 20)}),
+        (Code.BOX_OR_MASK, ["neither", "exactly one"], {"box": None}),
+        (Code.BOX_OR_MASK, ["both", "exactly one"], {"mask": mask_of(picture()[..., 0])}),
+        (Code.MASK_SIZE, ["80 x 60", "160 x 120"], {"box": None, "mask": mask_of(np.full((60, 80), 255, np.uint8))}),
+        (Code.MASK_SIZE, ["mono8", "needed"], {"box": None, "mask": cut_short(mask_of(picture()[..., 0]))}),
+        (Code.TOO_SMALL, ["empty"], {"box": None, "mask": mask_of(np.zeros((HEIGHT, WIDTH), np.uint8))}),
+    ],
+)
+def test_refusals_have_their_code_and_their_reason(node, camera, code, words, fields):
+    answer = node.set_target(**fields)
+    assert (answer.success, answer.code) == (False, code)
+    for word in words:
+        assert word in answer.message
+
+
+def test_an_image_that_is_no_longer_kept_is_refused(node, camera):
+    request_stamp = camera.show(picture()) - 60 * 10**9
+    answer = node.set_target(stamp=to_time(request_stamp))
+    assert (answer.success, answer.code) == (False, Code.STAMP_TOO_OLD)
+    assert str(request_stamp // 10**9) in answer.message
+
+
+def test_the_stamp_chooses_the_image_that_the_operator_saw(node, camera):
+    received = node.next_status().received
+    seen = camera.show(picture(20, 20))
+    node.next_status(lambda status: status.received > received)
+    camera.show(picture(90, 80), stamp=seen + 200_000_000)
+    node.next_status(lambda status: status.received > received + 1)
+    answer = node.set_target(box=None, mask=mask_of(picture(20, 20)[..., 0]), stamp=to_time(seen))
+    assert answer.success, answer.message
+    assert stamp_ns(answer.detection.header) == seen
+    assert answer.detection.bbox.center.position.x == 30
+
+
+def test_a_refusal_leaves_the_target_before_as_it_is(node, camera):
+    node.follow(camera, id="kept")
+    assert not node.set_target(box=(500, 500, 20, 20)).success
+    assert node.track(camera, picture()).detections[0].id == "kept"
+
+
+def test_a_mask_names_the_target(node, camera):
+    camera.show(picture())
+    answer = node.set_target(box=None, mask=mask_of(np.where(picture()[..., 0] > 100, 1, 0).astype(np.uint8)))
+    assert answer.success, answer.message
+    assert answer.detection.bbox.size_x == BLOB
+
+
+def test_a_rotated_box_is_taken_for_the_upright_one_around_it(node, camera):
+    camera.show(picture())
+    request = SetTarget.Request()
+    request.box.size_x, request.box.size_y, request.box.center.theta = 40.0, 20.0, math.pi / 2
+    request.box.center.position.x, request.box.center.position.y = 80.0, 60.0
+    answer = node.graph.call(SetTarget, f"{node.name}/set_target", request)
+    assert answer.detection.bbox.size_x == pytest.approx(20)
+    assert answer.detection.bbox.size_y == pytest.approx(40)
+    assert answer.detection.bbox.center.position.x == pytest.approx(80)
+
+
+def test_a_detection_on_init_names_the_target(node, camera):
+    node.clear_target()
+    node.receive_from(camera)
+    message = Detection2D(id="from topic")
+    message.bbox.center.position.x, message.bbox.center.position.y = 50.0, 40.0
+    message.bbox.size_x = message.bbox.size_y = float(BLOB)
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = "car"
+    message.results.append(hypothesis)
+    publisher = node.graph.node.create_publisher(Detection2D, f"{node.name}/init", qos.output())
+    node.wait(lambda: publisher.get_subscription_count(), "the node to listen to ~/init")
+    publisher.publish(message)
+    node.wait(lambda: node.last.id == "from topic", "the target to be followed")
+    assert node.track(camera, picture()).detections[0].results[0].hypothesis.class_id == "car"
+    message.bbox.size_x = 1.0
+    publisher.publish(message)
+    node.wait(lambda: "TOO_SMALL" in node.log.read_text(), "the refusal in the log")
+    assert node.next_status().id == "from topic"
+
+
+def test_no_image_yet(start_node):
+    node = start_node()
+    node.wait_ready()
+    answer = node.set_target()
+    assert (answer.success, answer.code) == (False, Code.NO_IMAGE)
+
+
+def test_an_error_of_the_tracker_is_internal_and_named(start_node):
+    node = start_node(tracker__fails="init")
+    node.wait_ready()
+    node.receive_from(node.camera())
+    answer = node.set_target()
+    assert (answer.success, answer.code) == (False, Code.INTERNAL)
+    assert "an error that nobody foresaw" in answer.message
+
+
+def test_an_inactive_node_refuses_everything(start_node):
+    node = start_node(autostart=False)
+    node.wait_state(State.UNCONFIGURED)
+    assert node.set_target().code == Code.INACTIVE
+    node.change_state("configure")
+    answer = node.set_target()
+    assert (answer.success, answer.code) == (False, Code.INACTIVE)
+    assert "activate" in answer.message
+    assert not node.clear_target().success
+    assert not node.pause(True).success
+
+
+def test_a_slow_start_is_given_up_in_time(start_node):
+    node = start_node(tracker__init_s=2, set_target_timeout_ms=200)
+    node.wait_ready()
+    node.receive_from(node.camera())
+    answer = node.set_target()
+    assert (answer.success, answer.code) == (False, Code.TIMEOUT)
+    assert "200 ms" in answer.message
+
+
+def test_images_are_received_and_services_answered_while_a_slow_start_runs(start_node):
+    node = start_node(tracker__init_s=1.5)
+    node.wait_ready()
+    camera = node.camera()
+    node.receive_from(camera)
+    client = node.graph.node.create_client(SetTarget, f"{node.name}/set_target")
+    request = SetTarget.Request()
+    request.box.center.position.x = request.box.center.position.y = 50.0
+    request.box.size_x = request.box.size_y = 20.0
+    assert client.wait_for_service(30)
+    start = node.next_status().received
+    answered = threading.Event()
+    future = client.call_async(request)
+    future.add_done_callback(lambda _: answered.set())
+    for number in range(1, 6):
+        camera.show(picture())
+        node.wait(lambda n=number: node.last.received >= start + n, "images to be received")
+    assert not answered.is_set()
+    node.wait(answered.is_set, "the answer")
+    assert future.result().success
+
+
+def test_it_is_answered_with_no_camera_running(start_node):
+    node = start_node(status_rate_hz=0.2)
+    camera = node.camera()
+    node.wait(lambda: camera.subscribers(), "the node's subscription")
+    while node.set_target().code != Code.OK:
+        camera.show(picture())
+    camera.close()
+    assert node.set_target().code == Code.OK
+    assert node.graph.call(Trigger, f"{node.name}/clear_target", Trigger.Request()).success
