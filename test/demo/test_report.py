@@ -1,0 +1,172 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.demo import report
+from stm_tracker_ros.demo.record import Answer, CameraRecord, ClientRecord, Heartbeat, Shot
+from stm_tracker_ros.demo.sample import Sample
+
+pytestmark = pytest.mark.pure
+
+MS = 1_000_000
+PERIOD_NS = 33_333_333
+BOX = Box(10, 20, 30, 40)
+
+
+def stamp(frame):
+    return 10**18 + (frame + 5) * PERIOD_NS
+
+
+def shots(played, waiting=5):
+    still = [Shot(frame=0, stamp_ns=stamp(index - waiting), playing=False) for index in range(waiting)]
+    return still + [Shot(frame=frame, stamp_ns=stamp(frame), playing=True) for frame in range(played)]
+
+
+def answer(frame, box=BOX, latency_ms=12):
+    score = None if box is None else 0.9
+    return Answer(stamp_ns=stamp(frame), arrival_ns=stamp(frame) + latency_ms * MS, box=box, score=score)
+
+
+def heartbeat(frame, state, *, tracked=0, drops=None):
+    return Heartbeat(
+        image_stamp_ns=stamp(frame),
+        state=state,
+        confidence=0.5,
+        received=tracked,
+        tracked=tracked,
+        drops=drops or {},
+        message="",
+    )
+
+
+def sample(boxes, first_absent):
+    return Sample(video=Path("some.mp4"), true_boxes=boxes, first_absent=first_absent)
+
+
+def good_run(played=100, absent=40, lost=50, missing=()):
+    answers = [answer(f, BOX if f < lost else None) for f in range(played) if f not in missing]
+    drops = {"no_target": 5, "superseded": len(missing)}
+    beats = [
+        heartbeat(0, "TRACKING"),
+        heartbeat(lost, "LOST"),
+        heartbeat(played - 1, "LOST", tracked=len(answers), drops=drops),
+    ]
+    truth = sample({frame: BOX for frame in range(0, absent, 10)}, absent)
+    return truth, CameraRecord(shots=shots(played)), ClientRecord(rmw="some_rmw", answers=answers, heartbeats=beats)
+
+
+def failed(run, fps=30.0):
+    return [check.name for check in report.checks(report.summarise(*run, fps)) if check.passed is False]
+
+
+def test_a_good_run_passes_every_line():
+    summary = report.summarise(*good_run(), 30.0)
+    assert [check.passed for check in report.checks(summary)].count(True) == 7
+    assert failed(good_run()) == []
+    assert summary["frames"]["played"] == 100
+    assert summary["frames"]["waiting_for_target"] == 5
+    assert summary["latency_ms"] == {"p50": 12.0, "p95": 12.0, "p99": 12.0, "count": 100}
+    assert summary["truth"]["lost_frame"] == 50
+
+
+def test_frames_that_nothing_accounts_for_fail():
+    truth, camera, client = good_run(missing=(60, 61))
+    silent = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=98, drops={"no_target": 5})]
+    run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=silent)
+    assert failed(run) == ["frames without an account"]
+
+
+@pytest.mark.parametrize(("reason", "reached"), [("middleware_lost", False), ("superseded_in_reader", True)])
+def test_only_what_the_middleware_lost_did_not_reach_the_reader(reason, reached):
+    truth, camera, client = good_run(missing=tuple(range(60, 66)))
+    drops = {"no_target": 5, reason: 6}
+    beats = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=94, drops=drops)]
+    run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=beats)
+    assert failed(run) == ([] if reached else ["reached the node's reader"])
+
+
+def test_less_than_four_of_five_tracked_fails():
+    assert failed(good_run(missing=tuple(range(60, 80)))) == []
+    assert failed(good_run(missing=tuple(range(60, 81)))) == ["tracked"]
+
+
+def test_latency_is_held_against_the_cameras_period():
+    slow = "capture to answer, p50 / p95 / p99"
+    assert failed(good_run(), fps=80.0) == []
+    assert failed(good_run(), fps=90.0) == [slow]
+
+
+def test_the_lowest_overlap_counts():
+    truth, camera, client = good_run()
+    answers = [answer(20, Box(200, 200, 30, 40)) if a.stamp_ns == stamp(20) else a for a in client.answers]
+    run = truth, camera, ClientRecord(rmw="r", answers=answers, heartbeats=client.heartbeats)
+    assert failed(run) == ["IoU with 4 true boxes"]
+
+
+def test_late_lost_fails():
+    assert failed(good_run(lost=70)) == []
+    assert failed(good_run(lost=71)) == ["LOST after leaving at frame 40"]
+
+
+def test_lost_is_asked_for_after_leaving_even_if_it_came_before():
+    assert report.summarise(*good_run(lost=35), 30.0)["truth"]["lost_frame"] == 40
+
+
+def test_a_box_after_lost_fails():
+    truth, camera, client = good_run()
+    answers = [answer(90) if a.stamp_ns == stamp(90) else a for a in client.answers]
+    run = truth, camera, ClientRecord(rmw="r", answers=answers, heartbeats=client.heartbeats)
+    assert failed(run) == ["valid boxes after that"]
+
+
+def test_never_lost_fails_both_lines():
+    truth, camera, client = good_run()
+    beats = [heartbeat(0, "TRACKING"), heartbeat(99, "TRACKING", tracked=100, drops={"no_target": 5})]
+    run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=beats)
+    assert failed(run) == ["LOST after leaving at frame 40", "valid boxes after that"]
+
+
+def test_a_video_without_truth_is_judged_without_it():
+    _, camera, client = good_run()
+    summary = report.summarise(sample({0: BOX}, None), camera, client, 30.0)
+    assert summary["truth"] is None
+    assert not any("IoU" in check.name for check in report.checks(summary))
+
+
+def test_no_answers_at_all_fail_without_a_crash():
+    truth, camera, _ = good_run()
+    names = failed((truth, camera, ClientRecord(rmw="r")))
+    assert {"tracked", "capture to answer, p50 / p95 / p99", "IoU with 4 true boxes"} <= set(names)
+
+
+def test_dropped_frames_are_interpolated_over_two_at_most():
+    boxes = {8: Box(0, 0, 10, 10), 11: Box(30, 0, 10, 40)}
+    answers = {frame: answer(frame, box) for frame, box in boxes.items()}
+    assert report.box_at(10, answers) == pytest.approx(Box(20, 0, 10, 30))
+    assert report.box_at(9, answers) == pytest.approx(Box(10, 0, 10, 20))
+    too_far = {8: answers[8], 12: answers[11]}
+    assert report.box_at(10, too_far) is None
+    assert report.box_at(11, too_far) is None
+
+
+def test_a_frame_answered_without_a_box_is_not_interpolated():
+    answers = {9: answer(9), 10: answer(10, None), 11: answer(11)}
+    assert report.box_at(10, answers) is None
+    assert report.box_at(9, {8: answer(8, None), 10: answer(10)}) is None
+
+
+def test_the_table_is_aligned_and_marks_every_line():
+    text = report.table(
+        [report.Check(name="a", value="1", bar="> 2", passed=False), report.Check(name="bb", value="22")]
+    )
+    assert text.splitlines() == ["a   1   > 2  FAIL", "bb  22"]
+
+
+def test_percentiles_are_those_of_the_latencies():
+    _, camera, _ = good_run()
+    answers = [answer(frame, latency_ms=frame) for frame in range(1, 100)]
+    latency = report.summarise(sample({}, None), camera, ClientRecord(rmw="r", answers=answers), 30.0)["latency_ms"]
+    assert latency["p50"] == 50
+    assert math.isclose(latency["p95"], 94.1, abs_tol=0.01)

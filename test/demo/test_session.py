@@ -1,0 +1,126 @@
+"""The whole demo over real DDS, with a fake tracker in the product's node: three processes, report, pictures."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.demo.sample import Sample
+from stm_tracker_ros.demo.session import SUMMARY_NAME, Settings, run
+from stm_tracker_ros.video_writer import VideoWriter
+
+pytestmark = pytest.mark.ros
+
+FRAMES, FIRST_ABSENT, STEP_PX = 60, 31, 10
+WIDTH, HEIGHT = 320, 240
+FAKE_NODE = "node_process"
+
+
+def true_box(frame):
+    return Box(10 + STEP_PX * frame, 100, 30, 40)
+
+
+@pytest.fixture(scope="module")
+def blob(tmp_path_factory):
+    """A bright rectangle that walks out of the picture on the right."""
+    path = tmp_path_factory.mktemp("blob") / "blob.mp4"
+    with VideoWriter(path) as video:
+        for frame in range(FRAMES):
+            image = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
+            x, y, width, height = true_box(frame)
+            image[y : y + height, x : x + width] = 255
+            video.write(image)
+    boxes = {frame: true_box(frame) for frame in range(0, 29, 10)}
+    return Sample(video=path, true_boxes=boxes, first_absent=FIRST_ABSENT)
+
+
+@pytest.fixture
+def fake_node(monkeypatch):
+    """Lets the children find the node with the fake trackers."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "ros"))
+
+
+def settings(sample, out, show=lambda line: None, **parameters):
+    parameters = {"tracker.name": "brightest_box", **parameters}
+    return Settings(sample=sample, out=out, fps=30.0, parameters=parameters, show=show, node_module=FAKE_NODE)
+
+
+def shared_memory_of_children():
+    """Files in /dev/shm that our children have mapped or open now."""
+    names = set()
+    for pid in children():
+        maps = Path(f"/proc/{pid}/maps").read_text().split()
+        files = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+        names |= {name for name in maps + files if "/dev/shm/" in name and "fastrtps" in name}
+    return names
+
+
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_a_run_accounts_for_every_frame_and_leaves_its_results(blob, fake_node, tmp_path):
+    summary, checks = run(settings(blob, tmp_path))
+    frames = summary["frames"]
+    assert frames["played"] == FRAMES
+    assert frames["unaccounted"] == 0
+    assert frames["published"] == frames["tracked_with_waiting"] + sum(frames["dropped"].values())
+    assert summary["truth"]["lowest_iou"] > 0.5
+    assert summary["truth"]["lost_frame"] > FIRST_ABSENT
+    assert summary["truth"]["boxes_after_lost"] == 0
+    assert [state for _, state in summary["states"]][0] == "TRACKING"
+    assert [state for _, state in summary["states"]][-1] == "LOST"
+    assert summary["transport"]["rmw"].startswith("rmw_")
+    assert len(summary["checks"]) == len(checks)
+    assert json.loads((tmp_path / SUMMARY_NAME).read_text())["frames"] == frames
+    with av.open(str(tmp_path / "overlay.mp4")) as video:
+        assert video.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in video.decode(video=0)) == FRAMES
+    assert cv2.imread(str(tmp_path / "contact_sheet.png")).shape[1] > WIDTH
+
+
+def test_a_node_that_cannot_start_is_reported_in_its_own_words(blob, fake_node, tmp_path):
+    with pytest.raises(StmTrackerError, match=r"node process ended with exit code 2[\s\S]*did you mean 'brightest'"):
+        run(settings(blob, tmp_path, **{"tracker.name": "brihtest"}))
+    assert not children()
+
+
+def test_a_box_that_the_node_refuses_ends_the_demo_with_the_reason(blob, fake_node, tmp_path):
+    outside = Sample(video=blob.video, true_boxes={0: Box(5000, 10, 20, 20)})
+    with pytest.raises(StmTrackerError, match="refused the box"):
+        run(settings(outside, tmp_path))
+    assert not children()
+
+
+def test_a_camera_that_is_killed_is_reported_and_nothing_stays(blob, fake_node, tmp_path):
+    held = set()
+
+    def kill_the_camera(line):
+        if line.startswith("[camera]") and "playing" in line:
+            held.update(shared_memory_of_children())
+            for pid in children():
+                if b"demo_camera" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGKILL)
+
+    with pytest.raises(StmTrackerError, match=r"camera process ended with signal SIGKILL[\s\S]*playing at 30 Hz"):
+        run(settings(blob, tmp_path, kill_the_camera))
+    assert not children()
+    assert not [name for name in held if os.path.exists(name)]
+
+
+def test_ctrl_c_ends_every_process(blob, fake_node, tmp_path):
+    def interrupt(line):
+        if line.startswith("[camera]") and "playing" in line:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings(blob, tmp_path, interrupt))
+    assert not children()
