@@ -1,4 +1,4 @@
-"""Box -> label map: 1 inside, 0 outside, the covered fraction in the cells that an edge crosses."""
+"""Box -> label map: 1 inside, 0 outside."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ def coverage(boxes_xyxy: Tensor, cells: int, size: float) -> Tensor:
     far = torch.minimum(edges[None, :, None] + size / cells, high)
     overlap = (far - near).clamp(min=0) * (cells / size)
     return (overlap[:, :, None, 1] * overlap[:, None, :, 0])[:, None]
+
+
+def inside(boxes_xyxy: Tensor, pixels: int) -> Tensor:
+    """1 in each pixel whose centre lies in the box, else 0.
+
+    boxes_xyxy: B x 4 corners in crop pixels. Returns B x 1 x pixels x pixels of their type.
+    """
+    centers = torch.arange(pixels, device=boxes_xyxy.device, dtype=boxes_xyxy.dtype) + 0.5
+    low, high = boxes_xyxy[:, None, :2], boxes_xyxy[:, None, 2:]
+    covered = ((centers[None, :, None] >= low) & (centers[None, :, None] < high)).to(boxes_xyxy.dtype)
+    return (covered[:, :, None, 1] * covered[:, None, :, 0])[:, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,28 @@ class LiteNetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of `paper_network.PaperNetwork`."""
+
+    trunk: str = setting("inception_v3", "both trunks", choices=("inception_v3",))
+    crop_size: int = setting(289, "side of the crop in pixels, 1 more than a multiple of 8", low=129, high=577)
+    channels: int = setting(512, "channels of a memory feature", low=16, high=1024)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if self.crop_size % 8 != 1:
+            raise ConfigError(f"crop_size is {self.crop_size}; allowed is 1 more than a multiple of 8")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """What is remembered and what of it is read."""
 
+    rule: str = setting(
+        "code",
+        "which frame stands for a segment: as in the authors' code, or Eq. 5 of the paper",
+        choices=("code", "equation_5"),
+    )
     policy: str = setting(
         "full",
         "what is read: first frame, previous frame and one a segment; or less",
@@ -33,7 +53,9 @@ class MemoryConfig:
     segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
     store_score: float = setting(0.45, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
-    previous_score: float = setting(0.0, "the previous frame is read above this score", low=0.0, high=1.0, live=True)
+    previous_score: float = setting(
+        0.0, "the previous frame is read above this score, window and penalty included", low=0.0, high=1.0, live=True
+    )
 
     def __post_init__(self) -> None:
         judge(self)
@@ -60,10 +82,17 @@ class TrackConfig:
     area_factor: float = setting(4.0, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
+    compat: str = setting(
+        "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
+    )
 
     def __post_init__(self) -> None:
         judge(self)
 
 
 LITE = TrackConfig()
-PAPER = TrackConfig()
+# the authors' settings for GOT-10k; they remember every frame
+PAPER = TrackConfig(
+    memory=MemoryConfig(store_score=0.0, previous_score=0.6),
+    prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
+)

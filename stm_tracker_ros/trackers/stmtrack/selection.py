@@ -24,3 +24,6 @@ def equation_5_numbers(past: int, segments: int) -> list[int]:
         return list(range(1, past + 1))
     length = past // segments
     return [min(i * length + length // 2, past) for i in range(1, segments + 1)]
+
+
+RULES = {"code": segment_numbers, "equation_5": equation_5_numbers}

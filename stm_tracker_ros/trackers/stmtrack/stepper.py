@@ -18,6 +18,8 @@ WARM_UP_SLOTS = (1, 2, 3, 4, 5, 6)
 class Stepper:
     """`encode` a crop, `ask` the memory about it, `remember` it."""
 
+    fresh_memory_crop = False  # the memory learns from the features of the query crop
+
     def __init__(self, network: LiteNetwork, device: torch.device) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.device = device
@@ -38,11 +40,14 @@ class Stepper:
         shapes = [(cells, config.key_channels), (cells, config.width)]
         return MemoryBank(capacity, shapes, self.device, torch.float32)
 
+    def upload(self, patch: Pixels) -> Tensor:
+        """Crop, size x size x 3 BGR -> the same on the device, 1 x 3 x size x size."""
+        return torch.from_numpy(patch).to(self.device).permute(2, 0, 1)[None]
+
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Tensor:
         """Crop, size x size x 3 BGR -> features on the device."""
-        image = torch.from_numpy(patch).to(self.device).permute(2, 0, 1)[None]
-        features: Tensor = self._encode(image)
+        features: Tensor = self._encode(self.upload(patch))
         return features
 
     @torch.inference_mode()

@@ -7,6 +7,9 @@
 | a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
+| a frame that the rule names twice is read twice | once | none counts double (past 8 frames only) |
+
+`official.py` has the left column, for `compat=official`.
 """
 
 from __future__ import annotations
@@ -25,25 +28,27 @@ from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
-from stm_tracker_ros.trackers.stmtrack.selection import segment_numbers
+from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.stmtrack.selection import RULES
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
 
 
 class Look(NamedTuple):
-    """One crop of a frame: where it lies and its features on the device."""
+    """One crop of a frame: where it lies and what the stepper made of it on the device."""
 
     crop: Crop
     features: torch.Tensor
 
 
 class Best(NamedTuple):
-    """The chosen candidate: its box in crop pixels, its score and its penalty."""
+    """The chosen candidate: its box in crop pixels, its score, its penalty, and the score with penalty and window."""
 
     box: Box
     score: float
     penalty: float
+    rank: float
 
 
 @dataclass
@@ -57,13 +62,14 @@ class _State:
     bank: MemoryBank
     look: Look
     score: float = 1.0
-    pending: Result | None = None
+    rank: float = 1.0
+    pending: Frame | None = None  # answered, not yet remembered
 
 
 class StmTracker:
     """Follows one target with a space-time memory; see `core.protocol.Tracker`."""
 
-    def __init__(self, stepper: Stepper, config: TrackConfig) -> None:
+    def __init__(self, stepper: Stepper | PaperStepper, config: TrackConfig) -> None:
         self.stepper, self.config = stepper, config
         self.state: _State | None = None
 
@@ -77,7 +83,7 @@ class StmTracker:
         fill = mean_colour(frame, box.center, self._side(box))
         bank = self.stepper.bank(self.config.memory.history)
         self.state = _State(box, fill, frame.stamp_ns, 1, bank, self._look(frame, box, fill))
-        self.state.pending = Result(box=box, score=1.0)
+        self.state.pending = frame
         self.memorize()
         return Result(box=box, score=1.0)
 
@@ -89,18 +95,16 @@ class StmTracker:
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         best = self._choose(answer)
         self._move(best, frame)
-        state.score = best.score
-        result = Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
-        state.pending = result
-        return result
+        state.score, state.rank, state.pending = best.score, best.rank, frame
+        return Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
 
     def memorize(self) -> None:
         """Remember the frame just answered, unless its score is too low."""
         state = self._started()
-        result, state.pending = state.pending, None
-        if result is None or result.score < self.config.memory.store_score:
+        frame, state.pending = state.pending, None
+        if frame is None or state.score < self.config.memory.store_score:
             return
-        crop, features = state.look
+        crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
         state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
 
     def _started(self) -> _State:
@@ -118,14 +122,20 @@ class StmTracker:
         patch, crop = cut(frame, box.center, self._side(box), self.stepper.crop_size, fill)
         return Look(crop, self.stepper.encode(patch))
 
+    def _second_look(self, frame: Frame) -> Look:
+        """A crop about the box that was found, for the memory (section 3.2)."""
+        state = self._started()
+        patch, crop = cut(frame, state.box.center, self._side(state.box), self.stepper.crop_size, state.fill)
+        return Look(crop, self.stepper.upload(patch))
+
     def _slots(self) -> list[int]:
         """Slots to read, the first frame's first."""
         state, memory = self._started(), self.config.memory
         bank = state.bank
         slots = [bank.first]
         if memory.policy == "full":
-            slots += bank.nearest(segment_numbers(state.number - 1, memory.segments))
-        if memory.policy != "first" and state.score > memory.previous_score:
+            slots += bank.nearest(RULES[memory.rule](state.number - 1, memory.segments))
+        if memory.policy != "first" and state.rank > memory.previous_score:
             slots.append(bank.previous)
         numbers = {int(bank.numbers[slot]): slot for slot in reversed(slots)}
         return sorted(numbers.values(), key=slots.index)
@@ -137,9 +147,10 @@ class StmTracker:
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (state.box.width / scale, state.box.height / scale), prior.penalty)
         window = hann_window(self.stepper.cells)
-        best = int((penalty * score * (1 - prior.window) + window * prior.window).argmax())
+        rank = penalty * score * (1 - prior.window) + window * prior.window
+        best = int(rank.argmax())
         x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
-        return Best(Box(x1, y1, x2 - x1, y2 - y1), float(score[best]), float(penalty[best]))
+        return Best(Box(x1, y1, x2 - x1, y2 - y1), float(score[best]), float(penalty[best]), float(rank[best]))
 
     def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
