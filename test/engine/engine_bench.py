@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,16 @@ def convert(message: Message) -> np.ndarray:
     if message.broken:
         raise FrameError("encoding 'odd' is unknown")
     return np.zeros((60, 80, 3), np.uint8)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """For what no event tells."""
+    pause = threading.Event()
+    for _ in range(round(GUARD_S * 1000)):
+        if holds():
+            return
+        pause.wait(0.001)
+    raise AssertionError("it never came true")
 
 
 def no_op() -> None:
@@ -89,9 +100,9 @@ class Bench:
 
     def __init__(self, config: EngineConfig | None = None, **hooks: Any) -> None:
         self.tracker = FakeTracker()
-        self.now_ns = 1_000_000 * MS
+        self.now_ns = 10**18
         self.answers: list[Answer[Message]] = []
-        self.faults: list[str] = []
+        self.faulted: Future[str] = Future()
         self.stamp_ns = self.now_ns
         self._done = threading.Semaphore(0)
         self.tracker.before["memorize"] = self._done.release
@@ -99,7 +110,7 @@ class Bench:
             self.tracker,
             convert=convert,
             publish=self.publish,
-            on_fault=self.faults.append,
+            on_fault=self.faulted.set_result,
             clock_ns=lambda: self.now_ns,
             config=config,
             **hooks,
@@ -126,6 +137,10 @@ class Bench:
 
     def name_target(self, request: TargetRequest = REQUEST) -> TargetAnswer:
         return self.engine.set_target(request).result(GUARD_S)
+
+    def drain(self) -> None:
+        """Wait until no frame waits and none is in work."""
+        wait_until(lambda: self.engine.snapshot().waiting == 0)
 
     def wait_memorized(self) -> None:
         assert self._done.acquire(timeout=GUARD_S), "no frame was memorized"

@@ -1,0 +1,304 @@
+"""The engine's work without its thread: frames are handed over one by one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from engine_bench import BOX, MS, REQUEST, STEP_NS, FakeTracker, convert, offered
+
+from stm_tracker_ros.core.errors import DeviceError, TargetError
+from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.engine.config import EngineConfig, StateConfig
+from stm_tracker_ros.engine.set_target import Code, TargetRequest
+from stm_tracker_ros.engine.stats import Stats
+from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.worker import Hooks, Worker
+
+pytestmark = pytest.mark.pure
+
+START_NS = 1000 * MS
+
+
+class Shift:
+    """A worker whose frames come by hand; named target on position 1 unless said otherwise."""
+
+    def __init__(self, config: EngineConfig | None = None, *, named: bool = True, **hooks: Any) -> None:
+        self.tracker, self.stats = FakeTracker(), Stats()
+        self.answers: list[Any] = []
+        self.faults: list[str] = []
+        self.now_ns = 0
+        given: dict[str, Any] = {
+            "convert": convert,
+            "publish": self.publish,
+            "on_fault": self.faults.append,
+            "clock_ns": lambda: self.now_ns,
+            "is_device_error": lambda error: "CUDA" in str(error),
+        }
+        self.worker: Worker[Any] = Worker(
+            self.tracker, Hooks(**{**given, **hooks}), self.stats, config or EngineConfig()
+        )
+        self.worker.activate(True)
+        if named:
+            assert self.worker.begin(REQUEST, offered(START_NS, 1)).success
+            self.tracker.calls.clear()
+
+    def publish(self, answer: Any) -> None:
+        self.tracker.calls.append(("publish", answer.stamp_ns))
+        self.answers.append(answer)
+
+    def frame(self, stamp_ns: int, position: int, *, broken: bool = False, late_ns: int = 0) -> None:
+        self.stats.arrived(stamp_ns)
+        self.now_ns = stamp_ns + late_ns
+        self.worker.handle(offered(stamp_ns, position, broken=broken, late_ns=late_ns))
+
+    def frames(self, count: int) -> None:
+        for n in range(2, 2 + count):
+            self.frame(START_NS + (n - 1) * STEP_NS, n)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        found = self.stats.snapshot(self.worker.status, now_ns=0, clock_ns=0, lost=(0, False), stamps_missing=False)
+        assert found.waiting == 0
+        return {"tracked": found.tracked} | {r.value: n for r, n in found.dropped.items() if n}
+
+
+def raising(error: Exception) -> Any:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_frame_is_answered_then_memorized():
+    shift = Shift()
+    shift.frames(2)
+    first, second = START_NS + STEP_NS, START_NS + 2 * STEP_NS
+    assert shift.tracker.calls == [
+        ("track", first),
+        ("publish", first),
+        ("memorize", None),
+        ("track", second),
+        ("publish", second),
+        ("memorize", None),
+    ]
+
+
+def test_the_answer_says_what_is_known():
+    shift = Shift(named=False)
+    request = TargetRequest(box=BOX, id="boat", class_id="vessel")
+    shift.worker.begin(request, offered(START_NS, 1))
+    shift.frame(START_NS + STEP_NS, 4)
+    (answer,) = shift.answers
+    assert (answer.target_id, answer.class_id, answer.gap, answer.state) == ("boat", "vessel", 2, State.TRACKING)
+    assert (answer.message.stamp_ns, answer.stamp_ns) == (START_NS + STEP_NS,) * 2
+    assert answer.result == Result(box=BOX, score=0.9)
+
+
+def test_gap_counts_what_was_lost_before_us_and_what_was_dropped():
+    shift = Shift()
+    shift.frame(START_NS + STEP_NS, 2)
+    shift.frame(START_NS + 2 * STEP_NS, 3, broken=True)
+    shift.frame(START_NS + 3 * STEP_NS, 4)
+    shift.worker.pause(True)
+    shift.frame(START_NS + 4 * STEP_NS, 5)
+    shift.worker.pause(False)
+    shift.frame(START_NS + 8 * STEP_NS, 9)
+    assert [frame.gap for frame in shift.tracker.frames] == [0, 1, 4]
+    assert shift.counts == {"tracked": 3, "bad_image": 1, "paused": 1}
+
+
+def test_without_a_target_nothing_is_tracked():
+    shift = Shift(named=False)
+    shift.frames(2)
+    assert (shift.counts, shift.tracker.calls, shift.answers) == ({"tracked": 0, "no_target": 2}, [], [])
+    assert shift.worker.status.state is State.NO_TARGET
+
+
+def test_clearing_ends_it():
+    shift = Shift()
+    shift.frames(1)
+    assert shift.worker.status.target_id == "target-1"
+    assert shift.worker.clear() is State.NO_TARGET
+    shift.frame(START_NS + 5 * STEP_NS, 6)
+    assert shift.counts == {"tracked": 1, "no_target": 1}
+    assert shift.worker.status.target_id == ""
+
+
+def test_pausing_keeps_the_target():
+    shift = Shift()
+    assert shift.worker.pause(True) is State.PAUSED
+    shift.frames(2)
+    assert shift.worker.status.target_id == "target-1"
+    assert shift.worker.pause(False) is State.TRACKING
+    shift.frame(START_NS + 5 * STEP_NS, 6)
+    assert shift.counts == {"tracked": 1, "paused": 2}
+
+
+def test_the_frame_of_set_target_is_not_tracked_again_nor_one_before_it():
+    shift = Shift(named=False)
+    shift.worker.begin(REQUEST, offered(START_NS, 5))
+    shift.frame(START_NS - STEP_NS, 4)
+    shift.frame(START_NS, 5)
+    shift.frame(START_NS + STEP_NS, 6)
+    assert shift.counts == {"tracked": 1, "duplicate": 2}
+    assert shift.tracker.frames[0].gap == 0
+
+
+def test_a_target_named_on_an_older_frame_knows_what_it_missed():
+    shift = Shift(named=False)
+    shift.frames(4)
+    answer = shift.worker.begin(REQUEST, offered(START_NS + STEP_NS, 2))
+    shift.frame(START_NS + 6 * STEP_NS, 7)
+    assert (answer.stamp_used_ns, answer.frames_replayed) == (START_NS + STEP_NS, 0)
+    assert shift.tracker.frames[0].gap == 4
+
+
+def test_the_answer_to_the_operator():
+    shift = Shift(named=False)
+    shift.now_ns = START_NS + 250 * MS
+    message = offered(START_NS, 1)
+    answer = shift.worker.begin(REQUEST, message)
+    assert (answer.code, answer.success, answer.id, answer.class_id) == (Code.OK, True, "target-1", "object")
+    assert answer.age_s == pytest.approx(0.25)
+    assert answer.image is message.message
+    assert answer.result == Result(box=BOX, score=1.0)
+    assert shift.worker.begin(REQUEST, offered(START_NS, 1)).id == "target-2"
+
+
+def test_bad_stamps_are_dropped_by_reason():
+    shift = Shift(EngineConfig(max_age_ms=100))
+    shift.frame(START_NS + 10 * STEP_NS, 11)
+    shift.frame(START_NS + 10 * STEP_NS, 12)
+    shift.frame(START_NS + 9 * STEP_NS, 13)
+    shift.frame(START_NS + 11 * STEP_NS, 14, late_ns=150 * MS)
+    assert shift.counts == {"tracked": 1, "duplicate": 1, "out_of_order": 1, "too_old": 1}
+
+
+def test_a_looping_bag_goes_on_with_rising_time():
+    shift = Shift()
+    shift.frame(START_NS + 5000 * MS, 2)
+    shift.frame(START_NS + 5033 * MS, 3)
+    shift.frame(START_NS + 10 * MS, 4)
+    shift.frame(START_NS + 43 * MS, 5)
+    stamps = [frame.stamp_ns - START_NS for frame in shift.tracker.frames]
+    assert stamps == [5000 * MS, 5033 * MS, 5066 * MS, 5099 * MS]
+    assert [answer.stamp_ns - START_NS for answer in shift.answers][2:] == [10 * MS, 43 * MS]
+    assert shift.counts == {"tracked": 4}
+
+
+def test_the_state_follows_the_scores_in_time():
+    shift = Shift(EngineConfig(state=StateConfig(lost_score=0.2, lost_after_ms=60)))
+    shift.tracker.score = 0.1
+    shift.frames(3)
+    assert [answer.state for answer in shift.answers] == [State.UNCERTAIN, State.UNCERTAIN, State.LOST]
+    status = shift.worker.status
+    assert (status.state, status.score, status.seen_at_ns) == (State.LOST, 0.1, START_NS)
+
+
+def test_live_settings_reach_policy_and_state():
+    shift = Shift()
+    shift.worker.reconfigure(EngineConfig(max_age_ms=100, state=StateConfig(tracking_score=0.99, uncertain_score=0.95)))
+    shift.frame(START_NS + STEP_NS, 2)
+    shift.frame(START_NS + 2 * STEP_NS, 3, late_ns=150 * MS)
+    assert [answer.state for answer in shift.answers] == [State.UNCERTAIN]
+    assert shift.counts == {"tracked": 1, "too_old": 1}
+
+
+@pytest.mark.parametrize("name", ["track", "memorize"])
+def test_a_tracker_that_raises_once_goes_on(name, caplog):
+    shift = Shift()
+    shift.tracker.before[name] = raising(ZeroDivisionError("by zero"))
+    shift.frames(1)
+    shift.tracker.before.clear()
+    shift.frame(START_NS + 5 * STEP_NS, 6)
+    assert len(shift.answers) == (1 if name == "track" else 2)
+    assert shift.counts.get("tracker_error", 0) == (1 if name == "track" else 0)
+    assert shift.faults == []
+    assert "ZeroDivisionError: by zero" in caplog.text
+
+
+def test_a_publisher_that_raises_leaves_the_frame_tracked():
+    shift = Shift(publish=lambda _: 1 / 0)
+    shift.frames(1)
+    assert shift.counts == {"tracked": 1}
+    found = shift.stats.snapshot(shift.worker.status, now_ns=0, clock_ns=0, lost=(0, False), stamps_missing=False)
+    assert (found.errors, found.last_error) == (1, "after the answer: ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("result", [Result(box=Box(0, 0, float("nan"), 1), score=0.5), Result(box=BOX, score=1.5)])
+def test_an_answer_that_is_none_is_an_error(result, monkeypatch):
+    shift = Shift()
+    monkeypatch.setattr(shift.tracker, "track", lambda frame: result)
+    shift.frames(1)
+    assert (shift.counts, shift.answers) == ({"tracked": 0, "tracker_error": 1}, [])
+
+
+def test_errors_in_a_row_end_it_and_a_new_beginning_starts_over():
+    shift = Shift(EngineConfig(fault_after=3))
+    shift.tracker.before["track"] = raising(ZeroDivisionError("by zero"))
+    shift.frames(5)
+    assert len(shift.faults) == 1
+    assert "3 errors in a row" in shift.faults[0]
+    assert shift.counts == {"tracked": 0, "tracker_error": 3, "fault": 2}
+    assert (shift.worker.status.state, shift.worker.status.message) == (State.FAULT, shift.faults[0])
+    shift.worker.activate(False)
+    assert shift.worker.status.message == shift.faults[0]
+    assert shift.worker.activate(True) is State.NO_TARGET
+    assert shift.worker.status.message == ""
+
+
+def test_errors_with_successes_between_them_end_nothing():
+    shift = Shift(EngineConfig(fault_after=2))
+    for n in range(2, 20):
+        shift.frame(START_NS + n * STEP_NS, n, broken=n % 2 == 0)
+    assert (shift.counts, shift.faults) == ({"tracked": 9, "bad_image": 9}, [])
+
+
+@pytest.mark.parametrize("error", [DeviceError("no memory left"), RuntimeError("CUDA error 2")])
+def test_a_device_that_fails_ends_it_at_once(error):
+    shift = Shift()
+    shift.tracker.before["track"] = raising(error)
+    shift.frames(1)
+    assert shift.faults == [f"the device failed: {error}"]
+
+
+def test_a_failing_on_fault_does_not_kill_the_thread(caplog):
+    shift = Shift(EngineConfig(fault_after=1), on_fault=lambda _: 1 / 0)
+    shift.tracker.before["track"] = raising(ValueError("odd"))
+    with caplog.at_level(logging.ERROR):
+        shift.frames(2)
+    assert shift.worker.status.state is State.FAULT
+    assert "on_fault failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(TargetError("has no texture"), State.TRACKING), (ValueError("odd"), State.NO_TARGET)],
+)
+def test_an_init_that_fails_is_answered(error, state):
+    """A tracker's own refusal leaves the old target; after any other error its state is unknown."""
+    shift = Shift()
+    shift.tracker.before["init"] = raising(error)
+    answer = shift.worker.begin(REQUEST, offered(START_NS, 2))
+    assert (answer.code, answer.message) == (Code.INTERNAL, str(error))
+    assert shift.worker.status.state is state
+
+
+def test_an_init_without_device_memory_is_a_fault():
+    shift = Shift()
+    shift.tracker.before["init"] = raising(RuntimeError("CUDA out of memory"))
+    assert shift.worker.begin(REQUEST, offered(START_NS, 2)).code is Code.INTERNAL
+    assert shift.worker.status.state is State.FAULT
+
+
+def test_a_refusal_and_an_unusable_image_leave_the_old_target():
+    shift = Shift()
+    outside = TargetRequest(box=Box(500, 500, 9, 9))
+    assert shift.worker.begin(outside, offered(START_NS, 2)).code is Code.OUTSIDE_IMAGE
+    answer = shift.worker.begin(REQUEST, offered(START_NS, 2, broken=True))
+    assert (answer.code, answer.message) == (Code.NO_IMAGE, "encoding 'odd' is unknown")
+    assert shift.worker.status.target_id == "target-1"
+    shift.frames(1)
+    assert shift.counts == {"tracked": 1}
