@@ -56,6 +56,16 @@ def read(path: Path, tracker: str) -> Checkpoint:
     return Checkpoint(tracker, json.loads(metadata["network"]), metadata.get("provenance", ""), tensors)
 
 
+def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """The first tensor of `given` that is missing, has another shape or nobody asked for; empty if all fit."""
+    for name, tensor in expected.items():
+        if name not in given:
+            return f"{name!r} is missing"
+        if given[name].shape != tensor.shape:
+            return f"{name!r} has shape {tuple(given[name].shape)}; needed is {tuple(tensor.shape)}"
+    return next((f"{name!r} is not known" for name in given if name not in expected), "")
+
+
 def sha256(path: Path) -> str:
     """Fingerprint of a weights file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

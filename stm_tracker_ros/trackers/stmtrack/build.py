@@ -1,25 +1,54 @@
-"""From a checkpoint to a tracker."""
+"""From a checkpoint to a tracker; which network it is stands in the checkpoint."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from stm_tracker_ros.core.errors import CheckpointError
+from torch import nn
+
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError
+from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.parts.device import resolve
 from stm_tracker_ros.trackers import checkpoint
-from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, TrackConfig
+from stm_tracker_ros.trackers.checkpoint import Checkpoint
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
+from stm_tracker_ros.trackers.stmtrack.official import OfficialTracker
+from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
+from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 
+NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
+    "inception_v3": (PaperNetworkConfig, PaperNetwork),
+}
 
-def from_checkpoint(name: str, weights: Path, device: str, config: TrackConfig) -> StmTracker:
-    """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, DeviceError."""
+
+def from_checkpoint(name: str, weights: Path, device: str, config: TrackConfig) -> Tracker:
+    """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
     where = resolve(device)
-    stored = checkpoint.read(weights, name)
-    network = LiteNetwork(LiteNetworkConfig(**stored.network))
-    wrong = network.load_state_dict({k: v.float() for k, v in stored.tensors.items()}, strict=False)
-    if wrong.missing_keys or wrong.unexpected_keys:
-        first = (wrong.missing_keys + wrong.unexpected_keys)[0]
-        raise CheckpointError(f"weights {weights} do not fit {name!r}: first at {first!r}")
+    network = _network(checkpoint.read(weights, name), weights)
+    if isinstance(network, PaperNetwork):
+        stepper = PaperStepper(network, where)
+        return OfficialTracker(stepper, config) if config.compat == "official" else StmTracker(stepper, config)
+    if config.compat == "official":
+        raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
     return StmTracker(Stepper(network, where), config)
+
+
+def _network(stored: Checkpoint, weights: Path) -> LiteNetwork | PaperNetwork:
+    trunk = stored.network.get("trunk", "mobilenet_v2")
+    if trunk not in NETWORKS:
+        raise CheckpointError(f"weights {weights} have trunk {trunk!r}; allowed are {', '.join(NETWORKS)}")
+    config_class, network_class = NETWORKS[trunk]
+    try:
+        network: Any = network_class(config_class(**stored.network))
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(f"weights {weights} describe a network that is not known here: {error}") from None
+    tensors = {key: tensor.float() for key, tensor in stored.tensors.items()}
+    if wrong := checkpoint.misfit(network.state_dict(), tensors):
+        raise CheckpointError(f"weights {weights} do not fit their network: {wrong}")
+    network.load_state_dict(tensors)
+    return network  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from stm_tracker_ros.core.errors import ConfigError
 class LiteNetworkConfig:
     """Shape of `lite_network.LiteNetwork`."""
 
+    trunk: str = setting("mobilenet_v2", "the one trunk", choices=("mobilenet_v2",))
     crop_size: int = setting(256, "side of the crop in pixels, a multiple of 16", low=128, high=512)
     width: int = setting(128, "channels of features and values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)

@@ -7,7 +7,7 @@
 | a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
-| a frame that the rule names twice is read twice | once | none counts double (past 8 frames only) |
+| a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
 
 `official.py` has the left column, for `compat=official`.
 """

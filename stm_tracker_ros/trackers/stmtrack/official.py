@@ -1,0 +1,173 @@
+"""The authors' tracker with all its conventions, for `compat=official`; `tracker.py` is the clean one.
+
+| authors' code | default here | what it changes |
+|---|---|---|
+| crop centre cut to whole pixels, sampling half a pixel or one further | exact | the answer is off by -0.5 to 1 px |
+| box arithmetic with 289 / (n + 1), pixels scaled by 288 / n | one scale | sizes off by 0.65 % at n = 100 |
+| more than twofold reduction skips pixels | averages them | aliasing on large targets |
+| centre x + (w - 1) / 2 | x + w / 2 | half a pixel |
+| no side under 10 px | under 2 px | small targets cannot be followed |
+| outside the image: whole pixels of the first frame's mean | mean of the first crop | seams at the border |
+| label map in whole pixels; wraps round where a side exceeds the crop | pixel centres, cut off | target unmarked |
+| frames are counted by calls | by stamps | dropped frames stretch the memory |
+| with 8 past frames the previous one is read twice | once | it counts double |
+| a frame is encoded when the next one comes | when `memorize` is called | none |
+
+Bounds: up to 1000 frames everything is kept; beyond, memory is thinned (the authors move it to the host for ever).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
+from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.prior import hann_window, size_penalty
+from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
+from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.stmtrack.selection import RULES
+
+KEPT_FRAMES = 1000
+SMALLEST_SIDE = 10.0
+Colour = tuple[int, int, int]
+Floats = NDArray[np.float64]
+log = logging.getLogger(__name__)
+
+
+class Place(NamedTuple):
+    """Centre (of the +1 rule) and size of the target in image pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def rect(self) -> Box:
+        """The authors' rectangle."""
+        return Box(self.x - (self.width - 1) / 2, self.y - (self.height - 1) / 2, self.width, self.height)
+
+
+@dataclass
+class _State:
+    place: Place
+    fill: Colour
+    bank: MemoryBank
+    frames: int = 0
+    rank: float = 1.0
+    pending: Frame | None = None
+
+
+class OfficialTracker:
+    """Gives the authors' answers for the authors' weights; see `core.protocol.Tracker`."""
+
+    def __init__(self, stepper: PaperStepper, config: TrackConfig) -> None:
+        self.stepper, self.config = stepper, config
+        self.state: _State | None = None
+
+    def init(self, frame: Frame, target: Target) -> Result:
+        """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
+        box = target.box if target.box is not None else boxes.from_mask(target.mask)  # type: ignore[arg-type]
+        inside = boxes.clip_to_image(box, frame.width, frame.height)
+        if inside.width <= 0 or inside.height <= 0:
+            raise TargetError(f"box {tuple(box)} lies outside the image of {frame.width} x {frame.height} pixels")
+        place = Place(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2, box.width, box.height)
+        blue, green, red = (int(v) for v in frame.bgr().reshape(-1, 3).mean(0))
+        self.state = _State(place, (blue, green, red), self.stepper.bank(KEPT_FRAMES), pending=frame)
+        self.memorize()
+        return Result(box=box, score=1.0)
+
+    def track(self, frame: Frame) -> Result:
+        """Find the target; the score is the authors', with window and penalty. Raises NotInitialisedError."""
+        state = self._started()
+        patch, scale = self._cut(frame)
+        answer = self.stepper.ask(self.stepper.encode(patch), state.bank, self.slots())
+        state.place, state.rank = self._decide(answer, scale, frame)
+        state.pending = frame
+        return Result(box=state.place.rect, score=float(np.clip(state.rank, 0.0, 1.0)))
+
+    def memorize(self) -> None:
+        """Remember the frame just answered."""
+        state = self._started()
+        frame, state.pending = state.pending, None
+        if frame is None:
+            return
+        patch, scale = self._cut(frame)
+        label_map = marked(state.place.width * scale, state.place.height * scale, self.stepper.crop_size)
+        label = torch.from_numpy(label_map).to(self.stepper.device)[None, None]
+        state.frames += 1
+        if state.frames == KEPT_FRAMES + 1:
+            log.warning("more than %d frames: the memory is thinned from now on, unlike the authors'", KEPT_FRAMES)
+        state.bank.add(state.frames, self.stepper.remember_marked(self.stepper.upload(patch), label))
+
+    def slots(self) -> list[int]:
+        """Slots of the memory frames in the authors' order: the previous one first, perhaps once more behind it."""
+        state, memory = self._started(), self.config.memory
+        past = state.frames
+        numbers = [1] if memory.policy != "full" else sorted({1, *RULES[memory.rule](past, memory.segments)})
+        stored = state.bank.nearest(numbers)
+        if past > memory.segments and memory.policy != "first" and state.rank > memory.previous_score:
+            return [state.bank.previous, *stored]
+        return stored
+
+    def _started(self) -> _State:
+        if self.state is None:
+            raise NotInitialisedError("no target yet; call init(frame, target) first")
+        return self.state
+
+    def _cut(self, frame: Frame) -> tuple[Pixels, float]:
+        state = self._started()
+        side = self.config.area_factor * float(np.sqrt(state.place.width * state.place.height))
+        return crop(frame.bgr(), (state.place.x, state.place.y), side, self.stepper.crop_size, state.fill)
+
+    def _decide(self, answer: Floats, scale: float, frame: Frame) -> tuple[Place, float]:
+        """Candidates (edges in crop pixels, score) -> where the target is now, and the score of that place."""
+        old, prior, size = self._started().place, self.config.prior, self.stepper.crop_size
+        sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
+        penalty = size_penalty(sizes, (old.width * scale, old.height * scale), prior.penalty)
+        rank = penalty * score * (1 - prior.window) + hann_window(self.stepper.cells) * prior.window
+        best = int(rank.argmax())
+        x1, y1, x2, y2 = answer[best, :4] - (0, 0, 1, 1)
+        rate = penalty[best] * score[best] * prior.size_rate
+        width, height = (1 - rate) * np.array([old.width, old.height]) + rate * sizes[best] / scale
+        place = Place(
+            float(np.clip(old.x + ((x1 + x2) / 2 - size // 2) / scale, 0, frame.width)),
+            float(np.clip(old.y + ((y1 + y2) / 2 - size // 2) / scale, 0, frame.height)),
+            float(np.clip(width, SMALLEST_SIDE, frame.width)),
+            float(np.clip(height, SMALLEST_SIDE, frame.height)),
+        )
+        return place, float(rank[best])
+
+
+def crop(image: Pixels, center: tuple[float, float], side: float, size: int, fill: Colour) -> tuple[Pixels, float]:
+    """The authors' crop of `side` image pixels about `center`, size x size x 3, and the scale that they give it."""
+    x, y = int(center[0]), int(center[1])
+    step = max(int(side / size - 0.1), 1)
+    if step > 1:
+        image = image[y % step :: step, x % step :: step]
+        x, y, side = x // step, y // step, side / step
+    count = max(round(side), 2)
+    left, top, per_pixel = x - (count - 1) // 2, y - (count - 1) // 2, count / (size - 1)
+    to_image = np.array([[per_pixel, 0.0, left], [0.0, per_pixel, top]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    patch = cv2.warpAffine(image, to_image, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+    return np.asarray(patch, np.uint8), size / ((count + 1) * step)
+
+
+def marked(width: float, height: float, size: int) -> NDArray[np.float32]:
+    """The authors' label map for a box of that size in the middle of the crop, size x size."""
+    middle = (size - 1) / 2
+    left, right = int(middle - (width - 1) / 2), int(middle + (width - 1) / 2)
+    top, bottom = int(middle - (height - 1) / 2), int(middle + (height - 1) / 2)
+    label_map = np.zeros((size, size), np.float32)
+    label_map[top : bottom + 1, left : right + 1] = 1
+    return label_map
