@@ -83,6 +83,11 @@ def load(name: str) -> TrackerEntry:
     return _TABLE[name]
 
 
+def device_name(device: str) -> str:
+    """What `auto`, `cpu` or `cuda:N` stands for here. Raises DeviceError for one that is absent."""
+    return str(importlib.import_module("stm_tracker_ros.parts.device").resolve(device))
+
+
 def set_threads(count: int) -> None:
     """Let torch and OpenCV use `count` threads each in this process."""
     importlib.import_module("torch").set_num_threads(count)
