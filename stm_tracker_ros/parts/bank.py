@@ -19,7 +19,8 @@ class MemoryBank:
     """Slots for the tensors of remembered frames (`parts`, one shape each), found by frame number."""
 
     def __init__(self, capacity: int, shapes: Sequence[tuple[int, ...]], device: torch.device, dtype: torch.dtype):
-        self.parts = [torch.zeros((capacity + 1, *shape), device=device, dtype=dtype) for shape in shapes]
+        # not zeroed: a slot is written before it is read, and large banks take their pages as they fill
+        self.parts = [torch.empty((capacity + 1, *shape), device=device, dtype=dtype) for shape in shapes]
         self.capacity, self.spacing = capacity, 1
         self.numbers = np.zeros(capacity + 1, np.int64)  # of each slot, 0 = free; the last slot is the previous frame's
 
@@ -52,8 +53,11 @@ class MemoryBank:
             self.numbers[order[crowded]] = 0
 
     def nearest(self, numbers: Sequence[int]) -> list[int]:
-        """Slots of the stored frames nearest to `numbers`, each slot once, in the order asked for."""
-        used = np.flatnonzero(self.numbers[: self.capacity])
+        """Slots of the stored frames nearest to `numbers`, each slot once, in the order asked for.
+
+        The previous frame is among them; where the grid holds it too, the slot on the grid is given.
+        """
+        used = np.flatnonzero(self.numbers)
         known = self.numbers[used]
         slots = [int(used[np.abs(known - number).argmin()]) for number in numbers]
         return list(dict.fromkeys(slots))
