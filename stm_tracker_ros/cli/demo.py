@@ -28,6 +28,8 @@ the demo is a ROS 2 graph, and this Python ({python}) cannot import rclpy.
   with one:                   source /opt/ros/$ROS_DISTRO/setup.bash, then your workspace's install/setup.bash
 `stm_tracker track` needs no ROS."""
 
+NO_PYAV = "the demo writes a video, and {python} has no PyAV; install it with: {python} -m pip install av"
+
 EPILOG = """\
 writes to the folder of --out:
   overlay.mp4        the video with box, state and score drawn (H.264, any browser plays it)
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if every line of its table passes, else 1. Raises StmTrackerError where it cannot run."""
     if importlib.util.find_spec("rclpy") is None:
         raise StmTrackerError(NO_ROS.format(python=sys.executable))
+    if importlib.util.find_spec("av") is None:
+        raise StmTrackerError(NO_PYAV.format(python=sys.executable))
     from stm_tracker_ros.demo.report import table
     from stm_tracker_ros.demo.session import SUMMARY_NAME, Settings
     from stm_tracker_ros.demo.session import run as play

@@ -14,7 +14,7 @@ from pathlib import Path
 from stm_tracker_ros.core.errors import StmTrackerError
 
 LINES_KEPT = 12
-GRACE_S = 5.0
+GRACE_S = 10.0
 POLL_S = 0.1
 _SEGMENT = re.compile(r"/dev/shm/(?:sem\.)?fast(?:rtps|dds)_\S+")
 

@@ -66,11 +66,9 @@ def _play(
     settings: Settings, scratch: Path, chosen: transport.Transport, domain_id: int
 ) -> tuple[record.CameraRecord, record.ClientRecord]:
     """Run the three processes until the video has ended; gives what camera and client wrote down."""
-    profile = scratch / "fastdds.xml"
-    profile.write_text(chosen.profile, encoding="utf-8")
     # The segment belongs to the sender of images, so with shared memory only the camera takes the profile.
-    everywhere = profile if chosen.for_all else None
-    with_profile = transport.environment(os.environ, domain_id, chosen.discovery_range, profile)
+    everywhere = chosen.profile if chosen.for_all else None
+    with_profile = transport.environment(os.environ, domain_id, chosen.discovery_range, chosen.profile)
     others = transport.environment(os.environ, domain_id, chosen.discovery_range, everywhere)
     camera_file, client_file = scratch / "camera.json", scratch / "client.json"
     children: list[Child] = []

@@ -17,35 +17,29 @@ from pathlib import Path
 from stm_tracker_ros.core.errors import StmTrackerError
 
 MEBIBYTE = 1 << 20
+# As in shared_memory.xml.
 SEGMENT_BYTES = 32 * MEBIBYTE
 # The segments of node and client and the ports take some MiB beside the camera's.
 NEEDED_SHM_BYTES = SEGMENT_BYTES + 16 * MEBIBYTE
-SOCKET_BUFFER_BYTES = 4 * MEBIBYTE
+SHARED_MEMORY = Path(__file__).with_name("shared_memory.xml")
+LOOPBACK = Path(__file__).with_name("loopback.xml")
 SHM_FOLDER = Path("/dev/shm")
 # Domains whose ports lie below the range that Linux hands out to clients.
 DOMAINS = range(1, 102)
 PORTS_PER_DOMAIN = 250
 FIRST_PORT = 7400
 
-_SHM = f"""<transport_descriptor><transport_id>shm</transport_id><type>SHM</type>
-    <segment_size>{SEGMENT_BYTES}</segment_size><maxMessageSize>{SEGMENT_BYTES // 4}</maxMessageSize>
-   </transport_descriptor>"""
-_UDP = f"""<transport_descriptor><transport_id>udp</transport_id><type>UDPv4</type>
-    <sendBufferSize>{SOCKET_BUFFER_BYTES}</sendBufferSize><receiveBufferSize>{SOCKET_BUFFER_BYTES}</receiveBufferSize>
-    <interfaceWhiteList><address>127.0.0.1</address></interfaceWhiteList>
-   </transport_descriptor>"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Transport:
     """What was chosen.
 
-    name: for people. profile: XML for Fast DDS. for_all: every process takes the profile, not the camera alone.
+    name: for people. profile: file of settings for Fast DDS. for_all: every process takes it, not the camera alone.
     discovery_range: value of ROS_AUTOMATIC_DISCOVERY_RANGE. why: why it is the second choice; empty = it is not.
     """
 
     name: str
-    profile: str
+    profile: Path
     for_all: bool
     discovery_range: str
     why: str = ""
@@ -56,11 +50,11 @@ def choose(shm_folder: Path = SHM_FOLDER, needed_bytes: int = NEEDED_SHM_BYTES) 
     free = shutil.disk_usage(shm_folder).free if shm_folder.is_dir() else 0
     if free >= needed_bytes:
         name = f"shared memory, {SEGMENT_BYTES // MEBIBYTE} MiB segment at the camera"
-        return Transport(name=name, profile=_profile(_SHM, _UDP), for_all=False, discovery_range="LOCALHOST")
+        return Transport(name=name, profile=SHARED_MEMORY, for_all=False, discovery_range="LOCALHOST")
     # Under LOCALHOST the middleware adds its own transports to any profile; here the profile names 127.0.0.1 alone.
     return Transport(
-        name=f"UDP over 127.0.0.1, buffers of {SOCKET_BUFFER_BYTES // MEBIBYTE} MiB",
-        profile=_profile(_UDP),
+        name="UDP over 127.0.0.1",
+        profile=LOOPBACK,
         for_all=True,
         discovery_range="SYSTEM_DEFAULT",
         why=f"{shm_folder} has {free // MEBIBYTE} MiB free; shared memory needs {needed_bytes // MEBIBYTE}",
@@ -115,20 +109,3 @@ def _bound(ports: list[int]) -> Iterator[None]:
             one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             one.bind(("", port))
         yield
-
-
-def _profile(*transports: str) -> str:
-    ids = "".join(f"<transport_id>{'shm' if one is _SHM else 'udp'}</transport_id>" for one in transports)
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<dds xmlns="http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles">
- <profiles>
-  <transport_descriptors>
-   {"".join(transports)}
-  </transport_descriptors>
-  <participant profile_name="demo" is_default_profile="true"><rtps>
-   <userTransports>{ids}</userTransports>
-   <useBuiltinTransports>false</useBuiltinTransports>
-  </rtps></participant>
- </profiles>
-</dds>
-"""

@@ -1,0 +1,116 @@
+"""The tracker node, brought to `active` by this launch file; with `rviz:=true` its picture beside it.
+
+ros2 launch stm_tracker_ros tracker.launch.py image:=/camera/image_raw rviz:=true
+"""
+
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+from launch import LaunchContext, LaunchDescription
+
+PACKAGE = "stm_tracker_ros"
+# Parameter of the node -> launch argument that sets it where it is not empty.
+OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "device"}
+ARGUMENTS = (
+    DeclareLaunchArgument("name", default_value="stm_tracker", description="Name of the node, and of its topics."),
+    DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node, such as /drone_1."),
+    DeclareLaunchArgument("tracker", default_value="", description="Which tracker; empty = stmtrack_lite."),
+    DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
+    DeclareLaunchArgument(
+        "params_file", default_value="", description="YAML file of parameters, its top key /**; arguments win over it."
+    ),
+    DeclareLaunchArgument("image", default_value="image", description="Topic of the raw images (sensor_msgs/Image)."),
+    DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
+    DeclareLaunchArgument(
+        "use_sim_time", default_value="false", choices=["true", "false"], description="Take the time from /clock."
+    ),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="true",
+        choices=["true", "false"],
+        description="Configure and activate the node; false leaves it unconfigured for `ros2 lifecycle set`.",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="What the node logs.",
+    ),
+    DeclareLaunchArgument(
+        "rviz",
+        default_value="false",
+        choices=["true", "false"],
+        description="Start rviz2 with the overlay image and the markers.",
+    ),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start), rviz()])
+
+
+def start(context: LaunchContext) -> list:
+    """The node and its transitions; which parameters it gets is known only when the arguments are."""
+    node = LifecycleNode(
+        package=PACKAGE,
+        executable="tracker_node",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=parameters(context),
+        remappings=[("image", LaunchConfiguration("image"))],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+    )
+    return [activate_when_configured(node), node, configure(node)]
+
+
+def parameters(context: LaunchContext) -> list:
+    """The file first: what stands behind it wins. Empty arguments leave the file and the node's defaults alone."""
+    argument = {name: LaunchConfiguration(name).perform(context) for name in ("params_file", *OPTIONAL.values())}
+    given = {
+        parameter: ParameterValue(argument[name], value_type=str)
+        for parameter, name in OPTIONAL.items()
+        if argument[name]
+    }
+    own = {"autostart": False, "use_sim_time": LaunchConfiguration("use_sim_time"), **given}
+    return [argument["params_file"], own] if argument["params_file"] else [own]
+
+
+def configure(node: LifecycleNode) -> EmitEvent:
+    change = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=Transition.TRANSITION_CONFIGURE)
+    return EmitEvent(event=change, condition=IfCondition(LaunchConfiguration("autostart")))
+
+
+def activate_when_configured(node: LifecycleNode) -> RegisterEventHandler:
+    change = ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=Transition.TRANSITION_ACTIVATE)
+    # Without start_state it would also undo an operator's deactivate, which ends in `inactive` as well.
+    handler = OnStateTransition(
+        target_lifecycle_node=node,
+        start_state="configuring",
+        goal_state="inactive",
+        entities=[EmitEvent(event=change)],
+    )
+    return RegisterEventHandler(handler, condition=IfCondition(LaunchConfiguration("autostart")))
+
+
+def rviz() -> Node:
+    """The topics of tracker.rviz are those of the default name; they are remapped to this node's."""
+    private = [LaunchConfiguration("namespace"), "/", LaunchConfiguration("name")]
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        name="tracker_rviz",
+        arguments=["-d", PathJoinSubstitution([FindPackageShare(PACKAGE), "config", "tracker.rviz"])],
+        parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
+        remappings=[(f"/stm_tracker/{name}", [*private, f"/{name}"]) for name in ("overlay", "markers")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+        output="log",
+    )
