@@ -188,6 +188,22 @@ def test_a_looping_bag_goes_on_with_rising_time():
     assert shift.counts == {"tracked": 4}
 
 
+def test_a_clock_that_was_set_forward_is_one_step_to_the_tracker():
+    shift = Shift()
+    shift.frames(2)
+    hour_ns = 3_600_000 * MS
+    shift.frame(START_NS + 3 * STEP_NS + hour_ns, 4, late_ns=-hour_ns)
+    shift.frame(START_NS + 4 * STEP_NS + hour_ns, 5, late_ns=-hour_ns)
+    assert [frame.stamp_ns - START_NS for frame in shift.tracker.frames] == [n * STEP_NS for n in (1, 2, 3, 4)]
+
+
+def test_a_camera_that_was_silent_is_not_taken_for_a_jump():
+    shift = Shift()
+    shift.frames(2)
+    shift.frame(START_NS + 3_600_000 * MS, 4)
+    assert shift.tracker.frames[-1].stamp_ns == START_NS + 3_600_000 * MS
+
+
 def test_the_state_follows_the_scores_in_time():
     shift = Shift(EngineConfig(state=StateConfig(lost_score=0.2, lost_after_ms=60)))
     shift.tracker.score = 0.1
