@@ -146,11 +146,12 @@ class TrackerNode(LifecycleNode):
         if missing:
             raise ConfigError(missing)
         registry.set_threads(config.node.threads)
+        device = registry.device_name(config.node.device)
         weights = Path(config.node.tracker.weights) if config.node.tracker.weights else self._entry.shipped_weights
-        self._tracker = self._entry.from_checkpoint(weights, device=config.node.device, config=config.tracker)
+        self._tracker = self._entry.from_checkpoint(weights, device=device, config=config.tracker)
         self._facts = {
             "tracker": self._entry.name,
-            "device": config.node.device,
+            "device": device,
             "threads": str(config.node.threads),
             "weights": str(weights),
             "weights sha256": _sha256(weights),

@@ -44,16 +44,27 @@ def graph(ros_environment):
     graph.close()
 
 
+@pytest.fixture
+def start_node(graph, ros_environment, tmp_path):
+    """Starts nodes under test, each in a namespace of its own; they end with the test, in order."""
+    yield from _starter(graph, ros_environment, tmp_path)
+
+
 @pytest.fixture(scope="module")
-def start_node(graph, ros_environment, tmp_path_factory):
-    """Starts nodes under test, each in a namespace of its own; they end with the module, in order."""
+def start_shared_node(graph, ros_environment, tmp_path_factory):
+    """The same for the tests of a module together."""
+    yield from _starter(graph, ros_environment, tmp_path_factory.mktemp("nodes"))
+
+
+def _starter(graph, ros_environment, folder):
     from operator_side import NodeUnderTest
 
     nodes = []
 
-    def start(**parameters):
-        log = tmp_path_factory.mktemp("node") / "log.txt"
-        nodes.append(NodeUnderTest(graph, ros_environment, f"/test_{next(_numbers)}", log, parameters))
+    def start(environment=None, **parameters):
+        namespace = f"/test_{next(_numbers)}"
+        variables = {**ros_environment, **(environment or {})}
+        nodes.append(NodeUnderTest(graph, variables, namespace, folder / f"{namespace[1:]}.txt", parameters))
         return nodes[-1]
 
     yield start

@@ -23,7 +23,7 @@ from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 WIDTH, HEIGHT = 160, 120
 BLOB = 20
 
@@ -272,6 +272,16 @@ def picture(x=40, y=30, blob=BLOB, width=WIDTH, height=HEIGHT):
 
 def stamp_ns(header):
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+
+
+def values(diagnostic):
+    """Key values of a diagnostic status."""
+    return {value.key: value.value for value in diagnostic.values}
+
+
+def drops(status):
+    """Counts by reason of a TrackerStatus."""
+    return dict(zip(status.drop_reasons, status.drop_counts, strict=True))
 
 
 def ros_arguments(namespace, parameters):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
+from operator_side import BLOB, HEIGHT, WIDTH, drops, picture, stamp_ns, values
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 from vision_msgs.msg import Detection2D, Detection2DArray
@@ -16,8 +16,8 @@ FRAMES = 12
 
 
 @pytest.fixture(scope="module")
-def node(start_node):
-    node = start_node()
+def node(start_shared_node):
+    node = start_shared_node()
     node.wait_ready()
     return node
 
@@ -188,10 +188,6 @@ def test_a_tracker_without_masks_has_no_mask_topic(start_node, graph):
     assert f"{node.name}/mask" not in names
 
 
-def drops(status):
-    return dict(zip(status.drop_reasons, status.drop_counts, strict=True))
-
-
 def test_images_without_stamp_keep_their_header_and_are_tracked(start_node):
     node = start_node()
     node.wait_ready()
@@ -242,7 +238,3 @@ def test_the_counts_of_the_status_add_up(node, camera):
         dropped = sum(count for reason, count in drops(status).items() if reason not in before_us)
         assert 0 <= status.received - status.tracked - dropped <= 2
     assert status.received - status.tracked - dropped == 0
-
-
-def values(status):
-    return {value.key: value.value for value in status.values}

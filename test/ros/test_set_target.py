@@ -18,8 +18,8 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture(scope="module")
-def node(start_node):
-    node = start_node()
+def node(start_shared_node):
+    node = start_shared_node()
     node.wait_ready()
     return node
 

@@ -1,0 +1,82 @@
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from operator_side import picture, values
+from sensor_msgs.msg import CompressedImage
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture(scope="module")
+def node(start_shared_node):
+    node = start_shared_node()
+    node.wait_ready()
+    return node
+
+
+@pytest.fixture
+def camera(node):
+    camera = node.camera()
+    yield camera
+    camera.close()
+
+
+def input_error(node, *words):
+    """The diagnostics say the same, as an error."""
+
+    def fits(status):
+        return status.level == DiagnosticStatus.ERROR and all(word in status.message for word in words)
+
+    return node.diagnostics("input", fits)
+
+
+def test_nobody_publishes(node):
+    message = node.wait_message("no images", f"nobody publishes {node.namespace}/image")
+    assert "start the camera" in message or "remap" in message
+    assert values(input_error(node, "nobody publishes"))["publishers"] == "none"
+
+
+def test_nobody_publishes_but_another_topic_has_images(node):
+    elsewhere = node.camera(topic="front/image_raw")
+    try:
+        node.wait_message(f"{node.namespace}/front/image_raw", "remap")
+    finally:
+        elsewhere.close()
+
+
+def test_the_publisher_has_another_type(start_node):
+    node = start_node()
+    node.wait_ready()
+    camera = node.camera(message_type=CompressedImage)
+    node.wait_message("/operator publishes", "CompressedImage", "decompress")
+    assert "CompressedImage" in values(input_error(node, "CompressedImage"))["publishers"]
+    camera.close()
+
+
+def test_the_publisher_is_silent(node, camera):
+    node.wait_message("/operator publishes", "nothing has come for", "ros2 topic hz")
+    input_error(node, "nothing has come for")
+
+
+def test_images_end_the_complaint_and_their_end_begins_it_again(node, camera):
+    node.wait_message("nothing has come for")
+    node.receive_from(camera)
+    camera.show(picture())
+    node.next_status(lambda status: not status.message)
+    node.wait_message("nothing has come for")
+
+
+def test_the_qos_of_the_publisher_does_not_fit(start_node):
+    node = start_node(qos="reliable")
+    node.wait_ready()
+    camera = node.camera("best_effort")
+    node.wait_message("/operator offers", "best effort only", "set qos to auto")
+    input_error(node, "best effort only")
+    camera.close()
+
+
+def test_an_inactive_node_does_not_complain_of_images(node):
+    assert node.change_state("deactivate")
+    idle = node.diagnostics("input", lambda status: "inactive" in status.message)
+    assert idle.level == DiagnosticStatus.OK
+    assert node.next_status().message == ""
+    assert node.change_state("activate")
