@@ -46,12 +46,8 @@ def test_wheel_holds_modules_at_the_root_and_the_rest_below_the_prefix(
     monkeypatch.syspath_prepend(str(BENCH))
     interface_wheel = importlib.import_module("interface_wheel")
     modules = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/vision_msgs"
-    for name in (
-        f"{modules}/__init__.py",
-        f"{modules}/glue.c",
-        "lib/libvision_msgs.so",
-        "share/vision_msgs/package.xml",
-    ):
+    shared = ("lib/libvision_msgs.so", "share/vision_msgs/package.xml")
+    for name in (f"{modules}/__init__.py", f"{modules}/glue.c", *shared):
         (tmp_path / "stage" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "stage" / name).write_text(name)
 
