@@ -44,7 +44,9 @@ def summarise(sample: Sample, camera: CameraRecord, client: ClientRecord, fps: f
         "frames": _frames(camera, client, by_frame, len(shots)),
         "latency_ms": _latency(list(by_frame.values())),
         "states": _states(shots, client),
-        "truth": _truth(sample, by_frame, _states(shots, client)) if sample.has_truth else None,
+        "truth": _truth(sample, _shown_before(camera, client) | by_frame, _states(shots, client))
+        if sample.has_truth
+        else None,
     }
 
 
@@ -126,6 +128,13 @@ def _frames(camera: CameraRecord, client: ClientRecord, by_frame: Mapping[int, A
         "dropped": drops,
         "unaccounted": published - tracked - sum(drops.values()),
     }
+
+
+def _shown_before(camera: CameraRecord, client: ClientRecord) -> dict[int, Answer]:
+    """The last answer from before playing as that of frame -1: where frame 0 is dropped, it is interpolated too."""
+    waiting = {shot.stamp_ns for shot in camera.shots if not shot.playing}
+    last = [answer for answer in client.answers if answer.stamp_ns in waiting][-1:]
+    return {-1: last[0]} if last else {}
 
 
 def _latency(answers: Sequence[Answer]) -> dict[str, float | int | None]:

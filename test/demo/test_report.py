@@ -157,6 +157,15 @@ def test_a_frame_answered_without_a_box_is_not_interpolated():
     assert report.box_at(9, {8: answer(8, None), 10: answer(10)}) is None
 
 
+def test_a_dropped_first_frame_is_interpolated_from_the_same_image_shown_before():
+    truth, camera, client = good_run(missing=(0,))
+    run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=client.heartbeats)
+    assert failed(run) == ["IoU with 4 true boxes"]
+    before = [answer(-1), *client.answers]
+    beats = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=100, drops={"no_target": 4, "superseded": 1})]
+    assert failed((truth, camera, ClientRecord(rmw="r", answers=before, heartbeats=beats))) == []
+
+
 def test_the_table_is_aligned_and_marks_every_line():
     text = report.table(
         [report.Check(name="a", value="1", bar="> 2", passed=False), report.Check(name="bb", value="22")]
