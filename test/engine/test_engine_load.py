@@ -17,7 +17,7 @@ from stm_tracker_ros.engine.set_target import TargetAnswer, TargetRequest
 
 pytestmark = pytest.mark.pure
 
-FRAMES = 1500
+FRAMES = 800
 
 
 def unbalanced(bench: Bench) -> bool:
@@ -31,7 +31,7 @@ def stream(bench: Bench, rng: random.Random) -> None:
     for _ in range(FRAMES):
         step = rng.choice((1, 1, 1, 1, 0, -1, 4, -400))
         sequence += rng.choice((1, 1, 1, 3))
-        if rng.random() < 0.2:
+        if rng.random() < 0.15:
             bench.drain()
         bench.offer(bench.stamp_ns + step * STEP_NS, broken=rng.random() < 0.05, sequence=sequence)
 
