@@ -85,10 +85,14 @@ def test_colcon_build_puts_all_where_ros_looks(workspace: Path, tmp_path: Path) 
     (module,) = prefix.glob("lib/python*/site-packages/stm_tracker_ros")
     assert names(share / "launch") == names(ROOT / "launch")
     assert names(share / "config") == names(ROOT / "config")
-    for data in ("weights", "sample"):
-        assert names(module / data) == names(ROOT / "stm_tracker_ros" / data)
+    assert files_below(module) == files_below(ROOT / "stm_tracker_ros")
 
 
 def names(folder: Path) -> list[str]:
-    """Files of a folder that are shipped; none where it is missing."""
-    return sorted(f.name for f in folder.glob("*") if f.is_file()) if folder.exists() else []
+    return sorted(file.name for file in folder.iterdir() if file.is_file())
+
+
+def files_below(package: Path) -> list[str]:
+    """Modules and data of an installed package or of its source."""
+    files = (file for file in package.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return sorted(str(file.relative_to(package)) for file in files)
