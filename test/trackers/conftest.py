@@ -1,0 +1,28 @@
+"""What several tests of trackers share: the network of the paper with reproducible weights, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden" / "stmtrack.npz"
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, np.ndarray]:
+    """Figures of a run of the authors' code; golden/make.py tells which."""
+    with np.load(GOLDEN) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="session")
+def reference_network():  # type: ignore[no-untyped-def]
+    """The network of the paper, 289 px, with the weights of the run in golden/."""
+    from reference_weights import fill
+
+    from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
+    from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
+
+    return fill(PaperNetwork(PaperNetworkConfig())).eval().requires_grad_(False)
