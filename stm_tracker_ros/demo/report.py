@@ -61,7 +61,7 @@ def checks(summary: Mapping[str, Any]) -> list[Check]:
     frames, latency, period_ms = summary["frames"], summary["latency_ms"], 1e3 / summary["fps"]
     played = frames["played"]
     result = [
-        Check(name="frames published", value=f"{frames['published']} ({frames['waiting_for_target']} before playing)"),
+        Check(name="frames published", value=_published(frames)),
         _share("reached the node's reader", played - frames["never_reached"], played, REACHED_BAR),
         _share("tracked", frames["tracked"], played, TRACKED_BAR),
         Check(name="dropped, by reason", value=_reasons(frames["dropped"])),
@@ -117,16 +117,22 @@ def _frames(camera: CameraRecord, client: ClientRecord, by_frame: Mapping[int, A
     drops = {} if last is None else {reason: count for reason, count in last.drops.items() if count}
     tracked = 0 if last is None else last.tracked
     published = len(camera.shots)
+    missing = published - tracked - sum(drops.values())
+    # Gaps in the numbering leave out only what came before the first image received and after the last one. If the
+    # last one published was answered, all that is missing was shown before the node's reader was there.
+    last_answered = last is not None and bool(camera.shots) and last.image_stamp_ns == camera.shots[-1].stamp_ns
+    too_early = missing if last_answered and 0 <= missing < published - played else 0
     return {
         "published": published,
         "waiting_for_target": published - played,
+        "before_the_reader": too_early,
         "played": played,
         "received": 0 if last is None else last.received,
         "never_reached": sum(drops.get(reason, 0) for reason in NEVER_REACHED),
         "tracked": len(by_frame),
         "tracked_with_waiting": tracked,
         "dropped": drops,
-        "unaccounted": published - tracked - sum(drops.values()),
+        "unaccounted": missing - too_early,
     }
 
 
@@ -207,6 +213,12 @@ def _nearest(frame: int, by_frame: Mapping[int, Answer], step: int) -> int | Non
 def _share(name: str, count: int, total: int, bar: float) -> Check:
     share = count / total if total else 0.0
     return Check(name=name, value=f"{count} of {total} ({share:.1%})", bar=f">= {bar:.0%}", passed=share >= bar)
+
+
+def _published(frames: Mapping[str, Any]) -> str:
+    early = frames["before_the_reader"]
+    note = f", {early} of them before the node listened" if early else ""
+    return f"{frames['published']} ({frames['waiting_for_target']} before playing{note})"
 
 
 def _reasons(drops: Mapping[str, int]) -> str:

@@ -72,10 +72,26 @@ def test_a_good_run_passes_every_line():
 
 
 def test_frames_that_nothing_accounts_for_fail():
-    truth, camera, client = good_run(missing=(60, 61))
-    silent = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=98, drops={"no_target": 5})]
+    truth, camera, client = good_run(missing=(98, 99))
+    silent = [*client.heartbeats[:-1], heartbeat(97, "LOST", tracked=98, drops={"no_target": 5})]
     run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=silent)
     assert failed(run) == ["frames without an account"]
+
+
+def test_frames_counted_twice_fail():
+    truth, camera, client = good_run()
+    twice = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=100, drops={"no_target": 6})]
+    run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=twice)
+    assert failed(run) == ["frames without an account"]
+
+
+def test_images_shown_before_the_node_listened_are_no_loss():
+    truth, camera, client = good_run()
+    late = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=100, drops={"no_target": 3})]
+    summary = report.summarise(truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=late), 30.0)
+    assert summary["frames"]["before_the_reader"] == 2
+    assert summary["frames"]["unaccounted"] == 0
+    assert "2 of them before the node listened" in report.checks(summary)[0].value
 
 
 @pytest.mark.parametrize(("reason", "reached"), [("middleware_lost", False), ("superseded_in_reader", True)])

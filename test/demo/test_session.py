@@ -72,7 +72,8 @@ def test_a_run_accounts_for_every_frame_and_leaves_its_results(blob, fake_node, 
     frames = summary["frames"]
     assert frames["played"] == FRAMES
     assert frames["unaccounted"] == 0
-    assert frames["published"] == frames["tracked_with_waiting"] + sum(frames["dropped"].values())
+    counted = frames["tracked_with_waiting"] + sum(frames["dropped"].values()) + frames["before_the_reader"]
+    assert frames["published"] == counted
     assert summary["truth"]["lowest_iou"] > 0.5
     assert summary["truth"]["lost_frame"] > FIRST_ABSENT
     assert summary["truth"]["boxes_after_lost"] == 0
