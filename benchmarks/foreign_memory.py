@@ -1,0 +1,86 @@
+"""Is the memory read? Success AUC on the validation sequences with the own memory, and with a foreign one.
+
+  python benchmarks/foreign_memory.py --data ../shared/data/train_video --out foreign_memory.json
+
+With the foreign one every slot but the first frame's holds what the tracker remembered on another sequence. Takes
+the options of a tracker, as `stm_tracker evaluate` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from tqdm import tqdm
+
+from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
+from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.data.readers import frames
+from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
+from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
+from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+
+Slot = tuple[Tensor, Tensor]
+
+
+class Listening:
+    """A stepper that notes what is remembered, or puts notes from elsewhere in its place after the first frame."""
+
+    def __init__(self, stepper: Stepper, foreign: list[Slot] | None) -> None:
+        self.stepper, self.notes = stepper, []
+        self.foreign: Iterator[Slot] | None = cycle(foreign) if foreign else None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stepper, name)
+
+    def remember(self, features: Tensor, box: Box) -> Slot:
+        """See `Stepper.remember`."""
+        own: Slot = self.stepper.remember(features, box)
+        self.notes.append(own)
+        return next(self.foreign) if self.foreign and len(self.notes) > 1 else own
+
+
+def follow(tracker: StmTracker, stepper: Stepper, sequence: Sequence, foreign: list[Slot] | None) -> tuple[float, list]:
+    """Success AUC of one pass, and what was remembered in it."""
+    listening = Listening(stepper, foreign)
+    tracker.stepper = listening  # type: ignore[assignment]
+    answers: list[Box] = []
+    for frame, _ in zip(frames(sequence.video), sequence.boxes, strict=False):
+        if answers:
+            answers.append(tracker.track(frame).box)
+            tracker.memorize()
+        else:
+            answers.append(tracker.init(frame, Target(box=sequence.first_box)).box)
+    return sequence_scores(answers, sequence.boxes[: len(answers)])["success_auc"], listening.notes[1:]
+
+
+def main() -> None:
+    """Run every validation sequence twice; print and write the scores."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    add_tracker_options(parser)
+    tracker = load_tracker(parser.parse_args()).tracker
+    args = parser.parse_args()
+    assert isinstance(tracker, StmTracker)
+    stepper = tracker.stepper
+    sequences = read_sequences(args.data, VALIDATION)
+    own = {s.name: follow(tracker, stepper, s, None) for s in tqdm(sequences, desc="own memory")}
+    foreign = {}
+    for sequence in tqdm(sequences, desc="foreign memory"):
+        donor = next(d for d in sequences if d.recording != sequence.recording and len(own[d.name][1]) > 10)
+        foreign[sequence.name] = follow(tracker, stepper, sequence, own[donor.name][1])[0]
+    rows = {name: {"own": own[name][0], "foreign": foreign[name]} for name in own}
+    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("own", "foreign")}
+    args.out.write_text(json.dumps({"mean": means, "sequences": rows}, indent=1))
+    print(f"success AUC: own memory {means['own']:.4f}, foreign {means['foreign']:.4f}")
+
+
+if __name__ == "__main__":
+    main()
