@@ -46,7 +46,7 @@ def _input(report: NodeReport) -> DiagnosticStatus:
         level, message = DiagnosticStatus.OK, "images arrive"
     values = {
         "topic": source.topic,
-        "qos in use": f"{source.reliability}, keep last",
+        "qos in use": f"{source.reliability}, volatile, keep last {source.depth}",
         "publishers": ", ".join(f"{p.node} ({p.type_name}, {p.reliability})" for p in source.publishers) or "none",
         "seconds without image": "" if source.silent_s is None else f"{source.silent_s:.1f}",
         "reported lost by the middleware": str(source.reported_lost),
@@ -60,6 +60,7 @@ def _stream(snapshot: Snapshot) -> dict[str, str]:
         "rate (Hz)": _number(snapshot.rate_hz),
         "received": str(snapshot.received),
         f"lost before us ({how})": str(snapshot.lost),
+        "stamps": "0, the arrival stands for them" if snapshot.stamps_missing else "from the camera",
         "clock offset (ms)": _number(snapshot.clock_offset_ms),
         "jumps of time": str(snapshot.jumps),
     }

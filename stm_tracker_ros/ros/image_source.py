@@ -30,6 +30,7 @@ class InputReport:
     topic: str
     publishers: tuple[PublisherFound, ...]
     reliability: str
+    depth: int
     silent_s: float | None
     reported_lost: int
     why: NoImages | None
@@ -85,6 +86,7 @@ class ImageSource:
             topic=self._topic,
             publishers=publishers,
             reliability=qos.word(self._reliability),
+            depth=self._depth,
             silent_s=silent_s,
             reported_lost=self._reported_lost,
             why=why,

@@ -18,8 +18,10 @@ _ROS_MESSAGES = ("sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "diagno
 
 
 def missing_messages() -> str:
-    """What to do about message packages that this interpreter cannot import; empty if all are there."""
-    fixes = dict.fromkeys(_ROS_MESSAGES, "sudo apt install ros-$ROS_DISTRO-common-interfaces") | _MESSAGES
+    """What to do about rclpy and message packages that this interpreter cannot import; empty if all are there."""
+    fixes = {"rclpy": "source ROS 2 first: . /opt/ros/$ROS_DISTRO/setup.sh"}
+    fixes |= dict.fromkeys(_ROS_MESSAGES, "sudo apt install ros-$ROS_DISTRO-common-interfaces")
+    fixes |= _MESSAGES
     missing = [name for name in fixes if not _importable(name)]
     if not missing:
         return ""

@@ -1,29 +1,13 @@
 """One ROS domain and one operator's node for the whole run; a node under test for each module or test that asks."""
 
-import importlib.util
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 
-HAS_ROS = all(importlib.util.find_spec(name) for name in ("rclpy", "vision_msgs", "stm_tracker_msgs"))
-NEED_ROS = (
-    "test_lifecycle.py",
-    "test_messages.py",
-    "test_missing_images.py",
-    "test_outputs.py",
-    "test_params.py",
-    "test_processes.py",
-    "test_qos.py",
-    "test_set_target.py",
-    "test_status.py",
-)
-collect_ignore = [] if HAS_ROS else list(NEED_ROS)
+FAKE_NODE = str(Path(__file__).with_name("node_process.py"))
 _numbers = itertools.count(1)
-
-
-def pytest_report_header():
-    return None if HAS_ROS else "tier ros: SKIPPED, rclpy or the message packages cannot be imported"
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +45,11 @@ def _starter(graph, ros_environment, folder):
 
     nodes = []
 
-    def start(environment=None, **parameters):
+    def start(environment=None, program=None, **parameters):
         namespace = f"/test_{next(_numbers)}"
         variables = {**ros_environment, **(environment or {})}
-        nodes.append(NodeUnderTest(graph, variables, namespace, folder / f"{namespace[1:]}.txt", parameters))
+        log = folder / f"{namespace[1:]}.txt"
+        nodes.append(NodeUnderTest(graph, variables, namespace, log, parameters, program or [FAKE_NODE]))
         return nodes[-1]
 
     yield start

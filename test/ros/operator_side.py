@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +53,14 @@ class Graph:
         future = client.call_async(request)
         future.add_done_callback(lambda _: self._notify())
         self.wait(future.done, f"an answer of {name}")
-        self.node.destroy_client(client)
+        self.destroy("destroy_client", client)
         return future.result()
+
+    def destroy(self, method, what):
+        """Destroy in the executor's thread: rclpy's executor does not survive it elsewhere."""
+        task = self._executor.create_task(getattr(self.node, method), what)
+        task.add_done_callback(lambda _: self._notify())
+        self.wait(task.done, method)
 
     def close(self):
         self._executor.shutdown()
@@ -65,10 +73,8 @@ class Graph:
             self.changed.notify_all()
 
     def _spin(self):
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
 
 class Ear:
@@ -90,13 +96,13 @@ class Ear:
         return [stamp_ns(message.header) for message in self.messages]
 
     def close(self):
-        self._graph.node.destroy_subscription(self._subscription)
+        self._graph.destroy("destroy_subscription", self._subscription)
 
 
 class NodeUnderTest:
     """The node's process, and the camera and the operator that it has to do with."""
 
-    def __init__(self, graph, environment, namespace, log, parameters):
+    def __init__(self, graph, environment, namespace, log, parameters, program):
         self.graph, self.namespace, self.name, self.log = graph, namespace, f"{namespace}/stm_tracker", Path(log)
         given = {"tracker.name": "brightest", "status_rate_hz": 20.0, "silent_after_s": 0.3} | {
             name.replace("__", "."): value for name, value in parameters.items()
@@ -105,7 +111,7 @@ class NodeUnderTest:
         self.status = self.ear("status", TrackerStatus)
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("node_process.py")), *ros_arguments(namespace, given)],
+                [sys.executable, *program, *ros_arguments(namespace, given)],
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -256,11 +262,17 @@ class Camera:
         self._publisher.publish(message)
         return stamp
 
+    def play(self, image, count, rate_hz):
+        """Publish many, one after the other."""
+        for _ in range(count):
+            self.show(image)
+            time.sleep(1 / rate_hz)
+
     def subscribers(self):
         return self._publisher.get_subscription_count()
 
     def close(self):
-        self._graph.node.destroy_publisher(self._publisher)
+        self._graph.destroy("destroy_publisher", self._publisher)
 
 
 def picture(x=40, y=30, blob=BLOB, width=WIDTH, height=HEIGHT):

@@ -152,7 +152,12 @@ def test_every_crop_equals_that_part_of_the_whole(encoding):
     pixels = (rng.random(shape) * 255).astype(how.dtype)
     frame = Frame(image=convert.view(message(pixels, encoding, padding=4)), stamp_ns=0)
     whole = frame.bgr()
-    for left, top, right, bottom in [(0, 0, 1, 1), (5, 3, 18, 20), (7, 7, 9, 8), (WIDTH - 3, HEIGHT - 3, WIDTH, HEIGHT)]:
+    for left, top, right, bottom in [
+        (0, 0, 1, 1),
+        (5, 3, 18, 20),
+        (7, 7, 9, 8),
+        (WIDTH - 3, HEIGHT - 3, WIDTH, HEIGHT),
+    ]:
         np.testing.assert_array_equal(frame.region(left, top, right, bottom), whole[top:bottom, left:right])
 
 

@@ -62,8 +62,8 @@ def test_the_first_cause_that_holds(publishers, wanted, why):
             NoImages.INCOMPATIBLE_QOS,
             [found(reliability="best_effort")],
             [],
-            "no images: /camera offers /image best effort only, this node asks for reliable (parameter qos); set qos to "
-            "auto or best_effort",
+            "no images: /camera offers /image best effort only, this node asks for reliable (parameter qos); set qos "
+            "to auto or best_effort",
         ),
         (
             NoImages.SILENT,

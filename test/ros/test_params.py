@@ -1,10 +1,13 @@
+from pathlib import Path
+
 import fake_tracker
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.ros.params import Parameters
+from stm_tracker_ros.ros.params import AllConfig, Parameters
+from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.ros
 
@@ -83,6 +86,17 @@ def test_a_live_change_is_told_once_and_a_refused_one_never(declare):
     assert not text.successful
     assert "float" in text.reason
     assert len(changes) == 2
+
+
+@pytest.mark.parametrize("file", sorted(Path(__file__).parents[2].glob("config/*.yaml")), ids=lambda path: path.stem)
+def test_the_packaged_files_are_allowed_whatever_the_node_is_called(graph, file):
+    arguments = ["--ros-args", "-r", "__ns:=/drone", "--params-file", str(file)]
+    node = rclpy.create_node("renamed", cli_args=arguments)
+    try:
+        config = Parameters(node, lambda name: registry.load(name).default_config, lambda changed: None).config
+        assert config != AllConfig(tracker=registry.load(config.node.tracker.name).default_config)
+    finally:
+        node.destroy_node()
 
 
 def test_parameters_of_others_can_be_changed(declare):

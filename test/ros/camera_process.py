@@ -1,0 +1,20 @@
+"""A camera in a process of its own: a bright square at 30 Hz until it is killed. Argument: the topic."""
+
+import sys
+import time
+
+import rclpy
+from operator_side import picture
+from sensor_msgs.msg import Image
+
+from stm_tracker_ros.ros import convert, qos
+
+if __name__ == "__main__":
+    rclpy.init()
+    node = rclpy.create_node("camera")
+    publisher = node.create_publisher(Image, sys.argv[1], qos.output())
+    while True:
+        message = convert.fill_image(Image(), picture(), "bgr8")
+        message.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(message)
+        time.sleep(1 / 30)

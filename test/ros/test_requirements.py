@@ -1,0 +1,54 @@
+import importlib.util
+import platform
+import sys
+
+import pytest
+
+from stm_tracker_ros.ros import node, requirements
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.fixture
+def without(monkeypatch):
+    def hide(*modules):
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in modules else object())
+
+    return hide
+
+
+def test_nothing_is_missing(without):
+    without()
+    assert requirements.missing_messages() == ""
+    assert requirements.missing_libraries() == ""
+
+
+def test_our_messages_are_built_with_a_link_and_colcon(without):
+    without("stm_tracker_msgs")
+    text = requirements.missing_messages()
+    for words in (sys.executable, "stm_tracker_msgs", "ln -s stm_tracker_ros/stm_tracker_msgs", "colcon build"):
+        assert words in text
+    assert "vision_msgs" not in text
+
+
+def test_ros_itself_and_its_messages_come_from_the_distribution(without):
+    without("rclpy", "vision_msgs")
+    text = requirements.missing_messages()
+    assert "/opt/ros/" in text
+    assert "apt install ros-$ROS_DISTRO-vision-msgs" in text
+
+
+@pytest.mark.parametrize(("machine", "words"), [("x86_64", "pip install 'torch>=2.2'"), ("aarch64", "Jetson")])
+def test_torch_depends_on_the_platform(without, monkeypatch, machine, words):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    without("torch")
+    text = requirements.missing_libraries()
+    assert words in text
+    assert sys.executable in text
+    assert "safetensors" not in text
+
+
+def test_the_program_says_it_instead_of_an_import_error(without, capsys):
+    without("stm_tracker_msgs")
+    assert node.main([]) == 1
+    assert "colcon build" in capsys.readouterr().err
