@@ -1,0 +1,177 @@
+"""The library without ROS: load by name, weights found or refused with the way out, plain arrays in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import stm_tracker_ros
+from stm_tracker_ros.core.errors import (
+    CheckpointError,
+    ConfigError,
+    DeviceError,
+    FrameError,
+    NotInitialisedError,
+    TargetError,
+)
+from stm_tracker_ros.core.types import Box, Frame, Target
+from stm_tracker_ros.trackers import checkpoint, registry
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
+from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
+
+pytestmark = pytest.mark.torch
+
+SMALL = LiteNetworkConfig(crop_size=128, width=32, key_channels=16, shared_blocks=0, tower_blocks=0)
+BOX = (40.0, 30.0, 24.0, 20.0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    checkpoint.save(path, "stmtrack_lite", SMALL, LiteNetwork(SMALL).state_dict(), "made for a test")
+    return str(path)
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (120, 160, 3), np.uint8)
+
+
+def test_the_default_tracker_comes_with_its_weights() -> None:
+    tracker = stm_tracker_ros.load()
+    assert tracker.init(picture(), BOX).box == pytest.approx(BOX)
+    assert 0 <= tracker.track(picture()).score <= 1
+
+
+def test_boxes_masks_and_targets_are_taken(weights: str) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights, device="cpu")
+    mask = np.zeros((120, 160), bool)
+    mask[30:50, 40:64] = True
+    for target in (BOX, np.array(BOX), mask, Target(box=Box(*BOX))):
+        assert tracker.init(picture(), target).box == pytest.approx(BOX)
+
+
+def test_arrays_and_stamped_frames_give_the_same_answers(weights: str) -> None:
+    plain, stamped = (stm_tracker_ros.load("stmtrack_lite", weights=weights) for _ in range(2))
+    plain.init(picture(), BOX)
+    stamped.init(Frame(image=picture(), stamp_ns=0), BOX)
+    for index in range(1, 5):
+        frame = Frame(image=picture(index), stamp_ns=round(index * 1e9 / 30))
+        assert plain.track(picture(index)) == stamped.track(frame)
+
+
+def test_it_learns_once_a_frame_whether_asked_or_not(weights: str) -> None:
+    asked, unasked = (
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.store_score": 0.0}) for _ in range(2)
+    )
+    for tracker in (asked, unasked):
+        tracker.init(picture(), BOX)
+    for index in range(1, 5):
+        assert asked.track(picture(index)) == unasked.track(picture(index))
+        asked.memorize()
+        asked.memorize()
+
+
+@pytest.mark.parametrize("target", [(1, 2, 3), np.zeros((2, 2, 2)), ()])
+def test_other_targets_are_refused(weights: str, target: object) -> None:
+    with pytest.raises(TargetError, match="box of 4 numbers or a height x width mask"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights).init(picture(), target)  # type: ignore[arg-type]
+
+
+def test_other_frames_are_refused(weights: str) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    with pytest.raises(FrameError, match="height x width x 3"):
+        tracker.init(picture()[..., 0], BOX)
+    with pytest.raises(NotInitialisedError):
+        tracker.track(picture())
+
+
+def test_settings_reach_the_tracker_and_are_judged(weights: str) -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'memory.history'"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.histori": 32})
+    with pytest.raises(ConfigError, match="history is 4; allowed is at least 8"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.history": 4})
+
+
+def test_the_authors_conventions_belong_to_their_network_only(weights: str) -> None:
+    with pytest.raises(ConfigError, match="compat is 'official'; allowed is none"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"compat": "official"})
+
+
+def test_an_unknown_tracker_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'stmtrack_lite'"):
+        stm_tracker_ros.load("stmtrack_light")
+
+
+def test_a_tracker_without_weights_names_the_ways_to_get_some() -> None:
+    assert registry.load("stmtrack").shipped_weights is None
+    with pytest.raises(CheckpointError, match=r"no weights come with 'stmtrack'.*`stm_tracker train`.*convert"):
+        stm_tracker_ros.load("stmtrack")
+
+
+def test_an_absent_device_is_refused(weights: str) -> None:
+    with pytest.raises(DeviceError, match="cuda:97"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, device="cuda:97")
+
+
+def test_the_table_of_trackers() -> None:
+    assert registry.names()[0] == "stmtrack_lite"
+    for name in registry.names():
+        assert registry.load(name).name == name
+    shipped = registry.load("stmtrack_lite").shipped_weights
+    assert shipped is not None
+    assert shipped.stat().st_size <= 12_000_000
+
+
+def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    network = LiteNetwork(SMALL)
+    path = tmp_path / "w.safetensors"
+    checkpoint.save(path, "stmtrack_lite", SMALL, network.state_dict(), "by hand, on a Friday")
+    stored = checkpoint.read(path, "stmtrack_lite")
+    assert (stored.tracker, stored.provenance) == ("stmtrack_lite", "by hand, on a Friday")
+    assert LiteNetworkConfig(**stored.network) == SMALL
+    assert checkpoint.misfit(network.state_dict(), stored.tensors) == ""
+    assert all(torch.equal(stored.tensors[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as refused:
+        registry.load("stmtrack_lite").from_checkpoint(path)
+    assert str(path) in str(refused.value)
+    return str(refused.value)
+
+
+def rewritten(weights: str, path: Path, **changes: str) -> Path:
+    """The small checkpoint with other metadata."""
+    network = '{"crop_size": 128, "width": 32, "key_channels": 16, "shared_blocks": 0, "tower_blocks": 0}'
+    metadata = {"format_version": "1", "tracker": "stmtrack_lite", "network": network, "provenance": ""} | changes
+    save_file(checkpoint.read(Path(weights), "stmtrack_lite").tensors, path, metadata)
+    return path
+
+
+def test_weights_that_cannot_serve_are_refused_with_the_reason(weights: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    assert "do not exist" in refusal(path)
+    path.write_bytes(Path(weights).read_bytes()[:-1000])
+    assert "cannot be read" in refusal(path)
+    path.write_bytes(b"\x80\x02cposix\nsystem\n")
+    assert "cannot be read" in refusal(path)
+    assert "format version 0; allowed is 1" in refusal(rewritten(weights, path, format_version="0"))
+    assert "are for tracker 'dmb'; needed are some for 'stmtrack_lite'" in refusal(
+        rewritten(weights, path, tracker="dmb")
+    )
+    save_file({"a": torch.zeros(1)}, path)
+    assert "format version None" in refusal(path)
+
+
+def test_weights_of_another_network_are_refused_with_the_first_misfit(weights: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    assert "trunk 'resnet50'; allowed are" in refusal(rewritten(weights, path, network='{"trunk": "resnet50"}'))
+    assert "width is 3; allowed is" in refusal(rewritten(weights, path, network='{"width": 3}'))
+    assert "unexpected keyword argument 'depth'" in refusal(rewritten(weights, path, network='{"depth": 3}'))
+    wider = rewritten(weights, path, network='{"crop_size": 128, "width": 64}')
+    assert "has shape (32, 128, 1, 1); needed is (64, 128, 1, 1)" in refusal(wider)

@@ -1,0 +1,197 @@
+"""What every tracker of the table must keep to, whatever paper it is from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_weights import save_small
+from torch import Tensor
+
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.data.readers import frames
+from stm_tracker_ros.demo.sample import packaged
+from stm_tracker_ros.trackers import registry
+
+pytestmark = pytest.mark.torch
+
+# what is remembered, whatever the score of random weights; few slots, so that they fill in a short test
+SETTINGS = {"memory.store_score": 0.0, "memory.previous_score": 0.0, "memory.history": 8}
+TARGET = Target(box=Box(100, 80, 48, 36))
+# frames after which the memory is full, and after which it must be as large: as many as a random network has time for
+FEW_AND_MANY = {"stmtrack": (10, 24)}
+PERIOD_NS = 33_333_333
+
+
+@pytest.fixture(scope="module", params=registry.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def weights(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small(name, tmp_path_factory.mktemp("weights") / f"{name}.safetensors")
+
+
+@pytest.fixture
+def tracker(name: str, weights: Path) -> Tracker:
+    return build(name, weights)
+
+
+def build(name: str, weights: Path | None) -> Tracker:
+    entry = registry.load(name)
+    return entry.from_checkpoint(weights, config=with_changes(entry.default_config, SETTINGS))
+
+
+def scene(count: int, seed: int = 0) -> list[Frame]:
+    """A textured square that moves over a textured background."""
+    rng = np.random.default_rng(seed)
+    background = np.kron(rng.integers(0, 256, (15, 20, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
+    square = np.kron(rng.integers(0, 256, (9, 12, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
+    images = []
+    for index in range(count):
+        image = background.copy()
+        x, y = 100 + index % 40, 80 + (index // 2) % 40
+        image[y : y + 36, x : x + 48] = square
+        images.append(image)
+    return [Frame(image=image, stamp_ns=index * PERIOD_NS) for index, image in enumerate(images)]
+
+
+def follow(tracker: Tracker, pictures: list[Frame]) -> list[Result]:
+    """Start on the first picture, track and learn from the others."""
+    tracker.init(pictures[0], TARGET)
+    results = []
+    for picture in pictures[1:]:
+        results.append(tracker.track(picture))
+        tracker.memorize()
+    return results
+
+
+def kept(thing: Any) -> Iterator[Tensor | np.ndarray]:
+    """All tensors and arrays that a state holds, however deep."""
+    if isinstance(thing, (Tensor, np.ndarray)):
+        yield thing
+    elif isinstance(thing, dict):
+        yield from (found for value in thing.values() for found in kept(value))
+    elif isinstance(thing, (list, tuple)):
+        yield from (found for value in thing for found in kept(value))
+    elif dataclasses.is_dataclass(thing) or type(thing).__module__.startswith("stm_tracker_ros"):
+        yield from kept(vars(thing))
+
+
+def kept_bytes(tracker: Any) -> int:
+    return sum(int(thing.nbytes) for thing in kept(tracker.state))
+
+
+def same(first: list[Result], second: list[Result]) -> bool:
+    return all(a.box == b.box and a.score == b.score for a, b in zip(first, second, strict=True))
+
+
+def test_nothing_works_before_init(tracker: Tracker) -> None:
+    with pytest.raises(NotInitialisedError, match="init"):
+        tracker.track(scene(1)[0])
+    with pytest.raises(NotInitialisedError, match="init"):
+        tracker.memorize()
+
+
+def test_init_answers_with_the_target_itself(tracker: Tracker) -> None:
+    result = tracker.init(scene(1)[0], TARGET)
+    assert result.box == pytest.approx(TARGET.box)
+    assert result.score == 1
+
+
+def test_a_mask_names_the_same_target_as_its_box(tracker: Tracker) -> None:
+    mask = np.zeros((240, 320), np.uint8)
+    mask[80:116, 100:148] = 255
+    assert tracker.init(scene(1)[0], Target(mask=mask)).box == pytest.approx(TARGET.box)
+
+
+@pytest.mark.parametrize("box", [Box(400, 20, 30, 30), Box(-50, 10, 50, 40), Box(10, 10, 0, 20)])
+def test_a_target_outside_the_image_or_without_area_is_refused(tracker: Tracker, box: Box) -> None:
+    with pytest.raises(TargetError, match=r"320 x 240"):
+        tracker.init(scene(1)[0], Target(box=box))
+
+
+def test_answers_are_finite_and_scores_are_shares(tracker: Tracker) -> None:
+    for result in follow(tracker, scene(6)):
+        assert np.isfinite(result.box).all()
+        assert result.box.width > 0
+        assert result.box.height > 0
+        assert 0 <= result.score <= 1
+
+
+def test_the_same_frames_give_the_same_answers(tracker: Tracker, name: str, weights: Path) -> None:
+    assert same(follow(tracker, scene(5)), follow(build(name, weights), scene(5)))
+
+
+def test_init_forgets_everything_before(tracker: Tracker, name: str, weights: Path) -> None:
+    follow(tracker, scene(4, seed=1))
+    assert same(follow(tracker, scene(4)), follow(build(name, weights), scene(4)))
+
+
+def test_memory_stays_as_it_is_when_full(tracker: Any, name: str) -> None:
+    few, many = FEW_AND_MANY.get(name, (50, 500))
+    pictures = scene(many + 1)
+    tracker.init(pictures[0], TARGET)
+    sizes = []
+    for picture in pictures[1:]:
+        tracker.track(picture)
+        tracker.memorize()
+        sizes.append(kept_bytes(tracker))
+    assert sizes[many - 1] == sizes[few - 1] > 0
+
+
+def test_gaps_and_repeated_stamps_are_accepted(tracker: Tracker) -> None:
+    pictures = scene(4)
+    tracker.init(pictures[0], TARGET)
+    for stamp_ns, gap in ((PERIOD_NS, 0), (300 * PERIOD_NS, 298), (300 * PERIOD_NS, 0), (299 * PERIOD_NS, 0)):
+        result = tracker.track(Frame(image=pictures[1].image, stamp_ns=stamp_ns, gap=gap))
+        tracker.memorize()
+        assert np.isfinite(result.box).all()
+
+
+def test_an_answer_does_not_wait_for_memorize(tracker: Tracker) -> None:
+    pictures = scene(4)
+    tracker.init(pictures[0], TARGET)
+    for picture in pictures[1:]:
+        assert np.isfinite(tracker.track(picture).box).all()
+    tracker.memorize()
+    tracker.memorize()
+
+
+def test_what_is_kept_between_frames_is_read(tracker: Any, name: str, weights: Path) -> None:
+    other: Any = build(name, weights)
+    follow(tracker, scene(4))
+    follow(other, scene(4))
+    with torch.inference_mode():
+        for tensor in kept(other.state):
+            if isinstance(tensor, Tensor):
+                tensor.zero_()
+    last = scene(5)[4]
+    first, second = tracker.track(last), other.track(last)
+    assert abs(first.score - second.score) > 1e-6
+
+
+def test_one_frame_more_in_memory_changes_the_next_answer() -> None:
+    """With the shipped weights on the packaged video: what was written in frame k counts in frame k + 1."""
+    name = "stmtrack_lite"
+    sample = packaged()
+    pictures = list(islice(frames(sample.video), 6))
+    learned, unlearned = (build(name, None) for _ in range(2))
+    for tracker in (learned, unlearned):
+        tracker.init(pictures[0], Target(box=sample.first_box))
+        for picture in pictures[1:4]:
+            tracker.track(picture)
+            tracker.memorize()
+        tracker.track(pictures[4])
+    learned.memorize()
+    assert abs(learned.track(pictures[5]).score - unlearned.track(pictures[5]).score) > 1e-3
