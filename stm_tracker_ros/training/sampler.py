@@ -123,7 +123,7 @@ class Sampler:
         target = np.maximum(box[2:] - box[:2], 2.0)
         side = self.config.area_factor * np.sqrt(target.prod())
         center = self.random.uniform([0, 0], [width, height])
-        if (np.abs(center - (box[:2] + box[2:]) / 2) < (side + target) / 2).any():
+        if (np.abs(center - (box[:2] + box[2:]) / 2) < (side + target) / 2).all():
             return None
         crop = warp(picture, crop_affine(center[0], center[1], side, self.size), self.size, _mean(picture))
         nowhere = np.array([-9.0, -9.0, -1.0, -1.0])

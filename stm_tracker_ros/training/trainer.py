@@ -132,9 +132,9 @@ class Trainer:
             x = block(x)
         return network.join(stride_8, x)
 
-    def _query(self, features: Tensor, boxes: Tensor, states: Tensor) -> tuple[Any, _Queries]:
+    def _query(self, features: Tensor, boxes: Tensor, states: Tensor) -> tuple[Any, Queries]:
         keys, values = self.network.memory(features, self._noisy(boxes).flatten(0, 1))
-        chosen = _choose(states.cpu().numpy(), self.config.negative_share, self.random, self.device)
+        chosen = choose_queries(states.cpu().numpy(), self.config.negative_share, self.random, self.device)
         cells = keys.shape[1]
         bias = torch.zeros(chosen.memory.shape, device=self.device).masked_fill(~chosen.used, -math.inf)
         bias = bias + chosen.first * self.network.first_frame_bias
@@ -205,7 +205,7 @@ class Trainer:
         (self.out / name).write_text(json.dumps(value, default=vars, indent=1))
 
 
-class _Queries:
+class Queries:
     """Which crops are asked with which memory, as indexes into the batch's flattened crops.
 
     query: Q; memory: Q x (FRAMES - 1); used: the slots that count; first: the slot of the first frame; states: Q.
@@ -220,7 +220,9 @@ class _Queries:
         self.states = torch.tensor(states, device=device)
 
 
-def _choose(states: np.ndarray, negative_share: float, random: np.random.Generator, device: torch.device) -> _Queries:
+def choose_queries(
+    states: np.ndarray, negative_share: float, random: np.random.Generator, device: torch.device
+) -> Queries:
     """Ask every crop that has a shown target among the other three; some with the memory of another sample."""
     rows = []
     samples = len(states)
@@ -239,4 +241,4 @@ def _choose(states: np.ndarray, negative_share: float, random: np.random.Generat
             rows.append(
                 (sample * FRAMES + query, memory, used, is_first, 0 if negative else int(states[sample, query]))
             )
-    return _Queries(rows, device)
+    return Queries(rows, device)

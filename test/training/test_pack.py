@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PIL")
+pytestmark = pytest.mark.torch
+
+from stm_tracker_ros.core.errors import DataError  # noqa: E402
+from stm_tracker_ros.training.pack import Pack, build  # noqa: E402
+
+
+def test_stills_know_their_hull_and_mask(drawn_pack: Pack) -> None:
+    masked = [still for still in drawn_pack.stills if still.mask >= 0]
+    assert len(masked) == 2
+    assert len(drawn_pack.stills) == 3
+    assert np.abs(masked[0].hull.min(0) - [30.5, 20.5]).max() < 1e-6
+    assert np.abs(masked[0].hull.max(0) - [59.5, 43.5]).max() < 1e-6
+    assert drawn_pack.mask(masked[0].mask)[30, 40] == 255
+    assert drawn_pack.mask(masked[0].mask)[5, 5] == 0
+    assert drawn_pack.image(masked[0].image).shape == (64, 96, 3)
+
+
+def test_tracks_leave_out_absent_frames_and_validation_sequences(drawn_pack: Pack) -> None:
+    tracks = {track.name: track for track in drawn_pack.tracks}
+    assert set(tracks) == {"walk/object_1", "car1/target"}
+    assert tracks["walk/object_1"].numbers.tolist() == [0, 1, 3, 4, 5]
+    assert tracks["car1/target"].numbers.tolist() == [0, 1, 2, 3, 4]
+    assert tracks["car1/target"].boxes[1].tolist() == [31, 20, 30, 24]
+
+
+def test_missing_data_is_named(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"train_images\.tar is missing"):
+        build(tmp_path, tmp_path / "pack")
+    with pytest.raises(DataError, match="holds no pack"):
+        Pack(tmp_path / "nowhere")

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from stm_tracker_ros.core.errors import ConfigError, DataError  # noqa: E402
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
+from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork, Prediction  # noqa: E402
+from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
+from stm_tracker_ros.training import curve, recipes  # noqa: E402
+from stm_tracker_ros.training.config import TrainConfig  # noqa: E402
+from stm_tracker_ros.training.trainer import Trainer, choose_queries  # noqa: E402
+
+SMALL = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1, tower_blocks=1)
+CPU = torch.device("cpu")
+GRID = torch.tensor([[8.0, 8.0], [24.0, 8.0], [8.0, 24.0], [24.0, 24.0]])
+
+
+def _prediction(box: list[float], logit: float) -> Prediction:
+    logits = torch.full((1, 4), -8.0)
+    logits[0, 0] = logit
+    return Prediction(logits, torch.zeros(1, 4), torch.tensor(box).expand(1, 4, 4).clone())
+
+
+def _loss(prediction: Prediction, state: int):
+    return loss(prediction, GRID, torch.tensor([[2.0, 2.0, 14.0, 14.0]]), torch.tensor([state]), 0.75, 2.0)
+
+
+def test_a_right_answer_costs_less_than_a_wrong_one() -> None:
+    right, wrong = _loss(_prediction([2, 2, 14, 14], 8.0), 1), _loss(_prediction([8, 8, 20, 20], -8.0), 1)
+    assert right.cls < 1e-3 < wrong.cls
+    assert right.box.item() == pytest.approx(0.0, abs=1e-5)
+    # boxes of 144 px each share 36 px; the smallest box around both has 18 x 18 = 324 px
+    giou = 36 / 252 - (324 - 252) / 324
+    assert wrong.box.item() == pytest.approx(1 - giou, abs=1e-5)
+    assert wrong.iou.item() == pytest.approx(36 / 252, abs=1e-5)
+
+
+def test_absent_targets_cost_a_high_score_and_unclear_ones_nothing() -> None:
+    confident = _prediction([2, 2, 14, 14], 8.0)
+    assert _loss(confident, 0).cls > 1.0
+    assert _loss(confident, 0).box == 0
+    assert _loss(confident, -1).cls == 0
+
+
+def test_a_box_between_the_points_still_has_a_positive_cell() -> None:
+    between = loss(
+        _prediction([14, 14, 18, 18], 8.0), GRID, torch.tensor([[14.5, 14.5, 17.0, 17.0]]), torch.tensor([1]), 0.75, 2.0
+    )
+    assert between.iou > 0
+
+
+def test_queries_never_see_themselves_and_negatives_see_another_object() -> None:
+    states = np.ones((3, 4), np.int64)
+    states[1, 0] = 0
+    own = choose_queries(states, 0.0, np.random.default_rng(0), CPU)
+    assert len(own.query) == 12
+    for query, memory, used in zip(own.query, own.memory, own.used, strict=True):
+        assert query not in memory
+        assert (memory // 4 == query // 4).all()
+        assert used.any()
+    hidden = own.used & (own.memory == 4)
+    assert not hidden.any()
+    foreign = choose_queries(states, 1.0, np.random.default_rng(0), CPU)
+    assert (foreign.states == 0).all()
+    assert (foreign.memory // 4 != (foreign.query // 4)[:, None]).all()
+
+
+def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -> None:
+    config = TrainConfig(steps=3, batch=2, warm_up=1)
+    first = Trainer(LiteNetwork(SMALL), pack_folder, tmp_path, config, CPU)
+    before = first.network.cls_ctr.weight.detach().clone()
+    trunk = first.network.trunk.stem.weight.detach().clone()
+    first.run()
+    assert not torch.equal(before, first.network.cls_ctr.weight)
+    assert torch.equal(trunk, first.network.trunk.stem.weight)
+    second = Trainer(LiteNetwork(SMALL), pack_folder, tmp_path, TrainConfig(steps=20, batch=2), CPU)
+    assert second.step == 3
+    assert torch.equal(second.network.cls_ctr.weight, first.network.cls_ctr.weight)
+    second.run(lambda network: {"success_auc": 0.5})
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[0]["step"] == 20
+    assert rows[-1]["validation_success_auc"] == 0.5
+    curve.draw(tmp_path / "log.jsonl", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) -> None:
+    def run(recipe: str, **changes: str) -> None:
+        recipes.run(recipe, data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=changes)
+
+    with pytest.raises(ConfigError, match="did you mean 'stmtrack_lite'"):
+        run("stmtrack_light")
+    with pytest.raises(ConfigError, match="did you mean 'steps'"):
+        run("stmtrack_lite", stepz="3")
+    with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
+        run("stmtrack_lite", trunk_weights="nowhere.pth")
