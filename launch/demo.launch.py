@@ -11,7 +11,6 @@ from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -79,5 +78,5 @@ def tracker() -> IncludeLaunchDescription:
 
 
 def client() -> Node:
-    box = ParameterValue(LaunchConfiguration("box"), value_type=list[float])
-    return Node(package=PACKAGE, executable="demo_client", name="client", parameters=[{"box": box}], output="screen")
+    parameters = [{"box": LaunchConfiguration("box")}]
+    return Node(package=PACKAGE, executable="demo_client", name="client", parameters=parameters, output="screen")
