@@ -148,7 +148,7 @@ def main() -> int:
         client.get_logger().error(str(error))
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
-        return 130
+        client.get_logger().info("interrupted")
     finally:
         client.destroy_node()
         rclpy.try_shutdown()
