@@ -16,6 +16,7 @@ from stm_tracker_ros.cli.options import (
     rate,
     whole_number,
 )
+from stm_tracker_ros.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from stm_tracker_ros.data.sequence import Sequence
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     from stm_tracker_ros.data.sequence import read_sequences
     from stm_tracker_ros.evaluation.run_settings import claim
 
+    if args.occlusions and (args.sequences or args.max_frames):
+        raise ConfigError("--occlusions has sequences of its own; --sequences and --max-frames are not allowed with it")
     names = args.sequences.split(",") if args.sequences else None
     sequences = [] if args.occlusions else read_sequences(args.data, names)
     loaded = load_tracker(args)
@@ -95,6 +98,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "fps": args.fps,
         "max_frames": args.max_frames,
         "real_time": args.real_time,
+        "occlusions": args.occlusions,
     }
 
 
@@ -131,7 +135,7 @@ def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
     from tqdm import tqdm
 
     done_before: dict[str, int] = {}
-    with tqdm(total=total, desc="evaluate", unit="frame") as bar:
+    with tqdm(total=total, desc="evaluate", unit="frame", mininterval=1) as bar:
         for name, done in steps:
             bar.set_postfix_str(name, refresh=False)
             bar.update(done - done_before.get(name, 0))

@@ -82,7 +82,7 @@ def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, fold
     steps: Iterable[Step] = follow(loaded.tracker, stream, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
     with TrajectoryWriter(folder / TRAJECTORY_NAME) as rows, VideoWriter(folder / "overlay.mp4", fps) as video:
-        for step in tqdm(steps, desc="track", unit="frame"):
+        for step in tqdm(steps, desc="track", unit="frame", mininterval=1):
             rows.write(step.row)
             video.write(_picture(step))
             count += 1

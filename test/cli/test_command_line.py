@@ -176,6 +176,7 @@ def test_evaluate_in_real_time_tells_what_was_dropped(use, data, tmp_path):
     ("arguments", "words"),
     [
         (["evaluate", "--data", "nowhere", "--out", "o"], "holds no sequences"),
+        (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--max-frames", "9"], "sequences of its own"),
         (["track", "nothing.mp4", "--box", "1,2,3,4", "--out", "o"], "does not exist"),
     ],
 )
