@@ -164,6 +164,8 @@ def test_weights_that_cannot_serve_are_refused_with_the_reason(weights: str, tmp
     assert "are for tracker 'dmb'; needed are some for 'stmtrack_lite'" in refusal(
         rewritten(weights, path, tracker="dmb")
     )
+    assert "do not say what network" in refusal(rewritten(weights, path, network="[1]"))
+    assert "do not say what network" in refusal(rewritten(weights, path, network=""))
     save_file({"a": torch.zeros(1)}, path)
     assert "format version None" in refusal(path)
 

@@ -53,7 +53,11 @@ def read(path: Path, tracker: str) -> Checkpoint:
         raise CheckpointError(f"weights {path} have format version {version}; allowed is {FORMAT_VERSION}")
     if made_for != tracker:
         raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {tracker!r}")
-    return Checkpoint(tracker, json.loads(metadata["network"]), metadata.get("provenance", ""), tensors)
+    try:
+        network = dict(json.loads(metadata.get("network", "")))
+    except (ValueError, TypeError):
+        raise CheckpointError(f"weights {path} do not say what network they are for") from None
+    return Checkpoint(tracker, network, metadata.get("provenance", ""), tensors)
 
 
 def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

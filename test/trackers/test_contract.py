@@ -42,8 +42,14 @@ def weights(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_small(name, tmp_path_factory.mktemp("weights") / f"{name}.safetensors")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tracker(name: str, weights: Path) -> Tracker:
+    """One for all tests of a name: whoever starts with `init` must not see what was before."""
+    return build(name, weights)
+
+
+@pytest.fixture(scope="module")
+def other(name: str, weights: Path) -> Tracker:
     return build(name, weights)
 
 
@@ -96,7 +102,8 @@ def same(first: list[Result], second: list[Result]) -> bool:
     return all(a.box == b.box and a.score == b.score for a, b in zip(first, second, strict=True))
 
 
-def test_nothing_works_before_init(tracker: Tracker) -> None:
+def test_nothing_works_before_init(name: str, weights: Path) -> None:
+    tracker = build(name, weights)
     with pytest.raises(NotInitialisedError, match="init"):
         tracker.track(scene(1)[0])
     with pytest.raises(NotInitialisedError, match="init"):
@@ -129,8 +136,8 @@ def test_answers_are_finite_and_scores_are_shares(tracker: Tracker) -> None:
         assert 0 <= result.score <= 1
 
 
-def test_the_same_frames_give_the_same_answers(tracker: Tracker, name: str, weights: Path) -> None:
-    assert same(follow(tracker, scene(5)), follow(build(name, weights), scene(5)))
+def test_the_same_frames_give_the_same_answers(tracker: Tracker, other: Tracker) -> None:
+    assert same(follow(tracker, scene(5)), follow(other, scene(5)))
 
 
 def test_init_forgets_everything_before(tracker: Tracker, name: str, weights: Path) -> None:
@@ -168,8 +175,7 @@ def test_an_answer_does_not_wait_for_memorize(tracker: Tracker) -> None:
     tracker.memorize()
 
 
-def test_what_is_kept_between_frames_is_read(tracker: Any, name: str, weights: Path) -> None:
-    other: Any = build(name, weights)
+def test_what_is_kept_between_frames_is_read(tracker: Any, other: Any) -> None:
     follow(tracker, scene(4))
     follow(other, scene(4))
     with torch.inference_mode():
