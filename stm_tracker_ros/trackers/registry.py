@@ -20,12 +20,14 @@ class TrackerEntry:
 
     factory: "module:function" that takes (name, weights path, device, configuration) and returns a Tracker.
     configuration: "module:name" of the default configuration object.
+    converter: "module:function" that takes (the authors' file, our file to write); empty where there is none.
     """
 
     name: str
     factory: str
     configuration: str
     has_mask: bool = False
+    converter: str = ""
 
     @property
     def default_config(self) -> Any:
@@ -47,10 +49,20 @@ class TrackerEntry:
         if path is None:
             raise CheckpointError(
                 f"no weights come with {self.name!r}; give a file: made by `stm_tracker train`, "
-                f"or the authors' own by `stm_tracker convert`"
+                f"or from the authors' own by `stm_tracker convert`"
             )
         built = _imported(self.factory)(self.name, Path(path), device, config or self.default_config)
         return cast(Tracker, built)
+
+    def convert(self, source: Path, target: Path) -> None:
+        """Write a checkpoint from the authors' file. Raises CheckpointError if that does not fit, ConfigError if there
+        is no converter for this tracker.
+        """
+        if not self.converter:
+            raise ConfigError(
+                f"{self.name!r} has no weights of its authors; train it by `stm_tracker train {self.name}`"
+            )
+        _imported(self.converter)(source, target)
 
 
 _STMTRACK = "stm_tracker_ros.trackers.stmtrack"
@@ -66,6 +78,7 @@ _TABLE = {
             name="stmtrack",
             factory=f"{_STMTRACK}.build:from_checkpoint",
             configuration=f"{_STMTRACK}.config:PAPER",
+            converter=f"{_STMTRACK}.convert:convert",
         ),
     )
 }

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from stm_tracker_ros.cli.main import main
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import CheckpointError
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
-from stm_tracker_ros.trackers.stmtrack.convert import convert, from_official, official_state
+from stm_tracker_ros.trackers.stmtrack.convert import from_official, official_state
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 
 pytestmark = pytest.mark.torch
@@ -43,7 +44,7 @@ def test_a_converted_checkpoint_tracks_like_the_authors(
 ) -> None:
     theirs = in_official_layout(dict(reference_network.state_dict()) | UNUSED, tmp_path / "epoch-19.pkl")
     ours = tmp_path / "ours.safetensors"
-    convert(theirs, ours)
+    assert main(["convert", "stmtrack", str(theirs), str(ours)]) == 0
     stored = checkpoint.read(ours, "stmtrack")
     assert checkpoint.sha256(theirs) in stored.provenance
     assert "epoch-19.pkl" in stored.provenance
@@ -119,3 +120,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.pkl")
     with pytest.raises(CheckpointError, match="holds no 'model_state_dict'"):
         official_state(tmp_path / "other.pkl")
+
+
+def test_the_command_refuses_without_writing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"model_state_dict": {"head.si": torch.zeros(())}}, tmp_path / "bad.pkl")
+    target = tmp_path / "ours.safetensors"
+    assert main(["convert", "stmtrack", str(tmp_path / "bad.pkl"), str(target)]) == 2
+    assert "is missing" in capsys.readouterr().err
+    assert main(["convert", "stmtrack_lite", str(tmp_path / "bad.pkl"), str(target)]) == 2
+    assert "stm_tracker train stmtrack_lite" in capsys.readouterr().err
+    assert not target.exists()
