@@ -56,7 +56,7 @@ def outline(
     marker = Marker(header=header, ns="target", type=Marker.LINE_STRIP, action=Marker.ADD)
     marker.scale.x = 0.004
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
-    x, y, box_width, box_height = result.box
+    x, y, box_width, box_height = (float(number) for number in result.box)
     corners = ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
     places = ((x + i * box_width - width / 2, y + j * box_height - height / 2) for i, j in corners)
     marker.points = [Point(x=across / width, y=down / width, z=1.0) for across, down in places]

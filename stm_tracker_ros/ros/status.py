@@ -66,4 +66,4 @@ def heartbeat(report: NodeReport, header: Header) -> TrackerStatus:
 
 
 def _zero_if_none(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
+    return 0.0 if math.isnan(value) else float(value)

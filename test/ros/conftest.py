@@ -16,7 +16,8 @@ def ros_environment():
 
     os.environ["ROS_DOMAIN_ID"] = str(transport.free_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    return dict(os.environ, PYTHONUNBUFFERED="1")
+    # Humble always checks the types of fields; later ROS only when asked to.
+    return dict(os.environ, PYTHONUNBUFFERED="1", ROS_PYTHON_CHECK_FIELDS="1")
 
 
 @pytest.fixture(scope="session")

@@ -80,3 +80,10 @@ def test_an_inactive_node_does_not_complain_of_images(node):
     assert idle.level == DiagnosticStatus.OK
     assert node.next_status().message == ""
     assert node.change_state("activate")
+
+
+def test_simulated_time_without_a_clock_does_not_silence_the_node(start_node):
+    node = start_node(use_sim_time=True, silent_after_s=60)
+    node.wait_ready()
+    node.wait_message("use_sim_time", "/clock")
+    assert node.next_status().header.stamp.sec == 0

@@ -33,7 +33,7 @@ def asks_for(node, reliability):
 
 
 def test_auto_follows_the_publishers(start_node):
-    node = start_node()
+    node = start_node(silent_after_s=600)
     node.wait_ready()
     node.wait(lambda: asks_for(node, RELIABLE), "a reliable subscription while there is no publisher")
     weak = node.camera("best_effort")
