@@ -56,4 +56,6 @@ def _library_command(name: str) -> str:
 
 
 def _importable(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+    spec = importlib.util.find_spec(name)
+    # The clone's own folder stm_tracker_msgs, seen from its root, is a package without origin: not the built messages.
+    return spec is not None and spec.origin is not None

@@ -1,6 +1,7 @@
 import importlib.util
 import platform
 import sys
+from importlib.machinery import ModuleSpec
 
 import pytest
 
@@ -12,7 +13,8 @@ pytestmark = pytest.mark.pure
 @pytest.fixture
 def without(monkeypatch):
     def hide(*modules):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in modules else object())
+        there = ModuleSpec("module", None, origin="somewhere")
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in modules else there)
 
     return hide
 
@@ -52,3 +54,9 @@ def test_the_program_says_it_instead_of_an_import_error(without, capsys):
     without("stm_tracker_msgs")
     assert node.main([]) == 1
     assert "colcon build" in capsys.readouterr().err
+
+
+def test_the_source_folder_of_our_messages_is_not_taken_for_the_messages(monkeypatch):
+    there, folder = ModuleSpec("module", None, origin="somewhere"), ModuleSpec("stm_tracker_msgs", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: folder if name == "stm_tracker_msgs" else there)
+    assert "stm_tracker_msgs" in requirements.missing_messages()
