@@ -37,8 +37,8 @@ def test_the_true_boxes_lie_on_something_that_moves(images):
 
 def test_the_target_is_gone_from_first_absent_on(images):
     one = sample.packaged()
-    last = one.true_boxes[max(one.true_boxes)]._replace(width=12)
-    assert changed_share(images[max(one.true_boxes)], images[-1], last, 60) > 0.5
+    last = one.true_boxes[max(one.true_boxes)]
+    assert changed_share(images[max(one.true_boxes)], images[-1], last, 60) > 0.3
     for number in range(one.first_absent, len(images)):
         assert changed_share(images[number], images[-1], last, 60) < 0.05, number
 
