@@ -148,7 +148,7 @@ def main() -> int:
         client.get_logger().error(str(error))
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
-        client.get_logger().info("interrupted")
+        return 0
     finally:
         client.destroy_node()
         rclpy.try_shutdown()
