@@ -54,12 +54,14 @@ class ImageSource:
         self._reliability = qos.choose(choice, ())
         self._reported_lost = 0
         self._last_image_ns = 0
+        self._endpoints = self._look()
         # An event handler must not destroy the subscription that it belongs to: it asks for the check instead.
         self._check_soon = node.create_guard_condition(self.check)
 
     def open(self) -> None:
         """Subscribe."""
         self._last_image_ns = perf_counter_ns()
+        self._endpoints = self._look()
         self._subscribe(qos.choose(self._choice, self._offered()))
 
     def close(self) -> None:
@@ -70,6 +72,7 @@ class ImageSource:
 
     def check(self) -> None:
         """Look at the graph: subscribe again if the publishers call for another reliability."""
+        self._endpoints = self._look()
         if self._subscription is None:
             return
         wanted = qos.choose(self._choice, self._offered())
@@ -129,12 +132,14 @@ class ImageSource:
                 type_name=info.topic_type,
                 reliability=qos.word(info.qos_profile.reliability),
             )
-            for info in self._node.get_publishers_info_by_topic(self._topic)
+            for info in self._endpoints
         ]
 
     def _offered(self) -> list[ReliabilityPolicy]:
-        infos = self._node.get_publishers_info_by_topic(self._topic)
-        return [info.qos_profile.reliability for info in infos if info.topic_type == IMAGE_TYPE]
+        return [info.qos_profile.reliability for info in self._endpoints if info.topic_type == IMAGE_TYPE]
+
+    def _look(self) -> list[Any]:
+        return list(self._node.get_publishers_info_by_topic(self._topic))
 
     def _image_topics_elsewhere(self) -> list[str]:
         own = self._node.get_fully_qualified_name() + "/"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from stm_tracker_ros.core.errors import ConfigError
@@ -29,7 +29,7 @@ def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNo
         rclpy.shutdown()
         return 2
     _spin(node)
-    rclpy.shutdown()
+    rclpy.try_shutdown()
     return 0
 
 
@@ -39,9 +39,13 @@ def _spin(node: TrackerNode) -> None:
         signal.signal(number, lambda *_: stop.set())
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    # A signal does not end the wait for work, but the node's own timers do, twice a second at least.
-    while not stop.is_set() and rclpy.ok():
-        executor.spin_once()
-    node.close()
-    executor.shutdown()
-    node.destroy_node()
+    try:
+        # A signal does not end the wait for work, but the node's own timers do, twice a second at least.
+        while not stop.is_set():
+            executor.spin_once()
+    except ExternalShutdownException:
+        pass  # somebody else has ended rclpy in this process
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()

@@ -215,7 +215,7 @@ class TrackerNode(LifecycleNode):
         self._status.publish(status.heartbeat(self._report(), self._header()))
 
     def _publish_diagnostics(self) -> None:
-        name, hardware_id = self.get_fully_qualified_name(), self._entry.name
+        name, hardware_id = self.get_fully_qualified_name(), self._facts.get("device", "none")
         self._diagnostics.publish(diagnostics.array(self._header(), name, hardware_id, self._report(), self._facts))
 
 

@@ -1,5 +1,7 @@
+import concurrent.futures
 import math
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from stm_tracker_ros.engine.set_target import Code
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
 from stm_tracker_ros.ros.messages import to_time
+from stm_tracker_ros.ros.target_services import TargetServices
 
 pytestmark = pytest.mark.ros
 
@@ -203,6 +206,27 @@ def test_images_are_received_and_services_answered_while_a_slow_start_runs(start
     assert not answered.is_set()
     node.wait(answered.is_set, "the answer")
     assert future.result().success
+
+
+def test_the_executor_is_woken_after_the_engine_has_answered():
+    """Without it the answer waits for the next timer or message of this node."""
+    order = []
+    executor = SimpleNamespace(wake=lambda: order.append("woken"))
+    node = SimpleNamespace(
+        create_service=lambda *_, **__: None, create_subscription=lambda *_, **__: None, executor=executor
+    )
+    engine, answer = SimpleNamespace(), concurrent.futures.Future()
+    engine.clear_target = lambda: answer
+    coroutine = TargetServices(node, lambda: engine)._clear_target(Trigger.Request(), Trigger.Response())
+    coroutine.send(None)
+    assert order == []
+    other_thread = threading.Thread(target=lambda: answer.set_result(State.NO_TARGET))
+    other_thread.start()
+    other_thread.join()
+    assert order == ["woken"]
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value.success
 
 
 def test_it_is_answered_with_no_camera_running(start_node):
