@@ -52,7 +52,7 @@ def _draw_box(canvas: Pixels, box: Box, color: tuple[int, int, int]) -> None:
     # Pixel i covers [i, i + 1): the right and bottom edges run along the last covered pixel.
     left, top, right, bottom = (int(v) for v in np.round(corners - [0, 0, 1, 1]))
     thickness = max(1, round(min(height, width) / 240))
-    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness, cv2.LINE_AA)
+    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness)
 
 
 def _write(canvas: Pixels, text: str, line: int, color: tuple[int, int, int]) -> None:

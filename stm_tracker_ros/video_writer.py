@@ -71,9 +71,11 @@ def _open(path: Path | str) -> tuple[Any, Any]:
     except ImportError:
         raise DataError(f"writing {path} needs PyAV; install it with: python3 -m pip install av") from None
     try:
-        return av.open(str(path), "w", options={"movflags": "faststart"}), av.VideoFrame
+        # PyAV opens the file with the first image only: a place that is none is to be refused before a long run.
+        Path(path).write_bytes(b"")
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error}") from None
+    return av.open(str(path), "w", options={"movflags": "faststart"}), av.VideoFrame
 
 
 def contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> Pixels:

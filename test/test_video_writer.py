@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.video_writer import VideoWriter, contact_sheet, write_contact_sheet
+
+pytestmark = pytest.mark.pure
+
+
+def images(count, height=80, width=97):
+    return [np.full((height, width, 3), 20 * number, np.uint8) for number in range(count)]
+
+
+def test_a_video_holds_every_image_and_odd_sizes_are_cut_to_even_ones(tmp_path):
+    pytest.importorskip("av")
+    path = tmp_path / "video.mp4"
+    with VideoWriter(path, fps=10) as writer:
+        for image in images(5):
+            writer.write(image)
+    capture = cv2.VideoCapture(str(path))
+    found = [capture.read() for _ in range(6)]
+    assert [ok for ok, _ in found] == [True] * 5 + [False]
+    assert found[0][1].shape == (80, 96, 3)
+    assert np.allclose([image.mean() for _, image in found[:5]], [0, 20, 40, 60, 80], atol=4)
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_a_smaller_image_and_a_place_that_is_none_are_refused(tmp_path):
+    pytest.importorskip("av")
+    with VideoWriter(tmp_path / "video.mp4") as writer:
+        writer.write(images(1)[0])
+        with pytest.raises(DataError, match="first one was 80 x 96"):
+            writer.write(images(1, height=40)[0])
+    with pytest.raises(DataError, match="cannot be written"):
+        VideoWriter(tmp_path / "nowhere" / "video.mp4")
+
+
+def test_a_contact_sheet_goes_row_by_row(tmp_path):
+    sheet = contact_sheet(images(5), columns=3, width_px=97)
+    assert sheet.shape == (2 * 80, 3 * 97, 3)
+    assert [int(sheet[r * 80 + 40, c * 97 + 48, 0]) for r in (0, 1) for c in (0, 1, 2)] == [0, 20, 40, 60, 80, 0]
+    write_contact_sheet(tmp_path / "sheet.png", images(2))
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 640
+    with pytest.raises(DataError, match="no image"):
+        contact_sheet([])
