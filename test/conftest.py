@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import os
 import sys
@@ -27,9 +28,16 @@ tier_of_test: dict[str, str] = {}
 not_run: Counter[str] = Counter()
 
 
+def is_installed(name: str) -> bool:
+    """Whether a package is there; a bare folder of that name (stm_tracker_msgs in the root of this clone) is none."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+@functools.cache
 def what_lacks(tier: str) -> str:
     """Why `tier` cannot run here; empty if it can."""
-    missing = [name for name in NEEDS[tier] if importlib.util.find_spec(name) is None]
+    missing = [name for name in NEEDS[tier] if not is_installed(name)]
     if missing:
         return f"{sys.executable} has no {', '.join(missing)}; scripts/test brings all"
     if tier == "gpu":
