@@ -25,7 +25,7 @@ from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
 
-PATIENCE_S = 60
+PATIENCE_S, PATIENCE_FRAMES = 60, 3000
 WIDTH, HEIGHT = 160, 120
 BLOB = 20
 
@@ -66,7 +66,7 @@ class Graph:
         self._executor.shutdown()
         self._thread.join()
         self.node.destroy_node()
-        rclpy.shutdown()
+        rclpy.try_shutdown()
 
     def _notify(self):
         with self.changed:
@@ -196,6 +196,18 @@ class NodeUnderTest:
         stamp = camera.show(image)
         self.wait(lambda: stamp in detections.stamps(), "the answer")
         return detections.messages[detections.stamps().index(stamp)]
+
+    def track_until(self, camera, image, condition):
+        """Show the image, again and again, until `condition(answer)` holds; that answer is returned."""
+        for _ in range(PATIENCE_FRAMES):
+            answer = self.track(camera, image)
+            if condition(answer):
+                return answer
+        raise AssertionError(f"in vain showed {PATIENCE_FRAMES} frames; the node's log:\n{self.log.read_text()}")
+
+    def lose(self, camera):
+        """Show the ground alone until there is no valid box."""
+        return self.track_until(camera, picture(blob=0), lambda answer: not answer.detections)
 
     def set_target(self, box=(40, 30, BLOB, BLOB), **fields):
         request = SetTarget.Request(**fields)

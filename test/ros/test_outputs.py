@@ -84,8 +84,7 @@ def test_a_lost_target_has_no_box_and_no_mask(node, camera):
     single, mask = node.ear("detection", Detection2D), node.ear("mask", Image)
     node.follow(camera)
     nothing = picture(blob=0)
-    while node.track(camera, nothing).detections:
-        pass
+    node.lose(camera)
     node.wait_state(State.LOST)
     lost = [camera.show(nothing)]
     node.wait(lambda: lost[0] in mask.stamps(), "the mask")
@@ -98,11 +97,9 @@ def test_a_lost_target_has_no_box_and_no_mask(node, camera):
 
 def test_the_target_keeps_its_name_when_it_is_found_again(node, camera):
     node.follow(camera, id="beta")
-    while node.track(camera, picture(blob=0)).detections:
-        pass
-    while not (found := node.track(camera, picture(60, 50)).detections):
-        pass
-    assert found[0].id == "beta"
+    node.lose(camera)
+    found = node.track_until(camera, picture(60, 50), lambda answer: answer.detections)
+    assert found.detections[0].id == "beta"
 
 
 def test_names_are_made_where_the_operator_gives_none(node, camera):
@@ -117,8 +114,7 @@ def test_names_are_made_where_the_operator_gives_none(node, camera):
 def test_the_overlay_is_drawn_while_somebody_looks(node, camera):
     node.follow(camera)
     overlay = node.ear("overlay", Image)
-    while not overlay.messages:
-        node.track(camera, picture(60, 50))
+    node.track_until(camera, picture(60, 50), lambda _: overlay.messages)
     drawn = pixels(overlay.messages[-1])
     assert drawn.shape == (HEIGHT, WIDTH, 3)
     assert (drawn != picture(60, 50)).any(axis=2)[49:71, 59:81].sum() > 40
@@ -130,8 +126,7 @@ def test_the_compressed_overlay_is_a_jpeg_of_the_images_size(node, camera):
 
     node.follow(camera)
     overlay = node.ear("overlay/compressed", CompressedImage)
-    while not overlay.messages:
-        node.track(camera, picture())
+    node.track_until(camera, picture(), lambda _: overlay.messages)
     assert overlay.messages[0].format == "jpeg"
     picture_back = cv2.imdecode(np.frombuffer(overlay.messages[0].data, np.uint8), cv2.IMREAD_COLOR)
     assert picture_back.shape == (HEIGHT, WIDTH, 3)
@@ -140,14 +135,12 @@ def test_the_compressed_overlay_is_a_jpeg_of_the_images_size(node, camera):
 def test_markers_outline_the_box_and_go_when_it_is_lost(node, camera):
     node.follow(camera)
     markers = node.ear("markers", MarkerArray)
-    while not markers.messages:
-        node.track(camera, picture(60, 50))
+    node.track_until(camera, picture(60, 50), lambda _: markers.messages)
     line = markers.messages[-1].markers[0]
     assert line.action == Marker.ADD
     corners = [(p.x * WIDTH + WIDTH / 2, p.y * WIDTH + HEIGHT / 2) for p in line.points]
     np.testing.assert_allclose(corners, [(60, 50), (80, 50), (80, 70), (60, 70), (60, 50)])
-    while node.track(camera, picture(blob=0)).detections:
-        pass
+    node.lose(camera)
     node.wait(lambda: markers.messages[-1].markers[0].action == Marker.DELETEALL, "the marker to go")
 
 

@@ -230,11 +230,11 @@ def test_the_executor_is_woken_after_the_engine_has_answered():
 
 
 def test_it_is_answered_with_no_camera_running(start_node):
-    node = start_node(status_rate_hz=0.2)
+    node = start_node()
+    node.wait_ready()
     camera = node.camera()
-    node.wait(lambda: camera.subscribers(), "the node's subscription")
-    while node.set_target().code != Code.OK:
-        camera.show(picture())
+    node.receive_from(camera)
     camera.close()
+    node.wait_message("nobody publishes")
     assert node.set_target().code == Code.OK
     assert node.graph.call(Trigger, f"{node.name}/clear_target", Trigger.Request()).success
