@@ -102,6 +102,8 @@ class Trainer:
     def _loader(self) -> DataLoader[Any]:
         samples = _Samples(self.pack, self.config, self.network.config.crop_size, self.config.seed + 1000 * self.step)
         workers = 1 if self.device.type == "cpu" else 12
+        # A worker is a fork: OpenCV's threads do not come with it, and ending them there waits for ever.
+        cv2.setNumThreads(1)
         return DataLoader(samples, batch_size=self.config.batch, num_workers=workers, prefetch_factor=4)
 
     def _train_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Loss:
