@@ -43,8 +43,8 @@ def summarise(sample: Sample, camera: CameraRecord, client: ClientRecord, fps: f
         "rmw": client.rmw,
         "frames": _frames(camera, client, by_frame, len(shots)),
         "latency_ms": _latency(list(by_frame.values())),
-        "states": _states(shots, client),
-        "truth": _truth(sample, _shown_before(camera, client) | by_frame, _states(shots, client))
+        "states": _states(camera.shots, client),
+        "truth": _truth(sample, _shown_before(camera, client) | by_frame, _states(camera.shots, client))
         if sample.has_truth
         else None,
     }
@@ -153,7 +153,7 @@ def _latency(answers: Sequence[Answer]) -> dict[str, float | int | None]:
 
 
 def _states(shots: Sequence[Shot], client: ClientRecord) -> list[tuple[int, str]]:
-    """Frame and state wherever the state changed while playing; exact to the period of the heartbeat."""
+    """Frame and state wherever the state changed, exact to the period of the heartbeat; waiting images are frame 0."""
     frame_of = {shot.stamp_ns: shot.frame for shot in shots}
     changes: list[tuple[int, str]] = []
     for heartbeat in client.heartbeats:

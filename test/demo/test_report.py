@@ -182,6 +182,13 @@ def test_a_dropped_first_frame_is_interpolated_from_the_same_image_shown_before(
     assert failed((truth, camera, ClientRecord(rmw="r", answers=before, heartbeats=beats))) == []
 
 
+def test_the_state_of_the_first_frame_is_known_from_the_images_shown_before():
+    truth, camera, client = good_run()
+    beats = [heartbeat(-1, "TRACKING"), *client.heartbeats[1:]]
+    summary = report.summarise(truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=beats), 30.0)
+    assert summary["states"] == [(0, "TRACKING"), (50, "LOST")]
+
+
 def test_the_table_is_aligned_and_marks_every_line():
     text = report.table(
         [report.Check(name="a", value="1", bar="> 2", passed=False), report.Check(name="bb", value="22")]
