@@ -59,6 +59,8 @@ class TrainConfig:
     average: float = setting(0.998, "decay of the averaged weights", low=0.0, high=1.0)
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
     box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
+    rough_share: float = setting(0.2, "share of remembered boxes with four times that noise", low=0.0, high=1.0)
+    wrong_share: float = setting(0.2, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
     trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
     seed: int = setting(1, "seed of samples and weights", low=0)
     checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)

@@ -149,12 +149,20 @@ class Trainer:
         return prediction, chosen
 
     def _noisy(self, boxes: Tensor) -> Tensor:
-        """What a tracker would have remembered: boxes off by some noise, but for the first of each sample."""
-        size = boxes[..., 2:] - boxes[..., :2]
-        rough = 1.0 + 2.0 * (torch.rand(boxes.shape[:2], device=boxes.device) < 0.15).float()[..., None]
-        spread = self.config.box_noise * rough
+        """What a tracker would have remembered: off by some noise, and now and then on something else altogether.
+
+        The first of each sample stays as it is: a human gave it.
+        """
+        config, device = self.config, boxes.device
+        rough = 1.0 + 3.0 * (torch.rand(boxes.shape[:2], device=device) < config.rough_share).float()[..., None]
+        lost = (torch.rand(boxes.shape[:2], device=device) < config.wrong_share).float()[..., None]
+        spread = config.box_noise * rough
         spread[:, 0] = 0.0
-        center = (boxes[..., :2] + boxes[..., 2:]) / 2 + torch.randn_like(size) * spread * size
+        lost[:, 0] = 0.0
+        size = boxes[..., 2:] - boxes[..., :2]
+        angle = torch.rand(boxes.shape[:2], device=device)[..., None] * 2 * math.pi
+        away = (0.7 + 1.3 * torch.rand_like(angle)) * torch.cat([angle.cos(), angle.sin()], -1)
+        center = (boxes[..., :2] + boxes[..., 2:]) / 2 + (torch.randn_like(size) * spread + lost * away) * size
         half = size / 2 * torch.exp(torch.randn_like(size) * spread * 1.2)
         return torch.cat([center - half, center + half], -1)
 

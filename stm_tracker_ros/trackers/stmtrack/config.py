@@ -18,6 +18,9 @@ class LiteNetworkConfig:
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
     shared_blocks: int = setting(2, "blocks before the towers part", low=0, high=8)
     tower_blocks: int = setting(2, "blocks of each tower", low=0, high=8)
+    first_weight: float = setting(
+        1.0, "weight of the first frame in the read, times the learned one", low=0.01, high=1000.0
+    )
 
     def __post_init__(self) -> None:
         judge(self)

@@ -132,14 +132,19 @@ class LiteNetwork(nn.Module):
         fine = coverage(boxes_xyxy, self.cells * SUB_CELLS, float(self.config.crop_size))
         label = self.label(functional.pixel_unshuffle(fine, SUB_CELLS))
         value = self.value(self.value_block(features + label))
-        return self.key(features).flatten(2).transpose(1, 2), value.flatten(2).transpose(1, 2)
+        return _by_cell(self.key(features)), _by_cell(value)
 
     def respond(self, features: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Prediction:
         """Query features B x W x cells x cells, memory B x M x (K, W) and logit bias B x M -> Prediction."""
-        query = self.key(features).flatten(2).transpose(1, 2)
-        found = read(query, keys, values, bias).transpose(1, 2).reshape(features.shape)
+        found = read(_by_cell(self.key(features)), keys, values, bias)
+        found = found.unflatten(1, (self.cells, self.cells)).permute(0, 3, 1, 2)
         x = self.shared(self.fuse_norm(self.fuse(torch.cat([found, features], 1))))
         cls_ctr = self.cls_ctr(self.cls_tower(x)).flatten(2)
         sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0) * (2 * STRIDE)
         box = torch.cat([self.grid - sides[..., :2], self.grid + sides[..., 2:]], -1)
         return Prediction(cls_ctr[:, 0], cls_ctr[:, 1], box)
+
+
+def _by_cell(x: Tensor) -> Tensor:
+    """B x C x H x W -> B x (H * W) x C, without a copy where x is channels-last."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +23,8 @@ class Stepper:
     fresh_memory_crop = False  # the memory learns from the features of the query crop
 
     def __init__(self, network: LiteNetwork, device: torch.device) -> None:
-        self.network = network.to(device).eval().requires_grad_(False)
+        self.network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.network.requires_grad_(False)
         self.device = device
         self.crop_size, self.cells = network.config.crop_size, network.cells
         image = torch.zeros(1, 3, self.crop_size, self.crop_size, dtype=torch.uint8, device=device)
@@ -68,7 +71,7 @@ class Stepper:
     def _bias(self, slots: int) -> Tensor:
         cells = self.cells * self.cells
         bias = torch.zeros(1, slots * cells, device=self.device)
-        bias[:, :cells] = self.network.first_frame_bias
+        bias[:, :cells] = self.network.first_frame_bias + math.log(self.network.config.first_weight)
         return bias
 
     def _scored(self, features: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
