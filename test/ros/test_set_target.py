@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
+from operator_side import BLOB, HEIGHT, WIDTH, drops, picture, stamp_ns
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
@@ -94,11 +94,11 @@ def test_an_image_that_is_no_longer_kept_is_refused(node, camera):
 
 
 def test_the_stamp_chooses_the_image_that_the_operator_saw(node, camera):
-    received = node.next_status().received
+    kept = drops(node.next_status())["no_target"]
     seen = camera.show(picture(20, 20))
-    node.next_status(lambda status: status.received > received)
+    node.next_status(lambda status: drops(status)["no_target"] > kept)
     camera.show(picture(90, 80), stamp=seen + 200_000_000)
-    node.next_status(lambda status: status.received > received + 1)
+    node.next_status(lambda status: drops(status)["no_target"] > kept + 1)
     answer = node.set_target(box=None, mask=mask_of(picture(20, 20)[..., 0]), stamp=to_time(seen))
     assert answer.success, answer.message
     assert stamp_ns(answer.detection.header) == seen
