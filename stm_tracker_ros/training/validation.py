@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 
 def score(network: LiteNetwork, data: Path, device: torch.device) -> dict[str, float]:
     """Mean success AUC, and that of each validation sequence found under `data`."""
-    tracker = StmTracker(Stepper(copy.deepcopy(network), device), LITE)
+    tracker = StmTracker(Stepper(network, device), LITE)
     sequences = read_sequences(data / "train_video", VALIDATION)
     scores = {sequence.name: _auc(tracker, sequence) for sequence in sequences}
     return {"success_auc": round(float(np.mean(list(scores.values()))), 4), **scores}

@@ -13,7 +13,7 @@ class LiteNetworkConfig:
     """Shape of `lite_network.LiteNetwork`."""
 
     trunk: str = setting("mobilenet_v2", "the one trunk", choices=("mobilenet_v2",))
-    crop_size: int = setting(256, "side of the crop in pixels, a multiple of 16", low=128, high=512)
+    crop_size: int = setting(224, "side of the crop in pixels, a multiple of 16", low=128, high=512)
     width: int = setting(128, "channels of features and values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
     shared_blocks: int = setting(2, "blocks before the towers part", low=0, high=8)
@@ -56,7 +56,7 @@ class MemoryConfig:
     )
     segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
-    store_score: float = setting(0.45, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
+    store_score: float = setting(0.65, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=0.0, high=1.0, live=True
     )
@@ -71,7 +71,7 @@ class PriorConfig:
 
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
-    size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
+    size_rate: float = setting(0.35, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
     move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
 
@@ -83,7 +83,7 @@ class PriorConfig:
 class TrackConfig:
     """Everything of STMTrack that is set from outside; the defaults are those of `stmtrack_lite`."""
 
-    area_factor: float = setting(4.0, "side of the search region over the size of the target", low=2.0, high=8.0)
+    area_factor: float = setting(3.5, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
     compat: str = setting(
@@ -97,6 +97,7 @@ class TrackConfig:
 LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame
 PAPER = TrackConfig(
+    area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
 )

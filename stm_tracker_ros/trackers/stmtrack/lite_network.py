@@ -2,7 +2,7 @@
 
 | STMTrack (paper) | here | why |
 |---|---|---|
-| two Inception-v3, 289 px, 25 x 25 cells | one MobileNetV2, 256 px, 16 x 16 cells | 42 -> 0.5 GMAC a frame |
+| two Inception-v3, 289 px, 25 x 25 cells | one MobileNetV2, 224 px, 14 x 14 cells | 42 -> 0.4 GMAC a frame |
 | memory from a fresh crop about the found box | from the query crop's own features | no second pass of the trunk |
 | label map enters at the first layer | at feature level, 4 x 4 sub-cells | the key stays free of the label |
 | one feature is key and value | 64-channel key, labelled value | learns with a hundredth of the pictures |
