@@ -24,7 +24,7 @@ class StateConfig:
         800.0, "time out of TRACKING that makes LOST, however good the scores", low=0, live=True
     )
     confirm_after_ms: float = setting(300.0, "time at tracking_score from UNCERTAIN back to TRACKING", low=0, live=True)
-    found_after_ms: float = setting(100.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)
+    found_after_ms: float = setting(250.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)
 
     def __post_init__(self) -> None:
         judge(self)
