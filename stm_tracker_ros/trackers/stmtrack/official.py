@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
-from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
@@ -76,10 +76,7 @@ class OfficialTracker:
 
     def init(self, frame: Frame, target: Target) -> Result:
         """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
-        box = target.box if target.box is not None else boxes.from_mask(target.mask)  # type: ignore[arg-type]
-        inside = boxes.clip_to_image(box, frame.width, frame.height)
-        if inside.width <= 0 or inside.height <= 0:
-            raise TargetError(f"box {tuple(box)} lies outside the image of {frame.width} x {frame.height} pixels")
+        box = boxes.of_target(target, frame.width, frame.height)
         place = Place(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2, box.width, box.height)
         blue, green, red = (int(v) for v in frame.bgr().reshape(-1, 3).mean(0))
         self.state = _State(place, (blue, green, red), self.stepper.bank(KEPT_FRAMES), pending=frame)

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
-from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
@@ -75,10 +75,7 @@ class StmTracker:
 
     def init(self, frame: Frame, target: Target) -> Result:
         """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
-        box = target.box if target.box is not None else boxes.from_mask(target.mask)  # type: ignore[arg-type]
-        inside = boxes.clip_to_image(box, frame.width, frame.height)
-        if inside.width <= 0 or inside.height <= 0:
-            raise TargetError(f"box {tuple(box)} lies outside the image of {frame.width} x {frame.height} pixels")
+        box = boxes.of_target(target, frame.width, frame.height)
         box = self._limited(box, frame)
         fill = mean_colour(frame, box.center, self._side(box))
         bank = self.stepper.bank(self.config.memory.history)
