@@ -31,3 +31,7 @@ class DeviceError(StmTrackerError, RuntimeError):
 
 class DataError(StmTrackerError, ValueError):
     """A sequence, video or annotation that cannot be read."""
+
+
+class TrainingError(StmTrackerError, RuntimeError):
+    """A training that cannot go on: its loss is no longer a number."""

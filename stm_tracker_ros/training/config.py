@@ -1,10 +1,28 @@
-"""What the training of the lite tracker can be set to."""
+"""What every training can be set to, and what that of the lite STMTrack can."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """What the loop needs to know; each recipe's configuration adds its own settings and changes defaults."""
+
+    batch: int = setting(12, "samples a step", low=1, high=1024)
+    clip: float = setting(5.0, "largest norm of the gradient; 0 = no limit", low=0.0)
+    average: float = setting(0.998, "decay of the averaged weights; 0 = no average is taken", low=0.0, high=1.0)
+    precision: str = setting("bf16", "of the arithmetic; fp16 on a GPU only", choices=("fp32", "bf16", "fp16"))
+    seed: int = setting(1, "seed of samples and weights", low=0)
+    start_from: str = setting("", "weights to start from: ours as .safetensors, or a run's last.pt; empty: none")
+    log_steps: int = setting(20, "steps a row of the log", low=1)
+    checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)
+    validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +64,7 @@ class LossConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(LoopConfig):
     """The whole training of the lite tracker."""
 
     steps: int = setting(4000, "optimiser steps", low=1)
@@ -55,18 +73,10 @@ class TrainConfig:
     trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
     warm_up: int = setting(200, "steps of linear warm-up", low=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
-    clip: float = setting(5.0, "largest norm of the gradient", low=0.0)
-    average: float = setting(0.998, "decay of the averaged weights", low=0.0, high=1.0)
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
     box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
     rough_share: float = setting(0.2, "share of remembered boxes with four times that noise", low=0.0, high=1.0)
     wrong_share: float = setting(0.2, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
     trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
-    seed: int = setting(1, "seed of samples and weights", low=0)
-    checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)
-    validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)
     sampler: SamplerConfig = section(SamplerConfig)
     loss: LossConfig = section(LossConfig)
-
-    def __post_init__(self) -> None:
-        judge(self)

@@ -10,21 +10,29 @@ import numpy as np
 from matplotlib.figure import Figure
 
 SMOOTHED_ROWS = 5
+NOT_DRAWN = ("step", "minutes", "rate")
 
 
 def draw(log: Path, picture: Path) -> None:
     """Draw the losses and the validation scores of `log.jsonl` over the steps into a PNG."""
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    losses, scores = [r for r in rows if "cls" in r], [r for r in rows if "validation_success_auc" in r]
+    scores = [row for row in rows if "validation_success_auc" in row]
+    losses = [row for row in rows if row not in scores]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name in ("cls", "ctr", "box", "iou"):
+    for name in [n for n in (losses[0] if losses else ()) if n not in NOT_DRAWN]:
         axes.plot(*_smooth(losses, name), label=name)
     axes.plot([r["step"] for r in scores], [r["validation_success_auc"] for r in scores], "ko-", label="validation AUC")
-    axes.set(xlabel="optimiser step", ylim=(0, 1), title=log.parent.name)
+    axes.set(xlabel="optimiser step", ylim=(0, _top(losses)), title=log.parent.name)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(picture, dpi=110)
+
+
+def _top(rows: list[Mapping[str, float]]) -> float:
+    """Upper end of the axis: 1, or what all but the first steps stay below."""
+    values = [value for row in rows for name, value in row.items() if name not in NOT_DRAWN]
+    return max(1.0, float(np.quantile(values, 0.97))) if values else 1.0
 
 
 def _smooth(rows: list[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:

@@ -15,7 +15,8 @@ from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork, Predicti
 from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
 from stm_tracker_ros.training import curve, recipes  # noqa: E402
 from stm_tracker_ros.training.config import TrainConfig  # noqa: E402
-from stm_tracker_ros.training.trainer import Trainer, choose_queries  # noqa: E402
+from stm_tracker_ros.training.loop import Loop  # noqa: E402
+from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson, choose_queries  # noqa: E402
 
 SMALL = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1, tower_blocks=1)
 CPU = torch.device("cpu")
@@ -72,18 +73,22 @@ def test_queries_never_see_themselves_and_negatives_see_another_object() -> None
     assert (foreign.memory // 4 != (foreign.query // 4)[:, None]).all()
 
 
+def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:
+    return Loop(LiteLesson(LiteNetwork(SMALL), pack, config, CPU), out, config, CPU)
+
+
 def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -> None:
     config = TrainConfig(steps=3, batch=2, warm_up=1)
-    first = Trainer(LiteNetwork(SMALL), pack_folder, tmp_path, config, CPU)
+    first = _loop(pack_folder, tmp_path, config)
     before = first.network.cls_ctr.weight.detach().clone()
     trunk = first.network.trunk.stem.weight.detach().clone()
     first.run()
     assert not torch.equal(before, first.network.cls_ctr.weight)
     assert torch.equal(trunk, first.network.trunk.stem.weight)
-    second = Trainer(LiteNetwork(SMALL), pack_folder, tmp_path, TrainConfig(steps=20, batch=2), CPU)
+    second = _loop(pack_folder, tmp_path, TrainConfig(steps=20, batch=2))
     assert second.step == 3
     assert torch.equal(second.network.cls_ctr.weight, first.network.cls_ctr.weight)
-    second.run(lambda network: {"success_auc": 0.5})
+    second.run(lambda weights: {"success_auc": 0.5})
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert rows[0]["step"] == 20
     assert rows[-1]["validation_success_auc"] == 0.5

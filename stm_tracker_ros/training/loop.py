@@ -1,0 +1,187 @@
+"""The loop that every training shares: steps, checkpoints, log, averaged weights, validation; goes on where it was.
+
+A recipe brings a `Lesson`; the loop knows nothing of trackers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stm_tracker_ros.core.errors import ConfigError, TrainingError
+from stm_tracker_ros.training.config import LoopConfig
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Weights = Mapping[str, Tensor]
+Validate = Callable[[Weights], Mapping[str, float]]
+logger = logging.getLogger(__name__)
+
+
+class Lesson(Protocol):
+    """What is trained, on what, and how it is judged.
+
+    steps: the last step. The loop moves network and batches to its device and runs `loss_terms` under autocast.
+    """
+
+    steps: int
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained, in place."""
+        ...
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Over all parameters that are ever trained; groups and their order stay the same for the whole training."""
+        ...
+
+    def rates(self, step: int) -> Sequence[float]:
+        """Learning rate of each of the optimiser's groups; 0 freezes a group: it gets no gradient."""
+        ...
+
+    def batches(self, step: int) -> Iterable[Sequence[Tensor]]:
+        """The batches of `step` and all steps after it."""
+        ...
+
+    def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """What to minimise, and its terms (scalars, for the log)."""
+        ...
+
+
+class Loop:
+    """One training run in one folder: `last.pt` to go on from, `log.jsonl` to look at."""
+
+    def __init__(self, lesson: Lesson, out: Path, config: LoopConfig, device: torch.device) -> None:
+        if config.precision == "fp16" and device.type == "cpu":
+            raise ConfigError("precision is 'fp16'; allowed on a CPU are fp32 and bf16")
+        self.lesson, self.out, self.config, self.device = lesson, out, config, device
+        out.mkdir(parents=True, exist_ok=True)
+        self.network = lesson.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = lesson.optimiser()
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
+        self.average: dict[str, Tensor] = {}
+        if config.average:
+            self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.step, self.seconds = 0, 0.0
+        self.sums: dict[str, float] = {}
+        self.summed = 0
+        if (out / "last.pt").exists():
+            self._resume()
+
+    @property
+    def weights(self) -> Weights:
+        """The averaged weights, or the present ones where the recipe takes no average."""
+        return self.average or self.network.state_dict()
+
+    def run(self, validate: Validate | None = None) -> None:
+        """Train until the last step; writes a checkpoint every few minutes and at the end.
+
+        validate: gets the weights, gives figures for the log; called every few minutes and at the end. Raises
+        TrainingError where the loss is no longer a number; the checkpoint is the last one that was sound.
+        """
+        (self.out / "config.json").write_text(json.dumps(self.config, default=vars, indent=1))
+        self.network.train()
+        saved = validated = time.monotonic()
+        with tqdm(total=self.lesson.steps, initial=self.step, desc="train", mininterval=5) as progress:
+            batches = iter(self.lesson.batches(self.step))
+            while self.step < self.lesson.steps:
+                self._timed_step(next(batches))
+                progress.update()
+                now = time.monotonic()
+                if now - saved > 60 * self.config.checkpoint_minutes:
+                    self.save()
+                    saved = now
+                if validate and now - validated > 60 * self.config.validate_minutes > 0:
+                    self._validate(validate)
+                    validated = time.monotonic()
+        self.save()
+        if validate and self.config.validate_minutes:
+            self._validate(validate)
+
+    def _timed_step(self, batch: Sequence[Tensor]) -> None:
+        start = time.monotonic()
+        self._train_step([part.to(self.device, non_blocking=True) for part in batch])
+        self.seconds += time.monotonic() - start
+        self.step += 1
+        if self.step % self.config.log_steps == 0:
+            self._log_terms()
+
+    def _train_step(self, batch: Sequence[Tensor]) -> None:
+        self._set_rates()
+        with torch.autocast(self.device.type, DTYPES[self.config.precision], self.config.precision != "fp32"):
+            total, terms = self.lesson.loss_terms(batch)
+        self._note(total, terms)
+        self.optimiser.zero_grad()
+        self.scaler.scale(total).backward()
+        if self.config.clip:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self._update_average()
+
+    def _set_rates(self) -> None:
+        for group, rate in zip(self.optimiser.param_groups, self.lesson.rates(self.step), strict=True):
+            group["lr"] = rate
+            for parameter in group["params"]:
+                parameter.requires_grad_(rate > 0)
+
+    def _note(self, total: Tensor, terms: Mapping[str, Tensor]) -> None:
+        """Add to the sums of the next row of the log; a loss that is no number ends the run before it does harm."""
+        if not math.isfinite(total.item()):
+            raise TrainingError(f"the loss is {total.item()} at step {self.step}; try a lower rate or precision=fp32")
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.item())
+        self.summed += 1
+
+    def _update_average(self) -> None:
+        decay = min(self.config.average, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items() if self.average else ():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - decay)
+            else:
+                self.average[name].copy_(value)
+
+    def _validate(self, validate: Validate) -> None:
+        self._log({f"validation_{name}": value for name, value in validate(self.weights).items()})
+
+    def save(self) -> None:
+        """Write `last.pt`, whole or not at all."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(state, self.out / "next.pt")
+        (self.out / "next.pt").replace(self.out / "last.pt")
+
+    def _resume(self) -> None:
+        state = torch.load(self.out / "last.pt", map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
+        self.step, self.seconds = state["step"], state["seconds"]
+        logger.info("going on from step %d", self.step)
+
+    def _log_terms(self) -> None:
+        """The terms' means since the last row, and the rate of the first group."""
+        means = {name: round(total / self.summed, 4) for name, total in self.sums.items()}
+        self._log({**means, "rate": self.optimiser.param_groups[0]["lr"]})
+        self.sums, self.summed = {}, 0
+
+    def _log(self, row: Mapping[str, float]) -> None:
+        row = {"step": self.step, "minutes": round(self.seconds / 60, 2), **row}
+        with (self.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
