@@ -4,7 +4,7 @@
 |---|---|---|
 | torchvision | `resnet50-0676ba61.pth`, `resnet18-*.pth` | the stride of a stage is in its first 3x3 |
 | caffe | Keras's ResNet-50, a tfjs folder | stride in the first 1x1, biases, eps 1e-3, BGR minus the mean colour |
-| siamrpn | trackers on SiamRPN++, names `backbone.*` | dilated, shortcuts of 3x3 in stages 2 and 3, no stage 4, raw BGR |
+| siamrpn | trackers on SiamRPN++, `backbone.*` | dilated, 3x3 shortcuts in stages 2 and 3, no stage 4, BGR |
 
 A bias before a norm moves into its running mean, another eps into its running variance: the norm's answer is the same,
 and the module need not know.
