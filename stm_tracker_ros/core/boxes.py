@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stm_tracker_ros.core.errors import TargetError
-from stm_tracker_ros.core.types import Box, Pixels, Target
+from stm_tracker_ros.core.types import Box, Pixels, RotatedBox, Target
 
 Boxes = NDArray[np.float64]
 
@@ -43,7 +43,13 @@ def from_mask(mask: Pixels) -> Box:
 
 
 def of_target(target: Target, width: int, height: int) -> Box:
-    """The target's box, or that of its mask. Raises TargetError if no part of it lies in a width x height image."""
+    """The target's box, or that of its mask.
+
+    Raises TargetError if the mask is not width x height, or if no part of the box lies in an image of that size.
+    """
+    if target.mask is not None and target.mask.shape != (height, width):
+        rows, columns = target.mask.shape
+        raise TargetError(f"mask is {columns} x {rows} pixels; the image is {width} x {height} pixels")
     box = target.box if target.mask is None else from_mask(target.mask)
     assert box is not None  # a Target has exactly one of the two
     inside = clip_to_image(box, width, height)
@@ -58,3 +64,18 @@ def clip_to_image(box: Box, width: int, height: int) -> Box:
     right = min(max(box.x + box.width, 0.0), float(width))
     bottom = min(max(box.y + box.height, 0.0), float(height))
     return Box(left, top, right - left, bottom - top)
+
+
+def corners(rotated: RotatedBox) -> Boxes:
+    """Its four corners (x, y), 4 x 2, in order round the box; of theta 0 from the upper left to the upper right on."""
+    cos, sin = np.cos(rotated.theta), np.sin(rotated.theta)
+    halves = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (rotated.size_x / 2, rotated.size_y / 2)
+    turned: Boxes = halves @ np.array([[cos, sin], [-sin, cos]]) + (rotated.center_x, rotated.center_y)
+    return turned
+
+
+def upright(rotated: RotatedBox) -> Box:
+    """The smallest axis-aligned box that holds a rotated one."""
+    cos, sin = abs(float(np.cos(rotated.theta))), abs(float(np.sin(rotated.theta)))
+    width, height = rotated.size_x * cos + rotated.size_y * sin, rotated.size_x * sin + rotated.size_y * cos
+    return from_center(rotated.center_x, rotated.center_y, width, height)

@@ -32,7 +32,10 @@ class Box(NamedTuple):
 
 
 class RotatedBox(NamedTuple):
-    """Rotated box: centre, `size_x` along `theta`, `size_y` across it; theta in rad from image x towards image y."""
+    """Rotated box: centre, `size_x` along `theta`, `size_y` across it; theta in rad from image x towards image y.
+
+    In pixels; theta 0 is the axis-aligned box with `size_x` as its width.
+    """
 
     center_x: float
     center_y: float
@@ -110,18 +113,23 @@ class Target:
             raise TargetError(f"{given} of box and mask given; exactly one is allowed")
         if self.box is not None and not np.isfinite(self.box).all():
             raise TargetError(f"box {tuple(self.box)} is not finite")
-        if self.mask is not None and (self.mask.ndim != 2 or not self.mask.any()):
-            raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width with a target in it")
+        if self.mask is not None and self.mask.ndim != 2:
+            raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width")
+        if self.mask is not None and not self.mask.any():
+            height, width = self.mask.shape
+            raise TargetError(f"mask of {width} x {height} pixels is empty; allowed is one with a target in it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """A tracker's answer for one frame.
 
-    box: the best box, in pixels of the image, finite; also while the score says that it is not to be trusted.
+    box: the best axis-aligned box, in pixels of the image, finite; also while the score says that it is not to be
+        trusted.
     score: confidence in [0, 1].
-    mask: height x width uint8, 0 or 255, of the image's size; None from trackers without one.
-    rotated: rotated box from trackers that have a mask; None elsewhere.
+    mask: height x width uint8, 0 or 255, of the image's size; all zero where a tracker with masks finds nothing: a
+        state, not an error. None from trackers without masks, and from these always.
+    rotated: the rotated box that fits the mask best, in pixels of the image; None where the mask is None or empty.
     """
 
     box: Box
