@@ -1,11 +1,12 @@
-"""The picture that people look at: box, state and score drawn over an image."""
+"""The picture that people look at: box, mask, state and score drawn over an image."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from stm_tracker_ros.core.types import Box, Pixels
+from stm_tracker_ros.core.boxes import corners
+from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
 
 GREEN, AMBER, RED, GREY = (80, 220, 80), (0, 190, 255), (60, 60, 255), (200, 200, 200)
 STATE_COLORS = {"TRACKING": GREEN, "UNCERTAIN": AMBER, "LOST": RED, "FAULT": RED}
@@ -19,20 +20,23 @@ def draw_overlay(
     state: str = "",
     score: float | None = None,
     mask: Pixels | None = None,
+    rotated: RotatedBox | None = None,
     note: str = "",
 ) -> Pixels:
     """A copy of `image_bgr` (height x width x 3 uint8) with what is known of the target drawn over it.
 
     box: in pixels of the image; None draws none. state: its name chooses the colour (green TRACKING, amber UNCERTAIN,
-    red LOST). score: in [0, 1], written beside the state. mask: height x width, non-zero = target, tinted. note: a
-    second line of text.
+    red LOST). score: in [0, 1], written beside the state. mask: height x width, non-zero = target, tinted. rotated:
+    drawn in place of the box, where there is a box. note: a second line of text.
     """
     canvas: Pixels = np.ascontiguousarray(image_bgr).copy()
     color = STATE_COLORS.get(state, GREY)
     if mask is not None:
         _tint(canvas, mask, color)
     if box is not None:
-        _draw_box(canvas, box, color)
+        x, y, width, height = box
+        upright = RotatedBox(x + width / 2, y + height / 2, width, height, 0.0)
+        _draw_box(canvas, upright if rotated is None else rotated, color)
     headline = state if score is None else f"{state} {score:.2f}".strip()
     for line, text in enumerate(text for text in (headline, note) if text):
         _write(canvas, text, line, color)
@@ -44,15 +48,14 @@ def _tint(canvas: Pixels, mask: Pixels, color: tuple[int, int, int]) -> None:
     canvas[inside] = (canvas[inside] * (1 - MASK_OPACITY) + np.array(color) * MASK_OPACITY).astype(np.uint8)
 
 
-def _draw_box(canvas: Pixels, box: Box, color: tuple[int, int, int]) -> None:
+def _draw_box(canvas: Pixels, box: RotatedBox, color: tuple[int, int, int]) -> None:
     height, width = canvas.shape[:2]
+    # Pixel i covers [i, i + 1): the edges run through the centres of the outermost covered pixels.
+    drawn = box._replace(size_x=max(box.size_x - 1, 0), size_y=max(box.size_y - 1, 0))
     # Far outside boxes would overflow OpenCV's 32-bit corners: one picture's size beyond the edge is enough.
-    limits = np.array([width, height, width, height])
-    corners = np.array([box.x, box.y, box.x + box.width, box.y + box.height]).clip(-limits, 2 * limits)
-    # Pixel i covers [i, i + 1): the right and bottom edges run along the last covered pixel.
-    left, top, right, bottom = (int(v) for v in np.round(corners - [0, 0, 1, 1]))
-    thickness = max(1, round(min(height, width) / 240))
-    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness)
+    limits = np.array([width, height])
+    points = np.round(corners(drawn).clip(-limits, 2 * limits) - 0.5).astype(np.int32)
+    cv2.polylines(canvas, [points], True, color, max(1, round(min(height, width) / 240)))
 
 
 def _write(canvas: Pixels, text: str, line: int, color: tuple[int, int, int]) -> None:

@@ -16,7 +16,7 @@ from stm_tracker_ros.cli.options import (
     rate,
     whole_number,
 )
-from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from stm_tracker_ros.data.sequence import Sequence
@@ -24,17 +24,22 @@ if TYPE_CHECKING:
 SUMMARY_NAME = "summary.json"
 
 EPILOG = """\
-reads  DIR/<source>/<sequence>/video.mp4 and groundtruth.txt (a line x,y,w,h a frame; nan,nan,nan,nan = absent)
+reads  DIR/<source>/<sequence>/video.mp4 and groundtruth.txt (a line x,y,w,h a frame; nan,nan,nan,nan = absent),
+       and, for J and F, mask/%06d.png (numbered from 1, non-zero = target) where it is there
 writes to the folder of --out:
-  <source>/<sequence>/trajectory.csv     frame,stamp_ns,x,y,width,height,score,state
+  <source>/<sequence>/trajectory.csv     frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y
+                                         (the last three: rotated box of trackers with masks, else nan)
+  <source>/<sequence>/masks/%06d.png     masks of trackers that have them, numbered like `frame`, from 0
   <source>/<sequence>/milliseconds.csv   track + memorize of every frame, decoding excluded
-  summary.json                           figures of all, of groups (aerial, tiny, long) and of every sequence
+  summary.json                           figures of all, of groups (aerial, tiny, long) and of every sequence;
+                                         j_mean, f_mean (DAVIS) where both tracker and sequence have masks
 Ctrl-C keeps the finished sequences; the same command goes on from there.
 
 examples:
   stm_tracker evaluate --data ../shared/data/eval --out report --threads 1
   stm_tracker evaluate --data ../shared/data/eval --out quick --sequences Bolt,UAVDT/S0310 --max-frames 100
   stm_tracker evaluate --data ../shared/data/eval --out flight --real-time --fps 30
+  stm_tracker evaluate --data ../shared/data/eval --out masks --init mask --tracker dmb_lite
   stm_tracker evaluate --data ../shared/data --out occlusions --occlusions
 """
 
@@ -53,6 +58,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--sequences", metavar="A,B", help="these only, by name or source/name")
     parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each only")
     parser.add_argument("--fps", type=rate, default=30.0, help="rate that the stamps follow (default: %(default)g)")
+    parser.add_argument(
+        "--init",
+        choices=("box", "mask"),
+        default="box",
+        help="what of the first frame's truth names the target; mask: on the sequences that have masks, the others "
+        "are left out (default: %(default)s)",
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--real-time", action="store_true", help="a simulated camera of --fps does not wait for the tracker"
@@ -68,13 +80,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; 0 when all sequences are done, 130 when interrupted (what is finished has been scored)."""
-    from stm_tracker_ros.data.sequence import read_sequences
     from stm_tracker_ros.evaluation.run_settings import claim
 
     if args.occlusions and (args.sequences or args.max_frames):
         raise ConfigError("--occlusions has sequences of its own; --sequences and --max-frames are not allowed with it")
-    names = args.sequences.split(",") if args.sequences else None
-    sequences = [] if args.occlusions else read_sequences(args.data, names)
+    if args.occlusions and args.init == "mask":
+        raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
+    sequences = [] if args.occlusions else _sequences(args)
     loaded = load_tracker(args)
     settings = _settings(args, loaded)
     claim(make_folder(args.out), settings)
@@ -84,6 +96,20 @@ def run(args: argparse.Namespace) -> int:
     if any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
         _report(args, settings, sequences)
     return status
+
+
+def _sequences(args: argparse.Namespace) -> list[Sequence]:
+    from stm_tracker_ros.data.sequence import read_sequences
+
+    found = read_sequences(args.data, args.sequences.split(",") if args.sequences else None)
+    if args.init == "box":
+        return found
+    masked = [sequence for sequence in found if sequence.mask_paths]
+    if not masked:
+        raise DataError(f"none of {len(found)} sequences in {args.data} has masks; allowed with them is --init box")
+    if len(masked) < len(found):
+        print(f"--init mask: {len(found) - len(masked)} sequences without masks are left out")
+    return masked
 
 
 def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]:
@@ -96,6 +122,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "threads": loaded.threads,
         "data": str(args.data),
         "fps": args.fps,
+        "init": args.init,
         "max_frames": args.max_frames,
         "real_time": args.real_time,
         "occlusions": args.occlusions,
@@ -127,6 +154,7 @@ def _run_all(args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Se
         fps=args.fps,
         max_frames=args.max_frames,
         real_time=args.real_time,
+        init=args.init,
     )
     _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in sequences))
 

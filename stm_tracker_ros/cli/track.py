@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 writes to the folder of --out:
-  trajectory.csv   frame,stamp_ns,x,y,width,height,score,state; row 0 is the given box; the raw box also while LOST
-  overlay.mp4      the video with box, state and score drawn (the box only while it is TRACKING or UNCERTAIN)
+  trajectory.csv   frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y; row 0 is the given target; the raw
+                   box also while LOST; the last three are the rotated box of trackers with masks, else nan
+  masks/%06d.png   masks of trackers that have them, 1 bit, numbered like `frame`, from 0
+  overlay.mp4      the video with box, mask, state and score drawn (box and mask only while TRACKING or UNCERTAIN)
 
 examples:
   stm_tracker track flight.mp4 --box 120,80,40,30 --out run
   stm_tracker track images/ --box 10,20,64,48 --fps 10 --out run --set memory.history=6
+  stm_tracker track flight.mp4 --mask first_frame.png --out run --tracker dmb_lite
   stm_tracker track 0 --box 300,200,80,80 --out run          camera 0, until Ctrl-C
 """
 
@@ -40,12 +43,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "track",
         help="follow a target through a video, images or a camera, without ROS",
-        description="Follow the target that --box names on the first frame.",
+        description="Follow the target that --box or --mask names on the first frame.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", metavar="VIDEO|DIR_OF_IMAGES|CAMERA", help="file, folder or number of a camera")
-    parser.add_argument("--box", type=parse_box, required=True, metavar="X,Y,W,H", help="target on the first frame")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--box", type=parse_box, metavar="X,Y,W,H", help="target on the first frame")
+    target.add_argument(
+        "--mask", type=Path, metavar="PNG", help="the same, as an image of its size that is not 0 on the target"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--fps",
@@ -60,13 +67,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Track; 0 at the end of the stream."""
-    from stm_tracker_ros.data.readers import frames
+    from stm_tracker_ros.data.readers import frames, read_mask
 
+    target = Target(box=args.box) if args.mask is None else Target(mask=read_mask(args.mask))
     stream = frames(args.source, args.fps)
     loaded = load_tracker(args)
     folder = make_folder(args.out)
     with closing(stream):
-        count = _follow(loaded, islice(stream, args.max_frames), Target(box=args.box), folder, args.fps)
+        count = _follow(loaded, islice(stream, args.max_frames), target, folder, args.fps)
     print(f"{count} frames; {folder / 'trajectory.csv'}, {folder / 'overlay.mp4'}")
     return 0
 
@@ -74,16 +82,18 @@ def run(args: argparse.Namespace) -> int:
 def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, folder: Path, fps: float) -> int:
     from tqdm import tqdm
 
+    from stm_tracker_ros.evaluation.mask_files import MaskWriter
     from stm_tracker_ros.evaluation.runner import follow
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, TrajectoryWriter
     from stm_tracker_ros.video_writer import VideoWriter
 
-    count = 0
+    count, masks = 0, MaskWriter(folder)
     steps: Iterable[Step] = follow(loaded.tracker, stream, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
     with TrajectoryWriter(folder / TRAJECTORY_NAME) as rows, VideoWriter(folder / "overlay.mp4", fps) as video:
         for step in tqdm(steps, desc="track", unit="frame", mininterval=1):
             rows.write(step.row)
+            masks.write(step.index, step.result.mask)
             video.write(_picture(step))
             count += 1
     return count
@@ -98,4 +108,5 @@ def _picture(step: Step) -> Pixels:
         state=step.state.name,
         score=step.result.score,
         mask=step.result.mask if step.state.has_valid_box else None,
+        rotated=step.result.rotated,
     )

@@ -10,14 +10,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.core.types import Box, Pixels, Target
+from stm_tracker_ros.data.readers import read_mask
 
+Init = Literal["box", "mask"]
+"""What of the first frame's truth names the target."""
 VIDEO_NAME = "video.mp4"
 TRUTH_NAME = "groundtruth.txt"
 
@@ -86,6 +90,20 @@ class Sequence:
         if not np.isfinite(self.boxes[0]).all():
             raise DataError(f"{self.name}: the target is absent from the first frame; allowed is a box to start from")
         return Box(*map(float, self.boxes[0]))
+
+    @property
+    def first_mask(self) -> Pixels:
+        """The mask that starts a tracker, 0 or 255. Raises DataError without masks, or if the first one is empty."""
+        if not self.mask_paths:
+            raise DataError(f"{self.name} has no masks; allowed is one to start from, {self.path / 'mask'}/000001.png")
+        mask = read_mask(self.mask_paths[0])
+        if not mask.any():
+            raise DataError(f"{self.mask_paths[0]} is empty; allowed is a mask to start from")
+        return mask
+
+    def first_target(self, init: Init) -> Target:
+        """The target as box or as mask of the first frame. Raises DataError where there is none."""
+        return Target(mask=self.first_mask) if init == "mask" else Target(box=self.first_box)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Rows
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,10 +12,11 @@ import numpy as np
 
 from stm_tracker_ros.core.boxes import iou
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.core.types import Box, Pixels, Target
 from stm_tracker_ros.data.synthetic import OcclusionSequence, occlusion_sequences
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.runner import follow
 from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, Row, write_trajectory
 
@@ -48,11 +49,19 @@ class OcclusionScore:
 
 
 def run_occlusion(
-    tracker: Tracker, occlusion: OcclusionSequence, state_config: StateConfig
+    tracker: Tracker,
+    occlusion: OcclusionSequence,
+    state_config: StateConfig,
+    note_mask: Callable[[int, Pixels | None], None] = lambda index, mask: None,
 ) -> tuple[OcclusionScore, list[Row]]:
-    """Follow the target of a made occlusion; its score and its trajectory."""
-    target = Target(box=Box(*map(float, occlusion.boxes[0])))
-    rows = [step.row for step in follow(tracker, occlusion.frames(), target, state_config)]
+    """Follow the target of a made occlusion; its score and its trajectory.
+
+    note_mask: called with index and mask of every frame.
+    """
+    target, rows = Target(box=Box(*map(float, occlusion.boxes[0]))), []
+    for step in follow(tracker, occlusion.frames(), target, state_config):
+        rows.append(step.row)
+        note_mask(step.index, step.result.mask)
     return score_occlusion(occlusion, rows), rows
 
 
@@ -89,11 +98,11 @@ def summarise_occlusions(scores: Rows[OcclusionScore]) -> dict[str, Any]:
 def run_occlusions(
     tracker: Tracker, data_root: Path, out: Path, *, state_config: StateConfig
 ) -> Iterator[OcclusionScore]:
-    """Run the tracker on the made occlusion of every seed; trajectories go to `out`/occlusion/<seed>/."""
+    """Run the tracker on the made occlusion of every seed; trajectories and masks go to `out`/occlusion/<seed>/."""
     for occlusion in occlusion_sequences(data_root):
-        score, rows = run_occlusion(tracker, occlusion, state_config)
         folder = out / occlusion.name
         folder.mkdir(parents=True, exist_ok=True)
+        score, rows = run_occlusion(tracker, occlusion, state_config, MaskWriter(folder).write)
         write_trajectory(folder / TRAJECTORY_NAME, rows)
         yield score
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.data.readers import NOMINAL_FPS
-from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.realtime import fly_sequence
 from stm_tracker_ros.evaluation.runner import is_finished, run_sequence
@@ -22,17 +23,20 @@ def one_pass(
     fps: float = NOMINAL_FPS,
     max_frames: int | None = None,
     real_time: bool = False,
+    init: Init = "box",
 ) -> Iterator[tuple[str, int]]:
     """Run the tracker over all sequences; yields the sequence's name and how many of its frames are done.
 
     Results go to `out`/<source>/<sequence>/. Sequences finished there before are passed over: their count comes at
-    once. With `real_time` the tracker flies behind a simulated camera of `fps` (evaluation/realtime.py).
+    once. With `real_time` the tracker flies behind a simulated camera of `fps` (evaluation/realtime.py). init: what of
+    the first frame's truth the tracker is given.
     """
-    run = fly_sequence if real_time else run_sequence
+    function = fly_sequence if real_time else run_sequence
+    run = partial(function, state_config=state_config, fps=fps, max_frames=max_frames, init=init)
     for sequence in sequences:
         folder, count = out / sequence.name, len(sequence.boxes[:max_frames])
         if is_finished(folder, count):
             yield sequence.name, count
             continue
-        for index in run(tracker, sequence, folder, state_config=state_config, fps=fps, max_frames=max_frames):
+        for index in run(tracker, sequence, folder):
             yield sequence.name, index + 1

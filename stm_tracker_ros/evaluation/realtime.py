@@ -19,12 +19,13 @@ import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Frame, Target
+from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
 from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
-from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Skip
-from stm_tracker_ros.engine.target_state import TargetState
+from stm_tracker_ros.engine.target_state import State, TargetState
+from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.speed import percentiles
 from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, Row, write_times, write_trajectory
 
@@ -53,12 +54,14 @@ def fly(
     state_config: StateConfig,
     max_age_ms: float = 0.0,
     clock_ns: Callable[[], int] = time.perf_counter_ns,
+    note_mask: Callable[[int, Pixels | None], None] = lambda index, mask: None,
 ) -> RealTimeRun:
     """Follow the target through `stream`, whose stamps are the camera's clock; the first frame waits for init.
 
-    max_age_ms: as the node's parameter, 0 = off. clock_ns: what the tracker's work is measured with.
+    max_age_ms: as the node's parameter, 0 = off. clock_ns: what the tracker's work is measured with. note_mask: called
+    with the index and the mask of every frame of the camera; of dropped ones, with the last answer's.
     """
-    flight = _Flight(tracker, next(stream), target, state_config, DropPolicy(max_age_ms), clock_ns)
+    flight = _Flight(tracker, next(stream), target, state_config, DropPolicy(max_age_ms), clock_ns, note_mask)
     waiting: Frame | None = None
     for frame in stream:
         if waiting is not None and flight.free_ns <= frame.stamp_ns:
@@ -80,6 +83,7 @@ def fly_sequence(
     state_config: StateConfig,
     fps: float = NOMINAL_FPS,
     max_frames: int | None = None,
+    init: Init = "box",
 ) -> Iterator[int]:
     """As runner.run_sequence, behind a camera of `fps`; yields the last index when it has landed.
 
@@ -87,8 +91,9 @@ def fly_sequence(
     """
     count = len(sequence.boxes[:max_frames])
     folder.mkdir(parents=True, exist_ok=True)
+    target, masks = sequence.first_target(init), MaskWriter(folder)
     with closing(frames(sequence.video, fps)) as stream:
-        run = fly(tracker, islice(stream, count), Target(box=sequence.first_box), state_config=state_config)
+        run = fly(tracker, islice(stream, count), target, state_config=state_config, note_mask=masks.write)
     if len(run.rows) != count:
         raise DataError(f"{sequence.video} has {len(run.rows)} frames and {count} boxes; allowed is one for every box")
     log = {"tracked": len(run.busy_ms), "dropped": run.drops, "latency_ms": percentiles(run.latencies_ms)}
@@ -109,19 +114,21 @@ class _Flight:
         state_config: StateConfig,
         policy: DropPolicy,
         clock_ns: Callable[[], int],
+        note_mask: Callable[[int, Pixels | None], None],
     ) -> None:
         result = tracker.init(first, target)
         self.free_ns = first.stamp_ns
         """When the tracker can take the next frame, by the camera's clock."""
-        self._tracker, self._policy, self._clock_ns = tracker, policy, clock_ns
+        self._tracker, self._policy, self._clock_ns, self._note_mask = tracker, policy, clock_ns, note_mask
         self._states = TargetState(state_config, first.stamp_ns)
         self._rows: list[Row] = []
         self._busy_ms: list[float] = []
         self._latencies_ms: list[float] = []
         self._drops: Counter[DropReason] = Counter()
         self._gap = 0
-        box = result.box if target.box is None else target.box
-        self._note(first, Row(frame=0, stamp_ns=0, box=box, score=result.score, state=self._states.state.name))
+        given = result if target.box is None else replace(result, box=target.box)
+        self._last = given, self._states.state
+        self._note(first, *self._last)
 
     def handle(self, frame: Frame) -> None:
         """Judge the frame at the moment when it is taken from the slot; track it, or drop it."""
@@ -139,13 +146,12 @@ class _Flight:
         self._busy_ms.append(busy_ns / 1e6)
         self._latencies_ms.append((now_ns + answered_ns - started_ns - frame.stamp_ns) / 1e6)
         self._gap = 0
-        state = self._states.update(result.score, frame.stamp_ns)
-        self._note(frame, Row(frame=0, stamp_ns=0, box=result.box, score=result.score, state=state.name))
+        self._note(frame, result, self._states.update(result.score, frame.stamp_ns))
 
     def drop(self, frame: Frame, reason: DropReason) -> None:
         self._drops[reason] += 1
         self._gap += 1
-        self._note(frame, self._rows[-1])
+        self._note(frame, *self._last)
 
     def log(self) -> RealTimeRun:
         return RealTimeRun(
@@ -155,5 +161,16 @@ class _Flight:
             drops=dict(self._drops),
         )
 
-    def _note(self, frame: Frame, answer: Row) -> None:
-        self._rows.append(replace(answer, frame=len(self._rows), stamp_ns=frame.stamp_ns))
+    def _note(self, frame: Frame, result: Result, state: State) -> None:
+        self._last, index = (result, state), len(self._rows)
+        self._note_mask(index, result.mask)
+        self._rows.append(
+            Row(
+                frame=index,
+                stamp_ns=frame.stamp_ns,
+                box=result.box,
+                score=result.score,
+                state=state.name,
+                rotated=result.rotated,
+            )
+        )

@@ -13,15 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.mask_metrics import mask_scores
 from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.data.readers import read_mask
 from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.evaluation.mask_files import has_masks, mask_path
 from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
 from stm_tracker_ros.evaluation.speed import percentiles
 from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, read_times, read_trajectory
 
 GROUPS = ("aerial", "tiny", "long")
 FIGURES = ("success_auc", "precision_20", "norm_precision", "ao", "sr50", "sr75")
-TABLE_COLUMNS = (*FIGURES, "p20", "p50", "p95", "p99")
+MASK_FIGURES = ("j_mean", "f_mean")
+"""Of sequences with true masks run by trackers with masks; absent elsewhere."""
+TIMES = ("p20", "p50", "p95", "p99")
 
 
 def summarise(out: Path, sequences: Iterable[Sequence], max_frames: int | None = None) -> dict[str, Any]:
@@ -46,10 +51,11 @@ def summarise(out: Path, sequences: Iterable[Sequence], max_frames: int | None =
 def table(summary: Mapping[str, Any]) -> str:
     """The summary as text: a line for every sequence, then the groups, then all."""
     width = max(len(name) for name in summary["sequences"])
-    head = f"{'':{width}} {'frames':>7} " + " ".join(f"{name:>14}" for name in TABLE_COLUMNS)
-    lines = [_line(name, row, width) for name, row in summary["sequences"].items()]
-    lines += ["", *(_line(name, row, width) for name, row in summary["groups"].items())]
-    return "\n".join([head, *lines, _line("all", summary, width)])
+    figures = (*FIGURES, *(name for name in MASK_FIGURES if name in summary))
+    head = f"{'':{width}} {'frames':>7} " + " ".join(f"{name:>14}" for name in (*figures, *TIMES))
+    lines = [_line(name, row, figures, width) for name, row in summary["sequences"].items()]
+    lines += ["", *(_line(name, row, figures, width) for name, row in summary["groups"].items())]
+    return "\n".join([head, *lines, _line("all", summary, figures, width)])
 
 
 def _score_sequence(
@@ -57,10 +63,18 @@ def _score_sequence(
 ) -> dict[str, Any]:
     boxes, truth = read_trajectory(out / sequence.name / TRAJECTORY_NAME).boxes, sequence.boxes[:max_frames]
     try:
-        scores = sequence_scores(boxes, truth)
+        scores = {**sequence_scores(boxes, truth), **_score_masks(out / sequence.name, sequence, len(truth))}
     except DataError as error:
         raise DataError(f"{sequence.name}: {error}") from None
     return {"frames": len(boxes), **scores, "ms_per_frame": percentiles(times_ms)}
+
+
+def _score_masks(folder: Path, sequence: Sequence, count: int) -> dict[str, float]:
+    """J and F over the frames after the first of the first `count`; empty where the truth or the run has no masks."""
+    if not sequence.mask_paths or not has_masks(folder):
+        return {}
+    true_paths = enumerate(sequence.mask_paths[1:count], start=1)
+    return mask_scores((read_mask(mask_path(folder, frame)), read_mask(path)) for frame, path in true_paths)
 
 
 def _flight(out: Path, sequences: Rows[Sequence]) -> dict[str, Any]:
@@ -81,11 +95,19 @@ def _mean(
         "sequence_count": len(names),
         "frames": sum(scores[name]["frames"] for name in names),
         **{figure: float(np.mean([scores[name][figure] for name in names])) for figure in FIGURES},
+        **_mean_of_masks([scores[name] for name in names if MASK_FIGURES[0] in scores[name]]),
         "ms_per_frame": percentiles(np.concatenate([times_ms[name] for name in names])),
     }
 
 
-def _line(name: str, row: Mapping[str, Any], width: int) -> str:
-    figures = [f"{row[figure]:14.4f}" for figure in FIGURES]
+def _mean_of_masks(scores: Rows[Mapping[str, Any]]) -> dict[str, Any]:
+    if not scores:
+        return {}
+    means = {figure: float(np.mean([score[figure] for score in scores])) for figure in MASK_FIGURES}
+    return {**means, "mask_sequence_count": len(scores)}
+
+
+def _line(name: str, row: Mapping[str, Any], columns: Rows[str], width: int) -> str:
+    figures = [f"{row[column]:14.4f}" if column in row else f"{'-':>14}" for column in columns]
     times = [f"{value:14.2f}" for value in row["ms_per_frame"].values()]
     return f"{name:{width}} {row['frames']:7d} " + " ".join(figures + times)

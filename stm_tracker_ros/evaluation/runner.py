@@ -15,9 +15,10 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
-from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State, TargetState
+from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.trajectory import (
     TIMES_NAME,
     TRAJECTORY_NAME,
@@ -52,6 +53,7 @@ class Step:
             box=self.box,
             score=self.result.score,
             state=self.state.name,
+            rotated=self.result.rotated,
         )
 
 
@@ -83,18 +85,20 @@ def run_sequence(
     state_config: StateConfig,
     fps: float = NOMINAL_FPS,
     max_frames: int | None = None,
+    init: Init = "box",
 ) -> Iterator[int]:
-    """Follow the target of `sequence` and write trajectory and times to `folder`; yields the index of every frame.
+    """Follow the target of `sequence`; yields the index of every frame.
 
-    Raises DataError if the video ends before its annotation does.
+    Writes trajectory, times and, of trackers that have them, masks to `folder`. init: what of the first frame's truth
+    the tracker is given. Raises DataError if the video ends before its annotation does, or has no mask to give.
     """
     count = len(sequence.boxes[:max_frames])
     folder.mkdir(parents=True, exist_ok=True)
-    rows, milliseconds = [], []
+    rows, milliseconds, masks = [], [], MaskWriter(folder)
     with closing(frames(sequence.video, fps)) as stream:
-        target = Target(box=sequence.first_box)
-        for step in follow(tracker, islice(stream, count), target, state_config):
+        for step in follow(tracker, islice(stream, count), sequence.first_target(init), state_config):
             rows.append(step.row)
+            masks.write(step.index, step.result.mask)
             milliseconds.append(step.milliseconds)
             yield step.index
     if len(rows) != count:

@@ -12,32 +12,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.core.types import Box, RotatedBox
 
-COLUMNS = ("frame", "stamp_ns", "x", "y", "width", "height", "score", "state")
+BOX_COLUMNS = ("frame", "stamp_ns", "x", "y", "width", "height", "score", "state")
+"""Those of every trajectory; files written before there were masks end with them."""
+COLUMNS = (*BOX_COLUMNS, "theta", "size_x", "size_y")
 TRAJECTORY_NAME = "trajectory.csv"
 TIMES_NAME = "milliseconds.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One frame of a trajectory: box in pixels of the image, raw score in [0, 1], name of the state."""
+    """One frame of a trajectory: upright box in pixels of the image, raw score in [0, 1], name of the state.
+
+    rotated: of trackers with masks; None, written as NaN, where there is none.
+    """
 
     frame: int
     stamp_ns: int
     box: Box
     score: float
     state: str
+    rotated: RotatedBox | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trajectory:
-    """A whole run: stamps N, boxes N x 4 float64 (x, y, width, height), scores N, names of states."""
+    """A whole run: stamps N, boxes N x 4 float64 (x, y, width, height), scores N, names of states.
+
+    rotations: N x 3 float64, theta in rad from x towards y, size_x along it, size_y; NaN rows without a rotated box.
+    """
 
     stamps_ns: NDArray[np.int64]
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
     states: tuple[str, ...]
+    rotations: NDArray[np.float64]
 
 
 class TrajectoryWriter:
@@ -55,7 +65,7 @@ class TrajectoryWriter:
     def write(self, row: Row) -> None:
         """Append one frame."""
         numbers = [repr(float(value)) for value in (*row.box, row.score)]
-        self._writer.writerow([row.frame, row.stamp_ns, *numbers, row.state])
+        self._writer.writerow([row.frame, row.stamp_ns, *numbers, row.state, *_rotation(row.rotated)])
 
     def close(self) -> None:
         """Complete the file; a second call does nothing."""
@@ -80,18 +90,21 @@ def write_trajectory(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_trajectory(path: Path) -> Trajectory:
-    """Read what TrajectoryWriter wrote. Raises DataError if it is something else."""
+    """Read what TrajectoryWriter wrote, with or without rotated boxes. Raises DataError if it is something else."""
     try:
         with path.open(newline="", encoding="ascii") as file:
             header, *rows = csv.reader(file)
-        if tuple(header[: len(COLUMNS)]) != COLUMNS:
+        if tuple(header) not in (COLUMNS, BOX_COLUMNS):
             raise DataError(f"{path} has columns {header}; allowed are {COLUMNS}")
         stamps_ns = np.array([int(row[1]) for row in rows], np.int64)
         numbers = np.array([[float(value) for value in row[2:7]] for row in rows], np.float64).reshape(-1, 5)
         states = tuple(row[7] for row in rows)
+        turned = [[float(value) for value in (row[8:] or _rotation(None))] for row in rows]
+        rotations = np.array(turned, np.float64).reshape(-1, 3)
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"{path} cannot be read as a trajectory: {error}") from None
-    return Trajectory(stamps_ns=stamps_ns, boxes=numbers[:, :4], scores=numbers[:, 4], states=states)
+    boxes, scores = numbers[:, :4], numbers[:, 4]
+    return Trajectory(stamps_ns=stamps_ns, boxes=boxes, scores=scores, states=states, rotations=rotations)
 
 
 def write_times(path: Path, milliseconds: NDArray[np.float64]) -> None:
@@ -107,3 +120,8 @@ def read_times(path: Path) -> NDArray[np.float64]:
         return np.array([float(line.split(",")[1]) for line in lines], np.float64)
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"{path} cannot be read as times: {error}") from None
+
+
+def _rotation(rotated: RotatedBox | None) -> list[str]:
+    values = (float("nan"),) * 3 if rotated is None else (rotated.theta, rotated.size_x, rotated.size_y)
+    return [repr(float(value)) for value in values]

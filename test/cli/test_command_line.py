@@ -93,7 +93,8 @@ def test_track_writes_a_row_a_frame_and_a_video_that_plays(use, images, tmp_path
     use(ScriptedTracker([(GIVEN, 0.9)] * 3 + [(Box(1 / 3, 2, 3, 4), 0.25)]))
     assert run_track(images, tmp_path / "out", "--fps", "10") == 0
     rows = rows_of(tmp_path / "out/trajectory.csv")
-    assert list(rows[0]) == ["frame", "stamp_ns", "x", "y", "width", "height", "score", "state"]
+    assert ",".join(rows[0]) == "frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y"
+    assert {rows[3][name] for name in ("theta", "size_x", "size_y")} == {"nan"}
     assert [row["frame"] for row in rows] == [str(i) for i in range(6)]
     assert [float(rows[0][k]) for k in ("x", "y", "width", "height")] == list(GIVEN)
     assert rows[2]["stamp_ns"] == "200000000"
