@@ -34,7 +34,7 @@ def loss(prediction: Prediction, grid: Tensor, boxes: Tensor, states: Tensor, al
     centerness, positive = _labels(grid, boxes, states)
     count = positive.sum().clamp(min=1)
     counted = (states != IGNORE).float()[:, None]
-    cls = (_focal(prediction.cls_logit.float(), positive.float(), alpha, gamma) * counted).sum() / count
+    cls = (focal(prediction.cls_logit.float(), positive.float(), alpha, gamma) * counted).sum() / count
     target = centerness[positive]
     ctr = functional.binary_cross_entropy_with_logits(prediction.ctr_logit.float()[positive], target, reduction="sum")
     truth = boxes[:, None].expand_as(prediction.box)[positive]
@@ -54,7 +54,8 @@ def _labels(grid: Tensor, boxes: Tensor, states: Tensor) -> tuple[Tensor, Tensor
     return (low / high).prod(-1).sqrt(), positive
 
 
-def _focal(logit: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
+def focal(logit: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Focal loss of each logit (Lin et al., ICCV 2017); targets 0 or 1, shapes are kept."""
     entropy = functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
     missed = torch.sigmoid(logit) * (1 - target) + torch.sigmoid(-logit) * target
     weight = alpha * target + (1 - alpha) * (1 - target)

