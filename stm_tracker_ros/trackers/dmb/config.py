@@ -1,0 +1,121 @@
+"""What DMB can be set to: the network (kept in the checkpoint) and the tracking around it (parameters)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteNetworkConfig:
+    """Shape of `lite_network.LiteNetwork`."""
+
+    trunk: str = setting("mobilenet_v2", "the one trunk", choices=("mobilenet_v2",))
+    crop_size: int = setting(256, "side of the crop in pixels, a multiple of 16", low=64, high=512)
+    width: int = setting(128, "channels of features and learned values", low=16, high=512)
+    key_channels: int = setting(64, "channels of the keys", low=8, high=256)
+    blocks: int = setting(2, "blocks of the decoder at stride 16", low=0, high=8)
+    middle_width: int = setting(96, "channels of the decoder at stride 8", low=8, high=256)
+    fine_width: int = setting(48, "channels of the decoder at stride 4", low=8, high=256)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if self.crop_size % 16:
+            raise ConfigError(f"crop_size is {self.crop_size}; allowed is a multiple of 16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """The appearance memory: what is remembered and what of it is read."""
+
+    policy: str = setting(
+        "full",
+        "what is read: the first frame, all that is kept and the previous one; or less",
+        choices=("full", "first", "first_previous"),
+    )
+    interval: int = setting(5, "frames between those that are kept, at a nominal 30 Hz", low=1, high=100)
+    history: int = setting(4, "frames kept at most; the grid gets coarser beyond", low=1, high=256)
+    store_score: float = setting(0.5, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
+    previous_score: float = setting(
+        0.0, "the previous frame is read while the score is above this", low=0.0, high=1.0, live=True
+    )
+    first_weight: float = setting(1.0, "weight of the first frame in the read", low=0.01, high=1000.0, live=True)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialConfig:
+    """The spatial memory: a projection and a filter that are learned online."""
+
+    guides: bool = setting(True, "the filter's map enters the decoder; without it the map is flat")
+    channels: int = setting(24, "channels after the projection", low=1, high=256)
+    kernel: int = setting(4, "side of the filter in cells", low=1, high=15)
+    label_width: float = setting(0.25, "sigma of the label over the target's size", low=0.05, high=1.0)
+    filter_decay: float = setting(0.1, "weight of the filter's squares", low=0.0, high=10.0)
+    projection_decay: float = setting(1e-4, "weight of the projection's squares", low=0.0, high=10.0)
+    first_steps: int = setting(4, "Gauss-Newton steps on the first frame", low=1, high=20)
+    first_inner_steps: int = setting(8, "conjugate gradients in each of them", low=1, high=100)
+    inner_steps: int = setting(5, "conjugate gradients in an update", low=1, high=100)
+    interval: int = setting(10, "frames between updates, at a nominal 30 Hz", low=1, high=1000)
+    samples: int = setting(40, "samples kept at most", low=12, high=1000)
+    rate: float = setting(0.02, "weight of a new sample", low=0.0, high=1.0)
+    hard_rate: float = setting(0.04, "weight of a new sample with a second peak", low=0.0, high=1.0)
+    first_share: float = setting(0.25, "least weight of the first frame's samples together", low=0.0, high=1.0)
+    second_peak: float = setting(0.4, "height of a second peak over the first that makes it one", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyConfig:
+    """When the filter's peak is too low to learn from a frame."""
+
+    rule: str = setting(
+        "ratio",
+        "mean of the last peaks over this one, as in the authors' code; or Eq. 9 to 11 of the paper; or none",
+        choices=("ratio", "average", "none"),
+    )
+    queue: int = setting(25, "peaks that count", low=1, high=1000)
+    patience: int = setting(5, "frames before the first judgement", low=0, high=1000)
+    remember: float = setting(3.0, "no memory of frames less certain than this", low=0.0)
+    learn: float = setting(3.0, "no sample for the filter of frames less certain than this", low=0.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionConfig:
+    """How the answer moves box and search region."""
+
+    mask_threshold: float = setting(0.5, "probability from which a pixel is target", low=0.01, high=0.99, live=True)
+    smallest_mask: float = setting(0.1, "a mask smaller than this share of the last one is none", low=0.0, high=1.0)
+    follow_score: float = setting(0.3, "below this score box and search region keep their size", low=0.0, high=1.0)
+    size_rate: float = setting(0.5, "share of a new size taken over by the search region", low=0.0, high=1.0)
+    largest_change: float = setting(1.15, "the search region grows or shrinks at most by this", low=1.0, high=10.0)
+    smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackConfig:
+    """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
+
+    area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
+    memory: MemoryConfig = section(MemoryConfig)
+    spatial: SpatialConfig = section(SpatialConfig)
+    uncertainty: UncertaintyConfig = section(UncertaintyConfig)
+    motion: MotionConfig = section(MotionConfig)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+LITE = TrackConfig()

@@ -1,0 +1,156 @@
+"""The lite DMB network: one small trunk, keys without label, a mask for every crop.
+
+Crop pixel coordinates run from 0 to `crop_size`; masks have a cell every 4 pixels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
+    IMAGENET_MEAN_RGB,
+    IMAGENET_STD_RGB,
+    STRIDE_8_BLOCKS,
+    STRIDE_8_CHANNELS,
+    STRIDE_16_CHANNELS,
+    MobileNetV2,
+)
+from stm_tracker_ros.parts.layers import Block, CellNorm, by_cell, by_map
+from stm_tracker_ros.parts.read import read
+from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig
+
+STRIDE = 16
+MASK_STRIDE = 4
+SUB_CELLS = STRIDE // MASK_STRIDE
+STRIDE_4_BLOCKS, STRIDE_4_CHANNELS = 3, 24
+
+
+class Features(NamedTuple):
+    """What one pass of the trunk gives: B x 24 at stride 4, B x 32 at stride 8, B x width at stride 16."""
+
+    fine: Tensor
+    middle: Tensor
+    coarse: Tensor
+
+
+class Answer(NamedTuple):
+    """Mask logits B x 1 x cells4 x cells4 (a cell every 4 pixels) and the logit of P(IoU >= 0.5), B."""
+
+    mask_logit: Tensor
+    score_logit: Tensor
+
+
+class Refine(nn.Module):
+    """Twice the resolution: the coarse map, bilinear, plus the trunk's features of that stride."""
+
+    def __init__(self, channels_in: int, skip_in: int, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels_in, channels, 1)
+        self.skip = nn.Conv2d(skip_in, channels, 1)
+        self.norm = CellNorm(channels)
+        self.block = Block(channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """B x channels_in x H x W and B x skip_in x 2H x 2W -> B x channels x 2H x 2W."""
+        large = functional.interpolate(self.reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        y: Tensor = self.block(self.norm(large + self.skip(skip)))
+        return y
+
+
+class LiteNetwork(nn.Module):
+    """Trunk, memory encoder, read, decoder and score; remembers nothing between calls."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: LiteNetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.cells = config.crop_size // STRIDE
+        self.value_channels = width + SUB_CELLS * SUB_CELLS
+        self.trunk = MobileNetV2()
+        self.skip = nn.Conv2d(4 * STRIDE_8_CHANNELS, width, 1, bias=False)
+        self.neck = nn.Conv2d(STRIDE_16_CHANNELS, width, 1)
+        self.neck_norm = CellNorm(width)
+        self.neck_block = Block(width)
+        self.key = nn.Conv2d(width, config.key_channels, 1)
+        self.label = nn.Conv2d(3 * SUB_CELLS * SUB_CELLS, width, 3, padding=1, bias=False)
+        self.value_block = Block(width)
+        self.value = nn.Conv2d(width, width, 1)
+        self.first_frame_bias = nn.Parameter(torch.zeros(()))
+        self.fuse = nn.Conv2d(2 * width + SUB_CELLS * SUB_CELLS, width, 1)
+        self.fuse_norm = CellNorm(width)
+        self.place = nn.Parameter(torch.zeros(1, width, 1, 1))
+        self.blocks = nn.Sequential(*[Block(width) for _ in range(config.blocks)])
+        self.to_middle = Refine(width, STRIDE_8_CHANNELS, config.middle_width)
+        self.to_fine = Refine(config.middle_width, STRIDE_4_CHANNELS, config.fine_width)
+        self.out_norm = CellNorm(config.fine_width)
+        self.out = nn.Conv2d(config.fine_width, 1, 3, padding=1)
+        self.score = nn.Sequential(nn.Linear(2 * width + 2, 64), nn.ReLU(), nn.Linear(64, 1))
+        nn.init.constant_(self.out.bias, -1.0)  # type: ignore[arg-type]
+        nn.init.normal_(self.place, std=0.1)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def normalise(self, patch_bgr: Tensor) -> Tensor:
+        """BGR in 0..255, any type -> what the trunk was trained on."""
+        image = (patch_bgr.flip(1).float() - self.mean) / self.std
+        return image.contiguous(memory_format=torch.channels_last)
+
+    def encode(self, patch_bgr: Tensor) -> Features:
+        """Crops, B x 3 x crop x crop BGR in 0..255 -> features."""
+        return self.join(*self.levels(patch_bgr, len(self.trunk.blocks)))
+
+    def levels(self, patch_bgr: Tensor, blocks: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Trunk features at strides 4, 8 and 16, after that many blocks."""
+        x = functional.relu6(self.trunk.stem(self.normalise(patch_bgr)), inplace=True)
+        for block in self.trunk.blocks[:STRIDE_4_BLOCKS]:
+            x = block(x)
+        fine = x
+        for block in self.trunk.blocks[STRIDE_4_BLOCKS:STRIDE_8_BLOCKS]:
+            x = block(x)
+        middle = x
+        for block in self.trunk.blocks[STRIDE_8_BLOCKS:blocks]:
+            x = block(x)
+        return fine, middle, x
+
+    def join(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Features:
+        """The trunk's three outputs -> features."""
+        both = self.neck(coarse) + self.skip(functional.pixel_unshuffle(middle, 2))
+        return Features(fine, middle, self.neck_block(self.neck_norm(both)))
+
+    def memory(self, coarse: Tensor, mask: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor]:
+        """Remember a crop with its label.
+
+        coarse: B x width x cells x cells; mask: B x 1 x 4 cells x 4 cells in [0, 1]; is_box: B x 1 x 1 x 1, 1 where
+        the mask is a filled box. Returns keys B x cells^2 x K and values B x cells^2 x (width + 16).
+        """
+        label = functional.pixel_unshuffle(torch.cat([mask, 1 - mask, mask * is_box], 1), SUB_CELLS)
+        value = self.value(self.value_block(coarse + self.label(label)))
+        # The label itself is read beside the learned value: where things came from is a first mask.
+        plain = label[:, : SUB_CELLS * SUB_CELLS].to(value.dtype)
+        return by_cell(self.key(coarse)), by_cell(torch.cat([value, plain], 1))
+
+    def segment(self, features: Features, keys: Tensor, values: Tensor, bias: Tensor | None, place: Tensor) -> Answer:
+        """Query features, memory B x M x (K, V), logit bias B x M, spatial map B x 1 x cells x cells -> Answer."""
+        found = by_map(read(by_cell(self.key(features.coarse)), keys, values, bias), self.cells)
+        x = self.fuse_norm(self.fuse(torch.cat([found, features.coarse], 1))) + self.place * place
+        x = self.blocks(x)
+        fine = self.to_fine(self.to_middle(x, features.middle), features.fine)
+        logit = self.out(functional.relu(self.out_norm(fine)))
+        return Answer(logit, self._score(x, logit.detach()))
+
+    def _score(self, x: Tensor, logit: Tensor) -> Tensor:
+        """Is what the mask covers the target? The mask's own gradient is left alone."""
+        share = functional.avg_pool2d(torch.sigmoid(logit.float()), SUB_CELLS)
+        total = share.sum((2, 3))
+        inside = (x * share).sum((2, 3)) / (total + 0.1)
+        peak = torch.sigmoid(logit.float()).amax((2, 3))
+        size = torch.log1p(total)
+        score: Tensor = self.score(torch.cat([inside, x.mean((2, 3)), peak, size], 1))
+        return score[:, 0]

@@ -1,0 +1,67 @@
+"""Masks on their way between the image, the crop and the network's grid."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.types import Box, Pixels
+from stm_tracker_ros.parts.crop import Crop
+
+Share = NDArray[np.float32]  # cells x cells in [0, 1]
+OVERSAMPLING = 4
+
+
+def in_crop(mask: Pixels, crop: Crop, side: float, cells: int) -> Share:
+    """A mask of the image -> the share of it in each cell of a crop of `side` image pixels."""
+    fine = cells * OVERSAMPLING
+    step = side / fine
+    to_image = np.array([[step, 0.0, crop.left + 0.5 * step - 0.5], [0.0, step, crop.top + 0.5 * step - 0.5]])
+    found = cv2.warpAffine(
+        (mask != 0).astype(np.float32), to_image, (fine, fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    return np.asarray(cv2.resize(found, (cells, cells), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def filled(box: Box, cells: int, cell_px: float) -> Share:
+    """A box in crop pixels -> 1 in the cells whose centres it holds, as the network was trained on."""
+    centers = (np.arange(cells) + 0.5) * cell_px
+    across = (centers >= box.x) & (centers < box.x + box.width)
+    down = (centers >= box.y) & (centers < box.y + box.height)
+    return (down[:, None] & across[None]).astype(np.float32)
+
+
+def dilated(share: Share) -> Share:
+    """Two cells wider on every side."""
+    return np.asarray(cv2.dilate(share, np.ones((5, 5), np.uint8)), np.float32)
+
+
+def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, height: int, width: int) -> Pixels:
+    """Logits of a crop -> mask of the image, height x width, 255 where they exceed the threshold."""
+    mask = np.zeros((height, width), np.uint8)
+    extent = logit.shape[0] * cell_px * crop.scale
+    left, top = max(int(np.floor(crop.left)), 0), max(int(np.floor(crop.top)), 0)
+    right = min(int(np.ceil(crop.left + extent)), width)
+    bottom = min(int(np.ceil(crop.top + extent)), height)
+    if right <= left or bottom <= top:
+        return mask
+    # image pixel centre -> position in the logits, whose cell centres are at + 0.5
+    step = 1 / (crop.scale * cell_px)
+    to_cells = np.array(
+        [
+            [step, 0.0, (left + 0.5 - crop.left) * step - 0.5],
+            [0.0, step, (top + 0.5 - crop.top) * step - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    fine = cv2.warpAffine(
+        logit, to_cells, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=-20.0
+    )
+    mask[top:bottom, left:right] = (fine > threshold_logit) * np.uint8(255)
+    return mask
+
+
+def probability(logit: Share) -> Share:
+    """Logits -> [0, 1]."""
+    return np.asarray(1 / (1 + np.exp(-logit)), np.float32)
