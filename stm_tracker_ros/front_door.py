@@ -9,6 +9,7 @@ import numpy as np
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.core.masks import binary
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.trackers import registry
@@ -69,7 +70,7 @@ def _target(given: Sequence[float] | Pixels | Target) -> Target:
         return given
     array = np.asarray(given)
     if array.ndim == 2:
-        return Target(mask=np.asarray(array, np.uint8))
+        return Target(mask=binary(array))
     if array.shape != (4,):
         raise TargetError(f"target has shape {array.shape}; allowed are a box of 4 numbers or a height x width mask")
     return Target(box=Box(*(float(v) for v in array)))

@@ -51,7 +51,7 @@ def test_boxes_masks_and_targets_are_taken(weights: str) -> None:
     tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights, device="cpu")
     mask = np.zeros((120, 160), bool)
     mask[30:50, 40:64] = True
-    for target in (BOX, np.array(BOX), mask, Target(box=Box(*BOX))):
+    for target in (BOX, np.array(BOX), mask, mask * 0.25, Target(box=Box(*BOX))):
         assert tracker.init(picture(), target).box == pytest.approx(BOX)
 
 

@@ -129,7 +129,8 @@ class Result:
     score: confidence in [0, 1].
     mask: height x width uint8, 0 or 255, of the image's size; all zero where a tracker with masks finds nothing: a
         state, not an error. None from trackers without masks, and from these always.
-    rotated: the rotated box that fits the mask best, in pixels of the image; None where the mask is None or empty.
+    rotated: the rotated box that fits the mask best, in pixels of the image; None without a mask, of an empty one, and
+        of one too small for the tracker's taste.
     """
 
     box: Box

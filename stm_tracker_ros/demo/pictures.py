@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.data.readers import frames
-from stm_tracker_ros.demo.record import Answer, Shot
+from stm_tracker_ros.demo.record import Answer, ClientRecord, Shot
+from stm_tracker_ros.demo.report import answers_by_frame
 from stm_tracker_ros.demo.sample import Sample
 from stm_tracker_ros.drawing import draw_overlay
 from stm_tracker_ros.video_writer import VideoWriter, write_contact_sheet
@@ -28,16 +29,17 @@ def write_pictures(
     folder: Path,
     sample: Sample,
     shots: Sequence[Shot],
-    by_frame: Mapping[int, Answer],
+    client: ClientRecord,
     states: Sequence[tuple[int, str]],
     fps: float,
 ) -> None:
     """Write VIDEO_NAME and SHEET_NAME into `folder`; `states` are frame and state of every change, in order."""
+    by_frame = answers_by_frame(shots, client)
     every = SHEET_EVERY * max(1, -(-len(shots) // (SHEET_EVERY * SHEET_MOST)))
     chosen: list[Pixels] = []
     with VideoWriter(folder / VIDEO_NAME, fps) as video:
         for number, frame in zip(range(len(shots)), frames(sample.video), strict=False):
-            picture = _picture(frame.bgr(), number, by_frame, states)
+            picture = _picture(frame.bgr(), number, by_frame.get(number), client, states)
             video.write(picture)
             if number % every == 0:
                 chosen.append(_with_truth(picture, sample.true_boxes.get(number)))
@@ -45,13 +47,22 @@ def write_pictures(
         write_contact_sheet(folder / SHEET_NAME, chosen, SHEET_COLUMNS, SHEET_WIDTH_PX)
 
 
-def _picture(image: Pixels, number: int, by_frame: Mapping[int, Answer], states: Sequence[tuple[int, str]]) -> Pixels:
-    answer = by_frame.get(number)
+def _picture(
+    image: Pixels, number: int, answer: Answer | None, client: ClientRecord, states: Sequence[tuple[int, str]]
+) -> Pixels:
     if answer is None:
         return draw_overlay(image, state="DROPPED", note=f"frame {number}")
     change = bisect_right([frame for frame, _ in states], number) - 1
     state = states[change][1] if change >= 0 else ""
-    return draw_overlay(image, box=answer.box, state=state, score=answer.score, note=f"frame {number}")
+    return draw_overlay(
+        image,
+        box=answer.box,
+        state=state,
+        score=answer.score,
+        mask=client.mask(answer.stamp_ns),
+        rotated=answer.rotated,
+        note=f"frame {number}",
+    )
 
 
 def _with_truth(picture: Pixels, true_box: Box | None) -> Pixels:

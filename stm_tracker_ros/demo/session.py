@@ -56,8 +56,7 @@ def run(settings: Settings) -> tuple[dict[str, Any], list[report.Check]]:
     checks = report.checks(summary)
     summary["checks"] = [{"name": one.name, "value": one.value, "bar": one.bar, "passed": one.passed} for one in checks]
     shots = [shot for shot in camera.shots if shot.playing]
-    by_frame = report.answers_by_frame(shots, client)
-    write_pictures(settings.out, settings.sample, shots, by_frame, summary["states"], settings.fps)
+    write_pictures(settings.out, settings.sample, shots, client, summary["states"], settings.fps)
     (settings.out / SUMMARY_NAME).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary, checks
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
 from stm_tracker_ros.engine.config import StateConfig
@@ -96,10 +98,15 @@ class Follower:
         self._state.config = config
 
 
-def check_result(result: Result) -> Result:
-    """The result itself. Raises StmTrackerError if box or score are not what protocol.py promises."""
+def check_result(result: Result, frame: Frame) -> Result:
+    """The result itself, an answer to `frame`. Raises StmTrackerError if it is not what `core.types` promises."""
     if not all(map(math.isfinite, result.box)) or not 0 <= result.score <= 1:
         raise StmTrackerError(
             f"tracker answered box {tuple(result.box)} with score {result.score}; allowed are finite boxes and [0, 1]"
         )
+    if result.rotated is not None and not all(map(math.isfinite, result.rotated)):
+        raise StmTrackerError(f"tracker answered rotated box {tuple(result.rotated)}; allowed are finite numbers")
+    mask, size = result.mask, (frame.height, frame.width)
+    if mask is not None and (mask.shape != size or mask.dtype != np.uint8):
+        raise StmTrackerError(f"tracker answered a mask of {mask.shape} {mask.dtype}; allowed is {size} uint8")
     return result

@@ -87,7 +87,7 @@ class Worker(Generic[MessageT]):
             frame = Frame(image=self._hooks.convert(offered.message), stamp_ns=offered.stamp_ns)
             code = Code.INTERNAL
             target = target_on(request, frame)
-            result = check_result(self._tracker.init(frame, target))
+            result = check_result(self._tracker.init(frame, target), frame)
         except RefusalError as refusal:
             return TargetAnswer(code=refusal.code, message=str(refusal))
         except Exception as error:  # noqa: BLE001  a bad target is not a dead thread
@@ -122,7 +122,7 @@ class Worker(Generic[MessageT]):
         try:
             frame = follower.frame(offered, self._hooks.convert(offered.message))
             reason = DropReason.TRACKER_ERROR
-            result = check_result(self._timed("track", lambda: self._tracker.track(frame)))
+            result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
             answer = follower.answer(offered, frame, result)
             reason = None  # what fails from here on is an error, but the frame has its answer
             self._show()

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core import masks
 from stm_tracker_ros.core.errors import FrameError
 from stm_tracker_ros.core.types import ImageView, Pixels
 
@@ -97,6 +98,17 @@ ENCODINGS: dict[str, Encoding] = {
     "yuyv": _YUYV,
     **_BAYER,
 }
+# Types of pixels that a mask may have: of numbers and colours 0 says "not the target"; chroma and mosaics have no 0.
+_MASKS: dict[str, tuple[type, int]] = {
+    **{name: (encoding.dtype, encoding.channels) for name, encoding in {**_COLOUR, **_GRAY}.items()},
+    "8UC1": (np.uint8, 1),
+    "8UC3": (np.uint8, 3),
+    "8UC4": (np.uint8, 4),
+    "8SC1": (np.int8, 1),
+    "16SC1": (np.int16, 1),
+    "32SC1": (np.int32, 1),
+    "64FC1": (np.float64, 1),
+}
 
 
 class MessageView:
@@ -134,11 +146,21 @@ class MessageView:
 
 def view(message: Any) -> ImageView | Pixels:
     """The image of a sensor_msgs/Image as BGR; see the module. Raises FrameError for one that cannot be used."""
-    if message.height < 1 or message.width < 1:
-        raise FrameError(f"image has {message.width} x {message.height} pixels; allowed is at least 1 x 1")
-    if message.encoding in ENCODINGS:
-        return MessageView(message)
-    return _by_cv_bridge(message)
+    _judge_area(message)
+    return MessageView(message) if message.encoding in ENCODINGS else _by_cv_bridge(message)
+
+
+def mask(message: Any) -> Pixels:
+    """A sensor_msgs/Image as a mask: height x width uint8, 255 where a pixel is not 0 (alpha aside, NaN is 0).
+
+    Raises FrameError for one that cannot be used.
+    """
+    _judge_area(message)
+    if message.encoding not in _MASKS:
+        raise FrameError(f"mask has encoding {message.encoding!r}; allowed are {', '.join(_MASKS)}")
+    dtype, channels = _MASKS[message.encoding]
+    colors = _pixels_of(message, dtype, channels)[..., :3]
+    return masks.binary(np.asarray(np.nan_to_num(colors).any(axis=2)))
 
 
 def fill_image(message: Any, pixels: Pixels, encoding: str) -> Any:
@@ -155,17 +177,26 @@ def fill_image(message: Any, pixels: Pixels, encoding: str) -> Any:
 
 def _raw_pixels(message: Any, encoding: Encoding) -> Raw:
     """The message's pixels, not copied: height x width [x channels] of the encoding's type."""
-    height, width, step = message.height, message.width, message.step
-    dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
-    pixel_bytes = dtype.itemsize * encoding.channels
-    _judge_size(message, width * pixel_bytes)
-    if width % encoding.grid[0] or height % encoding.grid[1]:
+    raw = _pixels_of(message, encoding.dtype, encoding.channels)
+    if message.width % encoding.grid[0] or message.height % encoding.grid[1]:
         columns, rows = encoding.grid
-        text = f"image of encoding {message.encoding} has {width} x {height} pixels"
+        text = f"image of encoding {message.encoding} has {message.width} x {message.height} pixels"
         raise FrameError(f"{text}; allowed are multiples of {columns} x {rows}")
-    shape, strides = (height, width, encoding.channels), (step, pixel_bytes, dtype.itemsize)
-    raw: Raw = np.ndarray(shape, dtype, memoryview(message.data), strides=strides)
     return raw[..., 0] if encoding.channels == 1 else raw
+
+
+def _pixels_of(message: Any, pixel_type: type, channels: int) -> Raw:
+    """The message's pixels, not copied: height x width x channels. Raises FrameError if there are not so many bytes."""
+    dtype = np.dtype(pixel_type).newbyteorder(">" if message.is_bigendian else "<")
+    pixel_bytes = dtype.itemsize * channels
+    _judge_size(message, message.width * pixel_bytes)
+    shape, strides = (message.height, message.width, channels), (message.step, pixel_bytes, dtype.itemsize)
+    return np.ndarray(shape, dtype, memoryview(message.data), strides=strides)
+
+
+def _judge_area(message: Any) -> None:
+    if message.height < 1 or message.width < 1:
+        raise FrameError(f"image has {message.width} x {message.height} pixels; allowed is at least 1 x 1")
 
 
 def _judge_size(message: Any, row_bytes: int) -> None:

@@ -19,17 +19,18 @@ from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.time import Time
 from rclpy.utilities import get_rmw_implementation_identifier
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
-from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.errors import StmTrackerError
-from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, write
+from stm_tracker_ros.core.types import Box, RotatedBox
+from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_mask, write
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import qos
+from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros.messages import upright_box
 
 # Loading torch and weights takes its time on a small machine.
 READY_WITHIN_S = 90.0
@@ -52,10 +53,13 @@ class DemoClient(Node):
         self._record = str(self.declare_parameter("record", "").value)
         self._answers: list[Answer] = []
         self._heartbeats: list[Heartbeat] = []
+        self._masks: dict[int, str] = {}
         self._set_target = self.create_client(SetTarget, f"{self._tracker}/set_target")
         self._play = self.create_client(Trigger, f"{camera}/play")
         profile = qos.keep_last(ReliabilityPolicy.RELIABLE, DEPTH)
         self.create_subscription(Detection2DArray, f"{self._tracker}/detections", self._take_answer, profile)
+        # Trackers without masks do not publish there.
+        self.create_subscription(Image, f"{self._tracker}/mask", self._take_mask, profile)
         self.create_subscription(TrackerStatus, f"{self._tracker}/status", self._take_status, profile)
 
     def run(self) -> None:
@@ -67,7 +71,8 @@ class DemoClient(Node):
         self._spin_until(self._has_settled, READY_WITHIN_S, f"{self._tracker} to finish")
         if self._record:
             rmw = get_rmw_implementation_identifier()
-            write(Path(self._record), ClientRecord(rmw=rmw, answers=self._answers, heartbeats=self._heartbeats))
+            heard = ClientRecord(rmw=rmw, answers=self._answers, heartbeats=self._heartbeats, masks=self._masks)
+            write(Path(self._record), heard)
 
     def _name_target(self) -> None:
         request = SetTarget.Request(class_id="person")
@@ -113,13 +118,17 @@ class DemoClient(Node):
 
     def _take_answer(self, message: Detection2DArray) -> None:
         detection = message.detections[0] if message.detections else None
-        box = score = None
+        box = score = rotated = None
         if detection is not None:
-            center = detection.bbox.center.position
-            box = from_center(center.x, center.y, detection.bbox.size_x, detection.bbox.size_y)
-            score = detection.results[0].hypothesis.score
+            box, score = upright_box(detection.bbox), detection.results[0].hypothesis.score
+            center, theta = detection.bbox.center.position, detection.bbox.center.theta
+            if theta:
+                rotated = RotatedBox(center.x, center.y, detection.bbox.size_x, detection.bbox.size_y, theta)
         stamp_ns, now_ns = Time.from_msg(message.header.stamp).nanoseconds, self.get_clock().now().nanoseconds
-        self._answers.append(Answer(stamp_ns=stamp_ns, arrival_ns=now_ns, box=box, score=score))
+        self._answers.append(Answer(stamp_ns=stamp_ns, arrival_ns=now_ns, box=box, score=score, rotated=rotated))
+
+    def _take_mask(self, message: Image) -> None:
+        self._masks[Time.from_msg(message.header.stamp).nanoseconds] = pack_mask(convert.mask(message))
 
     def _take_status(self, message: TrackerStatus) -> None:
         heartbeat = Heartbeat(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import Image
@@ -14,8 +13,9 @@ from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, Object
 from visualization_msgs.msg import Marker, MarkerArray
 
 from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.core.boxes import corners, upright
 from stm_tracker_ros.core.errors import FrameError, TargetError
-from stm_tracker_ros.core.types import Box, Frame, Pixels, Result
+from stm_tracker_ros.core.types import Box, Pixels, Result, RotatedBox
 from stm_tracker_ros.engine.set_target import TargetRequest
 from stm_tracker_ros.ros import convert
 
@@ -51,15 +51,14 @@ def outline(
 ) -> MarkerArray:
     """The box as a line in the optical frame, 1 m ahead, for a camera whose focal length is its image's width.
 
-    Until camera_info is used this is a picture of the box, not a place in the world.
+    Turned where the tracker says how. Until camera_info is used this is a picture of the box, not a place in the world.
     """
     marker = Marker(header=header, ns="target", type=Marker.LINE_STRIP, action=Marker.ADD)
     marker.scale.x = 0.004
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
-    x, y, box_width, box_height = (float(number) for number in result.box)
-    corners = ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
-    places = ((x + i * box_width - width / 2, y + j * box_height - height / 2) for i, j in corners)
-    marker.points = [Point(x=across / width, y=down / width, z=1.0) for across, down in places]
+    # Focal length = width: a pixel off the centre is 1 / width off the axis at 1 m.
+    places = (corners(_rotated(result)) - (width / 2, height / 2)) / width
+    marker.points = [Point(x=float(x), y=float(y), z=1.0) for x, y in (*places, places[0])]
     return MarkerArray(markers=[marker])
 
 
@@ -71,7 +70,7 @@ def no_outline(header: Header) -> MarkerArray:
 def request_of_service(request: SetTarget.Request) -> TargetRequest:
     """What the operator asks for. Raises TargetError for a mask that cannot be read."""
     return TargetRequest(
-        box=_box(request.box),
+        box=upright_box(request.box),
         mask=_mask(request.mask),
         stamp_ns=to_ns(request.stamp),
         id=request.id,
@@ -82,7 +81,7 @@ def request_of_service(request: SetTarget.Request) -> TargetRequest:
 def request_of_detection(message: Detection2D) -> TargetRequest:
     """The same from a detection; its header is that of the image on which it was drawn."""
     return TargetRequest(
-        box=_box(message.bbox),
+        box=upright_box(message.bbox),
         stamp_ns=to_ns(message.header.stamp),
         id=message.id,
         class_id=message.results[0].hypothesis.class_id if message.results else "",
@@ -91,34 +90,34 @@ def request_of_detection(message: Detection2D) -> TargetRequest:
 
 def _bounding_box(result: Result) -> BoundingBox2D:
     message = BoundingBox2D()
-    if result.rotated is not None:
-        center_x, center_y, size_x, size_y, theta = result.rotated
-    else:
-        (center_x, center_y), (size_x, size_y), theta = result.box.center, result.box[2:], 0.0
+    center_x, center_y, size_x, size_y, theta = _rotated(result)
     message.center.position.x, message.center.position.y = float(center_x), float(center_y)
     message.center.theta, message.size_x, message.size_y = float(theta), float(size_x), float(size_y)
     return message
 
 
-def _box(message: BoundingBox2D) -> Box | None:
+def _rotated(result: Result) -> RotatedBox:
+    """The rotated box of trackers that have one; else the upright one, theta 0."""
+    if result.rotated is not None:
+        return result.rotated
+    return RotatedBox(*result.box.center, result.box.width, result.box.height, 0.0)
+
+
+def upright_box(message: BoundingBox2D) -> Box | None:
     """The upright box around what was given; None for one of size 0 x 0."""
     size_x, size_y, theta = message.size_x, message.size_y, message.center.theta
     if size_x == 0 and size_y == 0:
         return None
-    width, height = size_x, size_y
-    if theta:
-        # cos and sin of infinity raise; NaN is refused by the engine in words.
-        cos, sin = (abs(math.cos(theta)), abs(math.sin(theta))) if math.isfinite(theta) else (math.nan, math.nan)
-        width, height = size_x * cos + size_y * sin, size_x * sin + size_y * cos
     center = message.center.position
-    return Box(center.x - width / 2, center.y - height / 2, width, height)
+    # What is not finite is refused by the engine, in words; numpy would warn of an infinite angle.
+    theta = theta if math.isfinite(theta) else math.nan
+    return upright(RotatedBox(center.x, center.y, size_x, size_y, theta))
 
 
 def _mask(message: Image) -> Pixels | None:
     if not message.data:
         return None
     try:
-        pixels = Frame(image=convert.view(message), stamp_ns=0).bgr()
+        return convert.mask(message)
     except FrameError as error:
         raise TargetError(f"mask: {error}") from error
-    return np.ascontiguousarray(pixels.max(axis=2))

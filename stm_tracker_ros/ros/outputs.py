@@ -25,7 +25,10 @@ _GREEN, _AMBER = (0.3, 0.9, 0.3), (1.0, 0.75, 0.0)
 
 
 class Outputs:
-    """Publishes answers: exactly one detections, mask (of trackers that have one) and confidence a frame."""
+    """Publishes answers: exactly one detections, mask (of trackers that have one) and confidence a frame.
+
+    A mask is as large as an image of grey: its bytes are copied only for those who take them.
+    """
 
     def __init__(self, node: Node, *, has_mask: bool) -> None:
         def publisher(message_type: type, name: str) -> Publisher:
@@ -48,7 +51,7 @@ class Outputs:
         self._detections.publish(messages.detections(header, found))
         for one in found:
             self._detection.publish(one)
-        if self._mask is not None:
+        if self._mask is not None and _watched(self._mask):
             self._mask.publish(_mask_message(answer))
         self._confidence.publish(Float32(data=float(answer.result.score)))
         self._publish_pictures(answer)
@@ -96,6 +99,7 @@ def _draw(answer: Answer[Image]) -> Pixels:
         state=answer.state.name,
         score=answer.result.score,
         mask=answer.result.mask if answer.state.has_valid_box else None,
+        rotated=answer.result.rotated,
         note=answer.target_id,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from masked_tracker import MaskedTracker
 from scripted_tracker import ScriptedTracker
 
 from stm_tracker_ros.cli import evaluate, main, options, track
@@ -122,6 +123,52 @@ def test_track_keeps_what_it_had_when_interrupted(use, images, tmp_path, capsys)
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.fixture
+def bright_images(tmp_path):
+    """A bright bar that moves to the right, and its mask on the first image."""
+    folder = tmp_path / "bright"
+    folder.mkdir()
+    for number in range(4):
+        image = np.zeros((80, 96, 3), np.uint8)
+        image[30:42, 10 + 5 * number : 50 + 5 * number] = 255
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    cv2.imwrite(str(tmp_path / "mask.png"), cv2.imread(str(folder / "0.png"), cv2.IMREAD_GRAYSCALE) // 255)
+    return folder
+
+
+def test_track_from_a_mask_leaves_masks_and_rotated_boxes(use, bright_images, tmp_path):
+    pytest.importorskip("av")
+    tracker = use(MaskedTracker())
+    arguments = ["track", str(bright_images), "--mask", str(tmp_path / "mask.png"), "--out", str(tmp_path / "out")]
+    assert main.main(arguments) == 0
+    assert tracker.given[0].box is None
+    assert tracker.given[0].mask.sum() == 12 * 40 * 255
+    rows = rows_of(tmp_path / "out/trajectory.csv")
+    assert [float(rows[0][k]) for k in ("x", "y", "width", "height")] == [10, 30, 40, 12]
+    assert [float(rows[3][k]) for k in ("x", "theta", "size_x", "size_y")] == pytest.approx([25, 0, 40, 12])
+    assert [path.name for path in sorted((tmp_path / "out/masks").iterdir())] == [f"{n:06d}.png" for n in range(4)]
+    mask = cv2.imread(str(tmp_path / "out/masks/000003.png"), cv2.IMREAD_UNCHANGED)
+    assert set(np.unique(mask)) == {0, 255}
+    assert (mask > 0).sum() == 12 * 40
+    capture = cv2.VideoCapture(str(tmp_path / "out/overlay.mp4"))
+    drawn = capture.read()[1]
+    # White under the tint of TRACKING is green.
+    assert drawn[36, 30, 1] > drawn[36, 30, 2] + 30
+
+
+def test_track_refuses_a_mask_that_is_empty_or_of_another_size(use, bright_images, tmp_path, capsys):
+    pytest.importorskip("av")
+    use(MaskedTracker())
+    for mask, words in (
+        (np.zeros((80, 96), np.uint8), "96 x 80 pixels is empty"),
+        (np.ones((96, 80), np.uint8), "mask is 80 x 96 pixels; the image is 96 x 80"),
+    ):
+        cv2.imwrite(str(tmp_path / "bad.png"), mask)
+        arguments = ["track", str(bright_images), "--mask", str(tmp_path / "bad.png"), "--out", str(tmp_path / "out")]
+        assert main.main(arguments) == 2
+        assert words in capsys.readouterr().err
+
+
 def run_evaluate(data, out, *more):
     return main.main(["evaluate", "--data", str(data), "--out", str(out), "--threads", "1", *more])
 
@@ -173,12 +220,34 @@ def test_evaluate_in_real_time_tells_what_was_dropped(use, data, tmp_path):
     assert (summary["tracked"], summary["dropped"]) == (8, {})
 
 
+def test_evaluate_from_masks_runs_the_sequences_that_have_them(use, data, tmp_path, capsys):
+    folder = data / "VOT/second/mask"
+    folder.mkdir()
+    for number in range(1, 6):
+        cv2.imwrite(str(folder / f"{number:06d}.png"), np.full((80, 96), 255, np.uint8), (cv2.IMWRITE_PNG_BILEVEL, 1))
+    tracker = use(MaskedTracker())
+    assert run_evaluate(data, tmp_path / "out", "--init", "mask") == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert list(summary["sequences"]) == ["VOT/second"]
+    assert (summary["init"], summary["mask_sequence_count"]) == ("mask", 1)
+    # Nothing in these pictures is bright.
+    assert summary["j_mean"] == 0
+    assert tracker.given[0].mask.all()
+    assert "1 sequences without masks are left out" in capsys.readouterr().out
+    assert run_evaluate(data, tmp_path / "out") == 2
+    assert "init: 'mask' there, 'box' now" in capsys.readouterr().err
+    assert run_evaluate(data, tmp_path / "other", "--init", "mask", "--sequences", "first") == 2
+    assert "none of 1 sequences" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["evaluate", "--data", "nowhere", "--out", "o"], "holds no sequences"),
         (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--max-frames", "9"], "sequences of its own"),
+        (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--init", "mask"], "no true masks"),
         (["track", "nothing.mp4", "--box", "1,2,3,4", "--out", "o"], "does not exist"),
+        (["track", "nothing.mp4", "--mask", "nothing.png", "--out", "o"], "nothing.png cannot be read as a mask"),
     ],
 )
 def test_refusals_are_one_line_and_exit_2(arguments, words, capsys, tmp_path, monkeypatch):
@@ -197,6 +266,8 @@ def test_refusals_are_one_line_and_exit_2(arguments, words, capsys, tmp_path, mo
         ["follow"],
         ["track", "v.mp4", "--out", "o"],
         ["track", "v.mp4", "--box", "1,2,3", "--out", "o"],
+        ["track", "v.mp4", "--box", "1,2,3,4", "--mask", "m.png", "--out", "o"],
+        ["evaluate", "--data", "d", "--out", "o", "--init", "point"],
         ["track", "v.mp4", "--box", "1,2,3,4", "--out", "o", "--fps", "0"],
         ["evaluate", "--data", "d", "--out", "o", "--threads", "0"],
         ["evaluate", "--data", "d", "--out", "o", "--max-frames", "-1"],

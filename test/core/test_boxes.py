@@ -3,9 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stm_tracker_ros.core.boxes import centers, clip_to_image, from_center, from_mask, iou, of_target
+from stm_tracker_ros.core.boxes import (
+    centers,
+    clip_to_image,
+    corners,
+    from_center,
+    from_mask,
+    iou,
+    of_target,
+    upright,
+)
 from stm_tracker_ros.core.errors import TargetError
-from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.core.types import Box, RotatedBox, Target
 
 pytestmark = pytest.mark.pure
 
@@ -86,3 +95,28 @@ def test_the_box_of_a_target_is_given_or_around_its_mask_and_touches_the_image()
     assert of_target(Target(box=Box(-5, 2, 8, 4)), 30, 20) == (-5, 2, 8, 4)
     with pytest.raises(TargetError, match="lies outside the image of 30 x 20 pixels"):
         of_target(Target(box=Box(31, 2, 8, 4)), 30, 20)
+
+
+def test_a_mask_of_another_size_than_the_image_names_no_target():
+    with pytest.raises(TargetError, match="mask is 20 x 30 pixels; the image is 30 x 20 pixels"):
+        of_target(Target(mask=np.ones((30, 20), np.uint8)), 30, 20)
+
+
+def test_corners_go_round_from_the_upper_left_and_theta_turns_x_towards_y():
+    flat = RotatedBox(10, 20, 6, 2, 0)
+    np.testing.assert_allclose(corners(flat), [(7, 19), (13, 19), (13, 21), (7, 21)])
+    # A quarter turn from x towards y: the side along x now runs down.
+    np.testing.assert_allclose(corners(flat._replace(theta=np.pi / 2)), [(11, 17), (11, 23), (9, 23), (9, 17)])
+    eighth = corners(RotatedBox(0, 0, 2, 0, np.pi / 4))
+    np.testing.assert_allclose(eighth[1], (0.5**0.5, 0.5**0.5))
+
+
+@pytest.mark.parametrize("theta", [0, 0.3, -1.2, np.pi / 2, 4])
+def test_the_upright_box_holds_the_corners_and_no_more(theta):
+    rotated = RotatedBox(10, 20, 7, 3, theta)
+    low, high = corners(rotated).min(0), corners(rotated).max(0)
+    assert upright(rotated) == pytest.approx((*low, *(high - low)))
+
+
+def test_the_upright_box_of_an_upright_one_is_itself():
+    assert upright(RotatedBox(12, 22, 4, 3, 0)) == Box(10, 20.5, 4, 3)

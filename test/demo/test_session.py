@@ -1,5 +1,6 @@
 """The whole demo over real DDS, with a fake tracker in the product's node: three processes, report, pictures."""
 
+import itertools
 import json
 import os
 import signal
@@ -67,6 +68,21 @@ def shared_memory_of_children():
 
 def children():
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def middle_of_the_blob(video_file, frame):
+    """The blue of the pixel in the middle of the target: 255 as filmed."""
+    with av.open(str(video_file)) as video:
+        image = next(itertools.islice(video.decode(video=0), frame, None)).to_ndarray(format="bgr24")
+    (x, y) = true_box(frame).center
+    return int(image[int(y), int(x), 0])
+
+
+def test_a_tracker_with_masks_has_them_in_the_picture(blob, fake_node, tmp_path):
+    summary, _ = run(settings(blob, tmp_path, **{"tracker.name": "brightest"}))
+    assert summary["truth"]["lowest_iou"] > 0.5
+    assert middle_of_the_blob(blob.video, 12) > 240
+    assert middle_of_the_blob(tmp_path / "overlay.mp4", 12) < 220
 
 
 def test_a_run_accounts_for_every_frame_and_leaves_its_results(blob, fake_node, tmp_path):

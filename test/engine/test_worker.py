@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import numpy as np
 import pytest
 from engine_bench import BOX, MS, REQUEST, STEP_NS, FakeTracker, convert, offered
 
 from stm_tracker_ros.core.errors import DeviceError, TargetError
-from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.core.types import Box, Result, RotatedBox
 from stm_tracker_ros.engine.config import EngineConfig, StateConfig
 from stm_tracker_ros.engine.set_target import Code, TargetRequest
 from stm_tracker_ros.engine.stats import Stats
@@ -243,12 +244,31 @@ def test_a_publisher_that_raises_leaves_the_frame_tracked():
     assert (found.errors, found.last_error) == (1, "after the answer: ZeroDivisionError: division by zero")
 
 
-@pytest.mark.parametrize("result", [Result(box=Box(0, 0, float("nan"), 1), score=0.5), Result(box=BOX, score=1.5)])
+MASK = np.zeros((60, 80), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(box=Box(0, 0, float("nan"), 1), score=0.5),
+        Result(box=BOX, score=1.5),
+        Result(box=BOX, score=0.5, mask=MASK.T),
+        Result(box=BOX, score=0.5, mask=MASK > 0),
+        Result(box=BOX, score=0.5, mask=MASK, rotated=RotatedBox(1, 2, 3, 4, float("nan"))),
+    ],
+)
 def test_an_answer_that_is_none_is_an_error(result, monkeypatch):
     shift = Shift()
     monkeypatch.setattr(shift.tracker, "track", lambda frame: result)
     shift.frames(1)
     assert (shift.counts, shift.answers) == ({"tracked": 0, "tracker_error": 1}, [])
+
+
+def test_an_empty_mask_is_an_answer(monkeypatch):
+    shift = Shift()
+    monkeypatch.setattr(shift.tracker, "track", lambda frame: Result(box=BOX, score=0.0, mask=MASK))
+    shift.frames(1)
+    assert shift.answers[0].result.mask is MASK
 
 
 def test_errors_in_a_row_end_it_and_a_new_beginning_starts_over():

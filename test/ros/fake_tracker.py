@@ -9,9 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stm_tracker_ros.core.boxes import of_target
 from stm_tracker_ros.core.config import judge, section, setting, unknown_name
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError
+from stm_tracker_ros.core.masks import binary
 from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.parts.mask_box import fit
 
 BRIGHT = 200
 
@@ -41,8 +44,8 @@ class FakeConfig:
 
 
 class FakeTracker:
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, config, has_mask):
+        self.config, self.has_mask = config, has_mask
         self.started = False
 
     def init(self, frame, target):
@@ -50,7 +53,8 @@ class FakeTracker:
         if self.config.fails == "init":
             raise ValueError("an error that nobody foresaw")
         self.started = True
-        return Result(box=target.box or _brightest(frame)[0], score=1.0, mask=_brightest(frame)[1])
+        box = of_target(target, frame.width, frame.height)
+        return self._result(box, 1.0, _filled(box, frame) if target.mask is None else binary(target.mask))
 
     def track(self, frame):
         if not self.started:
@@ -63,10 +67,16 @@ class FakeTracker:
         box, mask = _brightest(frame)
         # The score says which settings are in use: 1 at the default decay.
         score = 0.0 if box is None else min(1.0, 2 * self.config.memory.decay)
-        return Result(box=box or Box(0, 0, 5, 5), score=score, mask=mask)
+        return self._result(box or Box(0, 0, 5, 5), score, mask)
 
     def memorize(self):
         pass
+
+    def _result(self, box, score, mask):
+        if not self.has_mask:
+            return Result(box=box, score=score)
+        found = fit(mask)
+        return Result(box=box, score=score, mask=mask, rotated=found and found.rotated)
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class FakeEntry:
             raise KeyError("an error that nobody foresaw")
         if weights is not None and not weights.is_file():
             raise CheckpointError(f"weights {weights} do not exist")
-        return FakeTracker(config or self.default_config)
+        return FakeTracker(config or self.default_config, self.has_mask)
 
 
 _ALL = (FakeEntry("brightest", True), FakeEntry("brightest_box", False), FakeEntry("broken", False))
@@ -92,6 +102,13 @@ def load(name):
     if name not in ENTRIES:
         raise ConfigError(unknown_name("tracker", name, ENTRIES))
     return ENTRIES[name]
+
+
+def _filled(box, frame):
+    left, top, right, bottom = (round(value) for value in (box.x, box.y, box.x + box.width, box.y + box.height))
+    mask = np.zeros((frame.height, frame.width), np.uint8)
+    mask[top:bottom, left:right] = 255
+    return mask
 
 
 def _brightest(frame):

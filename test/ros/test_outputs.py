@@ -80,6 +80,49 @@ def test_each_tracked_frame_has_exactly_one_of_each_output(node, camera):
     assert {message.data for message in ears["confidence"].messages} == {1.0}
 
 
+def bar(degrees=25, center=(80.0, 60.0), size=(60, 20)):
+    """A bright turned bar on dark ground."""
+    theta = np.radians(degrees)
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    x, y = columns - center[0], rows - center[1]
+    along, across = x * np.cos(theta) + y * np.sin(theta), y * np.cos(theta) - x * np.sin(theta)
+    image = picture(blob=0)
+    image[(abs(along) <= size[0] / 2) & (abs(across) <= size[1] / 2)] = 255
+    return image
+
+
+def outline(node, markers, stamp):
+    """The marker of the image with that stamp."""
+
+    def found():
+        return [one.markers[0] for one in markers.messages if stamp_ns(one.markers[0].header) == stamp]
+
+    node.wait(found, "the outline")
+    return found()[0]
+
+
+def test_a_turned_target_has_theta_centre_and_sides_in_the_detection_and_its_outline(node, camera):
+    markers, mask = node.ear("markers", MarkerArray), node.ear("mask", Image)
+    node.follow(camera)
+    node.track_until(camera, bar(), lambda _: markers.messages and mask.messages)
+    answer = node.track(camera, bar())
+    stamp = stamp_ns(answer.header)
+    box = answer.detections[0].bbox
+    assert np.degrees(box.center.theta) == pytest.approx(25, abs=2)
+    assert (box.center.position.x, box.center.position.y) == pytest.approx((80, 60), abs=1)
+    assert (box.size_x, box.size_y) == pytest.approx((60, 20), abs=2)
+    node.wait(lambda: stamp in mask.stamps(), "the mask")
+    sent = mask.messages[mask.stamps().index(stamp)]
+    assert (sent.encoding, sent.width, sent.height, sent.step) == ("mono8", WIDTH, HEIGHT, WIDTH)
+    np.testing.assert_array_equal(pixels(sent), np.where(bar() == 255, 255, 0))
+    line = outline(node, markers, stamp)
+    corners = np.array([(p.x * WIDTH + WIDTH / 2, p.y * WIDTH + HEIGHT / 2) for p in line.points])
+    np.testing.assert_allclose(corners[4], corners[0])
+    sides = np.diff(corners, axis=0)
+    np.testing.assert_allclose(np.hypot(*sides.T), [box.size_x, box.size_y, box.size_x, box.size_y])
+    assert np.arctan2(sides[0, 1], sides[0, 0]) == pytest.approx(box.center.theta)
+
+
 def test_a_lost_target_has_no_box_and_no_mask(node, camera):
     single, mask = node.ear("detection", Detection2D), node.ear("mask", Image)
     node.follow(camera)
@@ -118,6 +161,8 @@ def test_the_overlay_is_drawn_while_somebody_looks(node, camera):
     drawn = pixels(overlay.messages[-1])
     assert drawn.shape == (HEIGHT, WIDTH, 3)
     assert (drawn != picture(60, 50)).any(axis=2)[49:71, 59:81].sum() > 40
+    # The mask tints the white of the target, inside the box's line as well.
+    assert (drawn[55:65, 65:75] != 255).any(axis=2).all()
     assert overlay.messages[-1].header.frame_id == "camera_optical_frame"
 
 
@@ -136,7 +181,8 @@ def test_markers_outline_the_box_and_go_when_it_is_lost(node, camera):
     node.follow(camera)
     markers = node.ear("markers", MarkerArray)
     node.track_until(camera, picture(60, 50), lambda _: markers.messages)
-    line = markers.messages[-1].markers[0]
+    answer = node.track(camera, picture(60, 50))
+    line = outline(node, markers, stamp_ns(answer.header))
     assert line.action == Marker.ADD
     corners = [(p.x * WIDTH + WIDTH / 2, p.y * WIDTH + HEIGHT / 2) for p in line.points]
     np.testing.assert_allclose(corners, [(60, 50), (80, 50), (80, 70), (60, 70), (60, 50)])

@@ -43,6 +43,10 @@ def cut_short(message):
     return message
 
 
+def yuv_mask():
+    return convert.fill_image(Image(), np.zeros((HEIGHT, WIDTH, 2), np.uint8), "yuv422")
+
+
 def test_the_codes_of_service_and_engine_are_the_same():
     constants = {code.name: getattr(SetTarget.Response, f"CODE_{code.name}") for code in Code}
     assert constants == {code.name: code.value for code in Code}
@@ -76,6 +80,7 @@ def test_the_answer_names_what_was_used(node, camera):
         (Code.BOX_OR_MASK, ["both", "exactly one"], {"mask": mask_of(picture()[..., 0])}),
         (Code.MASK_SIZE, ["80 x 60", "160 x 120"], {"box": None, "mask": mask_of(np.full((60, 80), 255, np.uint8))}),
         (Code.MASK_SIZE, ["mono8", "needed"], {"box": None, "mask": cut_short(mask_of(picture()[..., 0]))}),
+        (Code.MASK_SIZE, ["yuv422", "allowed", "mono8"], {"box": None, "mask": yuv_mask()}),
         (Code.TOO_SMALL, ["empty"], {"box": None, "mask": mask_of(np.zeros((HEIGHT, WIDTH), np.uint8))}),
     ],
 )
@@ -121,6 +126,36 @@ def test_a_mask_names_the_target(node, camera):
     answer = node.set_target(box=None, mask=mask_of(np.where(picture()[..., 0] > 100, 1, 0).astype(np.uint8)))
     assert answer.success, answer.message
     assert answer.detection.bbox.size_x == BLOB
+
+
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "value"), [("16UC1", np.uint16, 1), ("32SC1", np.int32, 7), ("32FC1", np.float32, 0.01)]
+)
+def test_a_mask_may_have_any_kind_of_number(node, camera, encoding, dtype, value):
+    camera.show(picture())
+    labels = np.zeros((HEIGHT, WIDTH), dtype)
+    labels[10:22, 100:130] = value
+    message = convert.fill_image(Image(), labels.view(np.uint8), encoding)
+    message.width = WIDTH
+    answer = node.set_target(box=None, mask=message, id=encoding)
+    assert answer.success, answer.message
+    box = answer.detection.bbox
+    assert (box.center.position.x, box.center.position.y) == pytest.approx((115, 16))
+    assert (box.size_x, box.size_y, box.center.theta) == pytest.approx((30, 12, 0))
+    assert node.next_status(lambda status: status.id == encoding).state == State.TRACKING
+
+
+def test_a_mask_names_the_target_of_a_tracker_of_boxes_as_well(start_node):
+    node = start_node(tracker__name="brightest_box")
+    node.wait_ready()
+    node.receive_from(node.camera())
+    drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
+    drawn[10:22, 100:130] = 1
+    answer = node.set_target(box=None, mask=mask_of(drawn))
+    assert answer.success, answer.message
+    box = answer.detection.bbox
+    assert (box.center.position.x, box.center.position.y, box.size_x, box.size_y) == (115, 16, 30, 12)
+    assert node.set_target(box=None, mask=mask_of(drawn.T.copy())).code == Code.MASK_SIZE
 
 
 def test_a_rotated_box_is_taken_for_the_upright_one_around_it(node, camera):

@@ -122,6 +122,31 @@ def test_a_mask_names_the_same_target_as_its_box(tracker: Tracker) -> None:
     assert tracker.init(scene(1)[0], Target(mask=mask)).box == pytest.approx(TARGET.box)
 
 
+def test_a_mask_of_another_size_is_refused(tracker: Tracker) -> None:
+    with pytest.raises(TargetError, match="320 x 240"):
+        tracker.init(scene(1)[0], Target(mask=np.ones((320, 240), np.uint8)))
+
+
+def test_masks_are_of_the_images_size_where_there_are_masks(tracker: Tracker, name: str) -> None:
+    """An empty mask is an answer, one without rotated box; a tracker without masks never has one."""
+    pictures = scene(4)
+    for result in (tracker.init(pictures[0], TARGET), *follow(tracker, pictures)):
+        assert (result.mask is not None) == registry.load(name).has_mask
+        if result.mask is None:
+            assert result.rotated is None
+            continue
+        assert (result.mask.shape, result.mask.dtype) == ((240, 320), np.uint8)
+        assert set(np.unique(result.mask)) <= {0, 255}
+        assert result.rotated is None or (result.mask.any() and np.isfinite(result.rotated).all())
+
+
+def test_the_mask_that_names_the_target_is_the_first_answer(tracker: Tracker, name: str) -> None:
+    mask = np.zeros((240, 320), bool)
+    mask[80:116, 100:148] = True
+    found = tracker.init(scene(1)[0], Target(mask=mask)).mask
+    assert found is None or (found == mask * np.uint8(255)).all()
+
+
 @pytest.mark.parametrize("box", [Box(400, 20, 30, 30), Box(-50, 10, 50, 40), Box(10, 10, 0, 20)])
 def test_a_target_outside_the_image_or_without_area_is_refused(tracker: Tracker, box: Box) -> None:
     with pytest.raises(TargetError, match=r"320 x 240"):
