@@ -30,7 +30,11 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "loop", default_value="false", choices=["true", "false"], description="Play again and again, until Ctrl-C."
     ),
-    DeclareLaunchArgument("tracker", default_value="", description="Which tracker; empty = stmtrack_lite."),
+    DeclareLaunchArgument(
+        "tracker",
+        default_value="",
+        description="Which tracker: stmtrack_lite, stmtrack, dmb_lite or dmb (with masks); empty = stmtrack_lite.",
+    ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
     DeclareLaunchArgument(

@@ -22,7 +22,11 @@ OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "
 ARGUMENTS = (
     DeclareLaunchArgument("name", default_value="stm_tracker", description="Name of the node, and of its topics."),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node, such as /drone_1."),
-    DeclareLaunchArgument("tracker", default_value="", description="Which tracker; empty = stmtrack_lite."),
+    DeclareLaunchArgument(
+        "tracker",
+        default_value="",
+        description="Which tracker: stmtrack_lite, stmtrack, dmb_lite or dmb (with masks); empty = stmtrack_lite.",
+    ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument(
         "params_file", default_value="", description="YAML file of parameters, its top key /**; arguments win over it."

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+
+from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.pure
 
@@ -50,6 +53,12 @@ def test_every_argument_is_described_and_has_a_default(file: Path) -> None:
     for name, keywords in declared(file).items():
         assert ast.literal_eval(keywords["description"]).endswith("."), name
         assert "default_value" in keywords, name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_argument_tracker_names_all_there_are(file: Path) -> None:
+    description = ast.literal_eval(declared(file)["tracker"]["description"])
+    assert set(registry.names()) <= set(re.findall(r"\w+", description))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

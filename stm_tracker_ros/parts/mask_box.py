@@ -49,7 +49,7 @@ class _Edges(NamedTuple):
 
 
 def fit(mask: Mask, min_area_px: float = 1) -> MaskFit | None:
-    """The boxes of the largest component of `mask` (height x width, non-zero = target; corners connect, holes count).
+    """The boxes of the largest component of `mask` (uint8 or bool; corners connect, holes count).
 
     theta lies in (-pi/4, pi/4], so that 0 is the upright box and size_x its width. None if no component has
     `min_area_px` pixels: an empty mask is a state, not an error.
@@ -67,7 +67,9 @@ def fit(mask: Mask, min_area_px: float = 1) -> MaskFit | None:
 
 def _largest_contour(mask: Mask) -> Contour | None:
     """The outline of the component with most pixels, through the centres of its outer pixels."""
-    contours, _ = cv2.findContours(np.ascontiguousarray(mask != 0, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    # OpenCV takes any value but 0 for target, and bytes only.
+    pixels = mask.view(np.uint8) if mask.dtype == bool else mask
+    contours, _ = cv2.findContours(np.ascontiguousarray(pixels), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest, pixels = None, 0.0
     for contour in sorted(contours, key=len, reverse=True):
         # No outline of that many points, each at most sqrt(2) from the next, holds more; nor does any that follows.
