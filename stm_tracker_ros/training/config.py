@@ -29,8 +29,8 @@ class LoopConfig:
 class SamplerConfig:
     """How samples are drawn; shares are probabilities."""
 
-    windows: tuple[int, ...] = (10, 30, 60, 100)
-    area_factor: float = setting(4.0, "side of the crop over the target's size", low=1.5, high=8.0)
+    windows: tuple[int, ...] = (10, 30, 60, 100, 200, 400)  # frames to either side that a sample comes from
+    area_factor: float = setting(3.5, "side of the crop over the target's size", low=1.5, high=8.0)
     scale_jitter: float = setting(0.3, "log of the largest wrong scale", low=0.0, high=1.0)
     shift: float = setting(0.08, "usual offset over the side of the crop", low=0.0, high=0.5)
     wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)
@@ -38,7 +38,7 @@ class SamplerConfig:
     video_share: float = setting(0.55, "share of samples from videos", low=0.0, high=1.0)
     paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
     elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)
-    distractor_share: float = setting(0.4, "share of samples with another object beside the target", low=0.0, high=1.0)
+    distractor_share: float = setting(0.5, "share of samples with another object beside the target", low=0.0, high=1.0)
     occluder_share: float = setting(0.4, "share of samples with an object over the target", low=0.0, high=1.0)
     occluded_frame_share: float = setting(0.4, "share of frames hidden in those", low=0.0, high=1.0)
     full_cover_share: float = setting(0.5, "share of covers that hide the target whole", low=0.0, high=1.0)
@@ -68,7 +68,7 @@ class TrainConfig(LoopConfig):
     """The whole training of the lite tracker."""
 
     steps: int = setting(4000, "optimiser steps", low=1)
-    batch: int = setting(12, "samples a step; each gives four queries", low=2, high=1024)
+    batch: int = setting(10, "samples a step; each gives four queries", low=2, high=1024)
     rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
     trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
     warm_up: int = setting(200, "steps of linear warm-up", low=0)
@@ -76,7 +76,10 @@ class TrainConfig(LoopConfig):
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
     box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
     rough_share: float = setting(0.2, "share of remembered boxes with four times that noise", low=0.0, high=1.0)
-    wrong_share: float = setting(0.2, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
+    own_share: float = setting(0.5, "share of samples that remember the network's own answers", low=0.0, high=1.0)
+    drift: float = setting(0.2, "common error of the remembered boxes of a sample, log of size", low=0.0, high=1.0)
+    drift_share: float = setting(0.5, "share of samples with a common error", low=0.0, high=1.0)
+    wrong_share: float = setting(0.12, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
     trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
     sampler: SamplerConfig = section(SamplerConfig)
     loss: LossConfig = section(LossConfig)

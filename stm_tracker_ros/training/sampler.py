@@ -1,4 +1,4 @@
-"""Training samples: four crops of one object, as a tracker would have cut them.
+"""Training samples: five crops of one object in the order of time, as a tracker would have cut them.
 
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
 videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
@@ -7,6 +7,7 @@ occluders; what is hidden is labelled so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,15 +31,17 @@ from stm_tracker_ros.training.transforms import (
 )
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
-FRAMES = 4
+FRAMES = 5
+WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size, log of aspect, angle
+DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 
 
 @dataclass
 class Sample:
-    """Four crops of one object.
+    """Crops of one object; the first one always shows it.
 
-    crops: 4 x size x size x 3 uint8 BGR; boxes: 4 x 4 corners in crop pixels; states: PRESENT, ABSENT or IGNORE.
+    crops: 5 x size x size x 3 uint8 BGR; boxes: 5 x 4 corners in crop pixels; states: PRESENT, ABSENT or IGNORE.
     """
 
     crops: NDArray[np.uint8]
@@ -98,20 +101,19 @@ class Sampler:
             fill = fill or _mean(picture)
             x, y, width, height = track.boxes[index].astype(np.float64)
             corners = np.array([x, y, x + width, y + height])
-            crops.append(self._cut(picture, corners, fill))
+            may_miss = bool(crops) and self.random.random() < self.config.elsewhere_share
+            away = self._elsewhere(picture, corners) if may_miss else None
+            crops.append(away or self._cut(picture, corners, fill))
         return crops
 
     def _pick_frames(self, track: Track) -> NDArray[np.int64]:
         window = self.random.choice(self.config.windows)
         middle = self.random.integers(len(track.images))
         near = np.flatnonzero(np.abs(track.numbers - track.numbers[middle]) <= window)
-        return self.random.choice(near, FRAMES, replace=len(near) < FRAMES)
+        picks = np.sort(self.random.choice(near, FRAMES, replace=len(near) < FRAMES))
+        return picks[::-1] if self.random.random() < 0.5 else picks
 
     def _cut(self, picture: Picture, box: NDArray[np.float64], fill: tuple[float, ...]) -> _Crop:
-        if self.random.random() < self.config.elsewhere_share:
-            away = self._elsewhere(picture, box)
-            if away is not None:
-                return away
         affine = self._place(box)
         placed = apply(affine, box.reshape(2, 2).astype(np.float32)).ravel()
         crop = warp(picture, affine, self.size, fill)
@@ -137,8 +139,7 @@ class Sampler:
         background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
         low, high = still.hull.min(0), still.hull.max(0)
         crops = []
-        for _ in range(FRAMES):
-            motion = self._motion((low + high) / 2, upright=still.mask < 0)
+        for motion in self._motions((low + high) / 2, upright=still.mask < 0):
             moved = apply(motion, still.hull)
             place = self._place(np.concatenate([moved.min(0), moved.max(0)]))
             whole = compose(place, motion)
@@ -154,11 +155,11 @@ class Sampler:
     def _pick(self, stills: list[Still]) -> Still:
         return stills[self.random.integers(len(stills))]
 
-    def _motion(self, center: NDArray[np.float32], upright: bool) -> Affine:
-        draw = self.random
-        scale, aspect = np.exp(draw.normal(0, 0.2)), np.exp(draw.normal(0, 0.07))
-        angle = 0.0 if upright else draw.normal(0, np.deg2rad(10))
-        return motion_affine(float(center[0]), float(center[1]), scale * aspect, scale / aspect, angle)
+    def _motions(self, center: NDArray[np.float32], upright: bool) -> Iterator[Affine]:
+        """A random walk: the later the crop, the less it looks like the first."""
+        size, aspect, angle = np.cumsum(self.random.normal(0, WALK, (FRAMES, 3)), 0).T
+        for wider, higher, turn in zip(np.exp(size + aspect), np.exp(size - aspect), angle, strict=True):
+            yield motion_affine(float(center[0]), float(center[1]), wider, higher, 0.0 if upright else turn)
 
     def _backdrop(self, picture: Picture) -> Picture:
         height, width = picture.shape[:2]
@@ -184,7 +185,7 @@ class Sampler:
     def _add_occluders(self, crops: list[_Crop]) -> None:
         still = self._pick(self.masked)
         picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
-        for crop in crops:
+        for crop in crops[1:]:
             if crop.state == ABSENT or self.random.random() > self.config.occluded_frame_share:
                 continue
             full = self.random.random() < self.config.full_cover_share
@@ -222,6 +223,7 @@ class Sampler:
         coarse = draw.uniform(0.12, 0.5) if draw.random() < config.low_resolution_share else 1.0
         gain, shift, gamma = np.exp(draw.normal(0, 0.12, 3)), draw.normal(0, 12), np.exp(draw.normal(0, 0.2))
         for crop in crops:
+            gain, shift = gain * np.exp(draw.normal(0, DRIFT_OF_COLOUR, 3)), shift + draw.normal(0, DRIFT_OF_BRIGHTNESS)
             picture = crop.picture
             if coarse < 1.0:
                 picture = low_resolution(picture, coarse * draw.uniform(0.9, 1.1))

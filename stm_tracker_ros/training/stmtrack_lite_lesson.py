@@ -1,4 +1,8 @@
-"""Training of the lite STMTrack: four crops of one object, each asked for with the memory of the others."""
+"""Training of the lite STMTrack: crops of one object, each but the first asked for with the memory of the others.
+
+The first frame's box is exact, as an operator gives it. The others carry what makes a memory err in flight: noise of
+each box, an error common to all of them (a box that has drifted), the network's own answers, boxes on something else.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
-from stm_tracker_ros.trackers.stmtrack.loss import loss
+from stm_tracker_ros.trackers.stmtrack.loss import loss, overlaps
 from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
@@ -22,6 +26,9 @@ from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
 
 TRAINED_TRUNK_BLOCKS = 3
 DECAY_SHARE = 0.4
+FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
+NOISE_OF_SIZE, DRIFT_OF_PLACE = 1.2, 0.4  # over the noise of the place, over the drift of the size
+KEPT_SHARES = (0.0, 0.4, 0.7, 1.0)  # of the frames after the first, how many are read
 CPU_CHUNK = 4  # crops that pass the frozen trunk together: what stays in the cache
 
 
@@ -77,7 +84,7 @@ class LiteLesson:
         return loader(samples, self.config.batch, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Crops B x 4 x S x S x 3, boxes B x 4 x 4 and states B x 4 -> the weighted sum and its terms."""
+        """Crops B x 5 x S x S x 3, boxes B x 5 x 4 and states B x 5 -> the weighted sum and its terms."""
         crops, boxes, states = batch
         prediction, chosen = self._query(self._features(crops), boxes, states)
         flat_boxes, config = boxes.flatten(0, 1)[chosen.query], self.config.loss
@@ -96,7 +103,8 @@ class LiteLesson:
         return network.join(stride_8, x)
 
     def _query(self, features: Tensor, boxes: Tensor, states: Tensor) -> tuple[Any, Queries]:
-        keys, values = self.network.memory(features, self._noisy(boxes).flatten(0, 1))
+        remembered = self._noisy(self._answered(features, boxes))
+        keys, values = self.network.memory(features, remembered.flatten(0, 1))
         chosen = choose_queries(states.cpu().numpy(), self.config.negative_share, self.random, self.device)
         cells = keys.shape[1]
         bias = torch.zeros(chosen.memory.shape, device=self.device).masked_fill(~chosen.used, -math.inf)
@@ -109,29 +117,51 @@ class LiteLesson:
         )
         return prediction, chosen
 
-    def _noisy(self, boxes: Tensor) -> Tensor:
-        """What a tracker would have remembered: off by some noise, and now and then on something else altogether.
+    @torch.no_grad()
+    def _answered(self, features: Tensor, boxes: Tensor) -> Tensor:
+        """Boxes B x 5 x 4; those of some samples become what the network itself says, asked with the first frame alone.
 
-        The first of each sample stays as it is: a human gave it.
+        Answers far off stay out: a tracker would not have remembered them.
         """
-        config, device = self.config, boxes.device
-        rough = 1.0 + 3.0 * (torch.rand(boxes.shape[:2], device=device) < config.rough_share).float()[..., None]
-        lost = (torch.rand(boxes.shape[:2], device=device) < config.wrong_share).float()[..., None]
-        spread = config.box_noise * rough
-        spread[:, 0] = 0.0
-        lost[:, 0] = 0.0
+        samples, later = len(boxes), FRAMES - 1
+        by_sample = features.unflatten(0, (samples, FRAMES))
+        first, rest = (
+            part.contiguous(memory_format=torch.channels_last)
+            for part in (by_sample[:, 0], by_sample[:, 1:].flatten(0, 1))
+        )
+        memory = (part.repeat_interleave(later, 0) for part in self.network.memory(first, boxes[:, 0]))
+        answer = self.network.respond(rest, *memory, None)
+        best = (torch.sigmoid(answer.cls_logit) * torch.sigmoid(answer.ctr_logit)).argmax(1)
+        found = answer.box[torch.arange(len(best)), best].float()
+        overlap = overlaps(found, boxes[:, 1:].flatten(0, 1))[0].view(samples, later)
+        own = torch.rand(samples, 1, device=boxes.device) < self.config.own_share
+        taken = own & (overlap > FAR_OFF)
+        return torch.cat([boxes[:, :1], torch.where(taken[..., None], found.view(samples, later, 4), boxes[:, 1:])], 1)
+
+    def _noisy(self, boxes: Tensor) -> Tensor:
+        """Boxes B x 5 x 4 with what goes wrong in a memory: noise, a common drift, something else altogether."""
+        config = self.config
+        later = torch.ones_like(boxes[..., :1])
+        later[:, 0] = 0.0
+        rough = 1.0 + 3.0 * (torch.rand_like(later) < config.rough_share).float()
+        spread = config.box_noise * rough * later
+        drift = config.drift * (torch.rand_like(later[:, :1]) < config.drift_share).float() * later
+        lost = (torch.rand_like(later) < config.wrong_share).float() * later
         size = boxes[..., 2:] - boxes[..., :2]
-        angle = torch.rand(boxes.shape[:2], device=device)[..., None] * 2 * math.pi
-        away = (0.7 + 1.3 * torch.rand_like(angle)) * torch.cat([angle.cos(), angle.sin()], -1)
-        center = (boxes[..., :2] + boxes[..., 2:]) / 2 + (torch.randn_like(size) * spread + lost * away) * size
-        half = size / 2 * torch.exp(torch.randn_like(size) * spread * 1.2)
+        angle = torch.rand_like(later) * 2 * math.pi
+        away = (0.7 + 1.3 * torch.rand_like(later)) * torch.cat([angle.cos(), angle.sin()], -1)
+        common = torch.randn(2, len(boxes), 1, 2, device=boxes.device)
+        moved = torch.randn_like(size) * spread + common[0] * drift * DRIFT_OF_PLACE + lost * away
+        center = (boxes[..., :2] + boxes[..., 2:]) / 2 + moved * size
+        half = size / 2 * torch.exp(torch.randn_like(size) * spread * NOISE_OF_SIZE + common[1] * drift)
         return torch.cat([center - half, center + half], -1)
 
 
 class Queries:
     """Which crops are asked with which memory, as indexes into the batch's flattened crops.
 
-    query: Q; memory: Q x (FRAMES - 1); used: the slots that count; first: the slot of the first frame; states: Q.
+    query: Q; memory: Q x (FRAMES - 1), the first frame first; used: the slots that count; first: which slot that is;
+    states: Q.
     """
 
     def __init__(self, rows: list[tuple[int, list[int], list[bool], list[bool], int]], device: torch.device) -> None:
@@ -146,22 +176,18 @@ class Queries:
 def choose_queries(
     states: np.ndarray, negative_share: float, random: np.random.Generator, device: torch.device
 ) -> Queries:
-    """Ask every crop that has a shown target among the other three; some with the memory of another sample."""
+    """Ask every crop but the first, with the first frame and some of the others; now and then with another sample's."""
     rows = []
     samples = len(states)
+    is_first = [i == 0 for i in range(FRAMES - 1)]
     for sample in range(samples):
-        for query in range(FRAMES):
+        for query in range(1, FRAMES):
             negative = random.random() < negative_share
             source = (sample + 1) % samples if negative else sample
             others = [i for i in range(FRAMES) if negative or i != query][: FRAMES - 1]
-            shown = [states[source, i] == PRESENT for i in others]
-            if not any(shown):
-                continue
-            first = 0 if shown[0] else shown.index(True)
-            used = [s and (i == first or random.random() < 0.6) for i, s in enumerate(shown)]
+            keep = random.choice(KEPT_SHARES)
+            used = [i == 0 or (states[source, i] == PRESENT and random.random() < keep) for i in others]
             memory = [source * FRAMES + i for i in others]
-            is_first = [i == first for i in range(FRAMES - 1)]
-            rows.append(
-                (sample * FRAMES + query, memory, used, is_first, 0 if negative else int(states[sample, query]))
-            )
+            state = 0 if negative else int(states[sample, query])
+            rows.append((sample * FRAMES + query, memory, used, is_first, state))
     return Queries(rows, device)

@@ -12,7 +12,12 @@ from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.sampler import ABSENT, FRAMES, PRESENT, Sampler  # noqa: E402
 
 PLAIN = SamplerConfig(
-    distractor_share=0.0, occluder_share=0.0, elsewhere_share=0.0, grey_share=0.0, low_resolution_share=0.0
+    area_factor=4.0,
+    distractor_share=0.0,
+    occluder_share=0.0,
+    elsewhere_share=0.0,
+    grey_share=0.0,
+    low_resolution_share=0.0,
 )
 
 
@@ -61,3 +66,15 @@ def test_a_crop_from_elsewhere_is_labelled_absent(drawn_pack: Pack) -> None:
     assert (states == ABSENT).any()
     outside = (boxes[:, 2] <= 0) | (boxes[:, 0] >= 64)
     assert outside[states == ABSENT].all()
+
+
+def test_the_first_frame_always_shows_the_target(drawn_pack: Pack) -> None:
+    hard = SamplerConfig(occluder_share=1.0, occluded_frame_share=1.0, full_cover_share=1.0, elsewhere_share=1.0)
+    assert all(Sampler(drawn_pack, hard, 64, seed).sample().states[0] == PRESENT for seed in range(12))
+
+
+def test_frames_of_a_video_come_in_the_order_of_time_or_against_it(drawn_pack: Pack) -> None:
+    sampler = Sampler(drawn_pack, PLAIN, 64, 4)
+    steps = [np.sign(np.diff(sampler._pick_frames(drawn_pack.tracks[0]))) for _ in range(30)]
+    assert all((step >= 0).all() or (step <= 0).all() for step in steps)
+    assert {int(step.sum() > 0) for step in steps} == {0, 1}

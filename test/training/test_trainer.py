@@ -16,6 +16,7 @@ from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
 from stm_tracker_ros.training import curve, recipes  # noqa: E402
 from stm_tracker_ros.training.config import TrainConfig  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
+from stm_tracker_ros.training.sampler import FRAMES  # noqa: E402
 from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson, choose_queries  # noqa: E402
 
 SMALL = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1, tower_blocks=1)
@@ -58,19 +59,44 @@ def test_a_box_between_the_points_still_has_a_positive_cell() -> None:
 
 
 def test_queries_never_see_themselves_and_negatives_see_another_object() -> None:
-    states = np.ones((3, 4), np.int64)
-    states[1, 0] = 0
+    states = np.ones((3, FRAMES), np.int64)
+    states[1, 2] = 0
     own = choose_queries(states, 0.0, np.random.default_rng(0), CPU)
-    assert len(own.query) == 12
+    assert len(own.query) == 3 * (FRAMES - 1)
     for query, memory, used in zip(own.query, own.memory, own.used, strict=True):
         assert query not in memory
-        assert (memory // 4 == query // 4).all()
-        assert used.any()
-    hidden = own.used & (own.memory == 4)
+        assert (memory // FRAMES == query // FRAMES).all()
+        assert query % FRAMES > 0
+        assert memory[0] % FRAMES == 0
+        assert used[0]
+    hidden = own.used & (own.memory == FRAMES + 2)
     assert not hidden.any()
     foreign = choose_queries(states, 1.0, np.random.default_rng(0), CPU)
     assert (foreign.states == 0).all()
-    assert (foreign.memory // 4 != (foreign.query // 4)[:, None]).all()
+    assert (foreign.memory // FRAMES != (foreign.query // FRAMES)[:, None]).all()
+
+
+def _remembered(pack_folder: Path, **changes: float) -> tuple[torch.Tensor, torch.Tensor]:
+    off = {"box_noise": 0.0, "own_share": 0.0, "drift_share": 0.0, "wrong_share": 0.0}
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(**{**off, **changes}), CPU)  # type: ignore[arg-type]
+    boxes = torch.tensor([20.0, 30.0, 60.0, 70.0]).expand(8, FRAMES, 4).clone()
+    features = torch.randn(8 * FRAMES, SMALL.width, SMALL.crop_size // 16, SMALL.crop_size // 16)
+    return boxes, lesson._noisy(lesson._answered(features, boxes))
+
+
+def test_the_first_box_stays_exact_whatever_the_others_suffer(pack_folder: Path) -> None:
+    boxes, held = _remembered(pack_folder)
+    assert torch.allclose(boxes, held)
+    for name in ("box_noise", "drift_share", "wrong_share"):
+        boxes, held = _remembered(pack_folder, **{name: 0.5})
+        assert torch.allclose(boxes[:, 0], held[:, 0])
+        assert not torch.allclose(boxes[:, 1:], held[:, 1:])
+
+
+def test_a_drift_is_common_to_all_later_boxes(pack_folder: Path) -> None:
+    _, held = _remembered(pack_folder, drift_share=1.0)
+    later = held[:, 1:]
+    assert torch.allclose(later, later[:, :1].expand_as(later), atol=1e-4)
 
 
 def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:

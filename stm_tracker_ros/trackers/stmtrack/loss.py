@@ -38,7 +38,7 @@ def loss(prediction: Prediction, grid: Tensor, boxes: Tensor, states: Tensor, al
     target = centerness[positive]
     ctr = functional.binary_cross_entropy_with_logits(prediction.ctr_logit.float()[positive], target, reduction="sum")
     truth = boxes[:, None].expand_as(prediction.box)[positive]
-    overlap, giou = _overlaps(prediction.box.float()[positive], truth)
+    overlap, giou = overlaps(prediction.box.float()[positive], truth)
     box = ((1 - giou) * target).sum() / target.sum().clamp(min=1)
     return Loss(cls, ctr / count, box, overlap.detach().sum() / count)
 
@@ -62,7 +62,7 @@ def focal(logit: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
     return weight * missed**gamma * entropy
 
 
-def _overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and GIoU of corner boxes, N x 4 each."""
     inner = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(-1)
     outer = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(-1).clamp(min=1e-6)
