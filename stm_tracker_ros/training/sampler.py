@@ -95,7 +95,7 @@ class Sampler:
         track = self.pack.tracks[self.random.choice(len(self.pack.tracks), p=self.track_weights)]
         picks = self._pick_frames(track)
         fill: tuple[float, ...] | None = None
-        crops = []
+        crops: list[_Crop] = []
         for index in picks:
             picture = self.pack.image(int(track.images[index]))
             fill = fill or _mean(picture)
