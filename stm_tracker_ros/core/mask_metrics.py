@@ -36,6 +36,7 @@ def boundary_f(answer: Mask, truth: Mask) -> float:
         # One of the two has no contour: nothing of the other is matched.
         return float(found.any() == true.any())
     radius = int(np.ceil(TOLERANCE_OF_DIAGONAL * np.hypot(*found.shape)))
+    found, true = _cut_to_both(found, true)
     precision = np.count_nonzero(found & dilated(true, radius)) / np.count_nonzero(found)
     recall = np.count_nonzero(true & dilated(found, radius)) / np.count_nonzero(true)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
@@ -73,6 +74,13 @@ def dilated(flags: Flags, radius: int) -> Flags:
         strip = counts[row : row + height]
         result |= strip[:, left + 2 * half + 1 : left + 2 * half + 1 + width] > strip[:, left : left + width]
     return result
+
+
+def _cut_to_both(first: Flags, second: Flags) -> tuple[Flags, Flags]:
+    """The part of the image that holds all that is set in either: matches are looked for nowhere else."""
+    rows, columns = (np.flatnonzero((first | second).any(axis)) for axis in (1, 0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return first[part], second[part]
 
 
 def _compared(answer: Mask, truth: Mask) -> tuple[Flags, Flags]:
