@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +15,8 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.cli.main import main
-from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import CheckpointError
-from stm_tracker_ros.core.types import Box, Frame, Target
-from stm_tracker_ros.trackers import checkpoint, registry
+from stm_tracker_ros.trackers import foreign
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.convert import from_official, official_state
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
@@ -37,24 +39,6 @@ def in_official_layout(state: dict[str, Tensor], path: Path) -> Path:
 def shapes_only() -> dict[str, Tensor]:
     with torch.device("meta"):
         return dict(PaperNetwork(PaperNetworkConfig()).state_dict())
-
-
-def test_a_converted_checkpoint_tracks_like_the_authors(
-    tmp_path: Path, reference_network: PaperNetwork, golden: dict[str, np.ndarray]
-) -> None:
-    theirs = in_official_layout(dict(reference_network.state_dict()) | UNUSED, tmp_path / "epoch-19.pkl")
-    ours = tmp_path / "ours.safetensors"
-    assert main(["convert", "stmtrack", str(theirs), str(ours)]) == 0
-    stored = checkpoint.read(ours, "stmtrack")
-    assert checkpoint.sha256(theirs) in stored.provenance
-    assert "epoch-19.pkl" in stored.provenance
-
-    entry = registry.load("stmtrack")
-    config = with_changes(entry.default_config, {"compat": "official"})
-    tracker = entry.from_checkpoint(ours, config=config)
-    first, second = (Frame(image=image, stamp_ns=index) for index, image in enumerate(golden["frames_bgr"][:2]))
-    tracker.init(first, Target(box=Box(*map(float, golden["first_box"]))))
-    np.testing.assert_allclose(tracker.track(second).box, golden["conf0.6_rect"][0], atol=0.005)
 
 
 def test_unused_convolutions_are_left_out() -> None:
@@ -120,6 +104,79 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.pkl")
     with pytest.raises(CheckpointError, match="holds no 'model_state_dict'"):
         official_state(tmp_path / "other.pkl")
+
+
+def test_bytes_of_any_kind_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "any.pkl"
+    for length in (1, 2, 10, 100, 1000) * 20:
+        path.write_bytes(rng.integers(0, 256, length, np.uint8).tobytes())
+        with pytest.raises(CheckpointError, match="any.pkl"):
+            official_state(path)
+    path.write_text("<html>quota exceeded</html>")
+    with pytest.raises(CheckpointError, match="any.pkl cannot be read"):
+        official_state(path)
+    with pytest.raises(CheckpointError, match="is no file"):
+        official_state(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("whole_zip", [True, False])
+def test_a_file_cut_or_changed_anywhere_never_ends_in_another_error(tmp_path: Path, whole_zip: bool) -> None:
+    state = {"head.si": torch.zeros(3), "name": OrderedDict(a=1)}
+    content = {"model_state_dict": state, "epoch": 19}
+    torch.save(content, tmp_path / "whole.pkl", _use_new_zipfile_serialization=whole_zip)
+    whole, path = (tmp_path / "whole.pkl").read_bytes(), tmp_path / "bad.pkl"
+    rng = np.random.default_rng(1)
+    for _ in range(150):
+        bad = bytearray(whole)
+        for place in rng.integers(0, len(bad), 3):
+            bad[place] = rng.integers(256)
+        path.write_bytes(bad[: rng.integers(len(bad) // 2, len(bad) + 1)])
+        with suppress(CheckpointError):
+            assert isinstance(official_state(path), Mapping)
+
+
+def test_what_a_trainer_leaves_beside_the_weights_does_no_harm(tmp_path: Path) -> None:
+    if torch_is_older_than_2_6():
+        pytest.skip("numpy's numbers can be let through from torch 2.6 on")
+    numbers = {"lr": np.float64(0.08), "loss": np.float32(0.5), "step": np.int64(3), "best": np.bool_(True)}
+    state = OrderedDict({"head.si": torch.ones(())})
+    torch.save({"epoch": np.int64(19), "model_state_dict": state, "log": [numbers]}, tmp_path / "epoch-19.pkl")
+    assert dict(official_state(tmp_path / "epoch-19.pkl")) == {"head.si": torch.ones(())}
+    renamed = tmp_path / "numpy_1.pkl"
+    torch.save({"model_state_dict": {"a": torch.ones(())}, "lr": np.float64(1)}, tmp_path / "numpy.pkl")
+    with zipfile.ZipFile(tmp_path / "numpy.pkl") as source, zipfile.ZipFile(renamed, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    assert set(official_state(renamed)) == {"a"}
+
+
+def torch_is_older_than_2_6() -> bool:
+    return tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6)
+
+
+def test_names_of_a_network_inside_data_parallel_are_read() -> None:
+    assert foreign.state_of({"module.a": 1, "module.b.c": 2}) == {"a": 1, "b.c": 2}
+    assert foreign.state_of({"module.a": 1, "b": 2}) == {"module.a": 1, "b": 2}
+    assert foreign.state_of({"x": {"module.a": 1}}, ("y", "x")) == {"a": 1}
+    assert foreign.state_of({"x": {"a": 1}}, ("y",)) is None
+    assert foreign.state_of([1]) is None
+
+
+def test_half_precision_becomes_single() -> None:
+    state = shapes_only()
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    assert {value.dtype for value in from_official(halves).values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(torch.tensor(float("nan")), "not finite"), (torch.tensor(3), "is of torch.int64"), (None, "is a NoneType")],
+)
+def test_numbers_that_are_no_weights_are_refused(value: object, message: str) -> None:
+    with pytest.raises(CheckpointError, match=f"'head.si' {message}|'head.si' holds numbers that are {message}"):
+        from_official(shapes_only() | {"head.si": value})
 
 
 def test_the_command_refuses_without_writing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

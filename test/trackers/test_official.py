@@ -1,4 +1,4 @@
-"""With `compat=official` the authors' answers come out, frame by frame."""
+"""With `compat=official` crops, label maps, memory and limits are the authors'; test_official_command has the boxes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.stmtrack import official
 from stm_tracker_ros.trackers.stmtrack.config import PAPER
 from stm_tracker_ros.trackers.stmtrack.official import OfficialTracker
-from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
-from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 
 pytestmark = pytest.mark.torch
 
-BOX_PX, SCORE = 0.005, 5e-5  # of the first ten frames; noise 0.0004 px and 5e-6, smallest defect tried 0.047 px
-TRACKED_FRAMES = 9  # reaches the low score (past 7) and the frame that is read twice (past 8)
-CONFIGS = {"conf0.6": PAPER, "confNone": with_changes(PAPER, {"memory.previous_score": 0.0})}
+CONFIGS = {"conf0.6": PAPER, "confNone": with_changes(PAPER, {"memory.previous_score": -1.0})}
 Golden = dict[str, np.ndarray]
 
 
@@ -52,15 +48,6 @@ def started(stepper: object, golden: Golden, run: str) -> OfficialTracker:
     tracker = OfficialTracker(stepper, CONFIGS[run])  # type: ignore[arg-type]
     tracker.init(frames(golden)[0], Target(box=Box(*map(float, golden["first_box"]))))
     return tracker
-
-
-def test_boxes_and_scores_are_the_authors(golden: Golden, reference_network: PaperNetwork) -> None:
-    tracker = started(PaperStepper(reference_network, torch.device("cpu")), golden, "conf0.6")
-    for index, frame in enumerate(frames(golden)[1 : TRACKED_FRAMES + 1]):
-        result = tracker.track(frame)
-        tracker.memorize()
-        np.testing.assert_allclose(result.box, golden["conf0.6_rect"][index], atol=BOX_PX)
-        assert result.score == pytest.approx(golden["conf0.6_pscore"][index], abs=SCORE)
 
 
 @pytest.mark.parametrize("run", CONFIGS)

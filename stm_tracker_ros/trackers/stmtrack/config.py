@@ -58,7 +58,7 @@ class MemoryConfig:
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
     store_score: float = setting(0.65, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
     previous_score: float = setting(
-        0.0, "the previous frame is read above this score, window and penalty included", low=0.0, high=1.0, live=True
+        0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )
 
     def __post_init__(self) -> None:
