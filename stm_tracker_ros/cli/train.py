@@ -13,7 +13,8 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 
 examples:
   stm_tracker train stmtrack_lite --data ../shared/data --out training/run1
-  stm_tracker train stmtrack_lite --data ../shared/data --out training/run2 --device cuda:0 --set seed=1
+  stm_tracker train stmtrack_lite --data ../shared/data --out training/run2 --set start_from=training/run1/last.pt
+  stm_tracker train stmtrack --data ../shared/data --out training/run3 --device cuda:0 --set trunk_weights=inception.pth
 """
 
 

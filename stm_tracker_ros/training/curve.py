@@ -20,7 +20,7 @@ def draw(log: Path, picture: Path) -> None:
     losses = [row for row in rows if row not in scores]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name in [n for n in (losses[0] if losses else ()) if n not in NOT_DRAWN]:
+    for name in dict.fromkeys(name for row in losses for name in row if name not in NOT_DRAWN):
         axes.plot(*_smooth(losses, name), label=name)
     axes.plot([r["step"] for r in scores], [r["validation_success_auc"] for r in scores], "ko-", label="validation AUC")
     axes.set(xlabel="optimiser step", ylim=(0, _top(losses)), title=log.parent.name)
@@ -36,7 +36,8 @@ def _top(rows: list[Mapping[str, float]]) -> float:
 
 
 def _smooth(rows: list[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
-    """Steps and the running mean of one term."""
+    """Steps and the running mean of one term, where there is one."""
+    rows = [row for row in rows if name in row]
     values = [row[name] for row in rows]
     window = min(SMOOTHED_ROWS, max(len(values), 1))
     means = np.convolve(values, np.ones(window) / window, "valid").tolist() if values else []

@@ -52,7 +52,7 @@ class Lesson(Protocol):
         ...
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """What to minimise, and its terms (scalars, for the log)."""
+        """What to minimise, and its terms (scalars, for the log; NaN where a batch cannot say)."""
         ...
 
 
@@ -71,8 +71,7 @@ class Loop:
         if config.average:
             self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step, self.seconds = 0, 0.0
-        self.sums: dict[str, float] = {}
-        self.summed = 0
+        self.noted: dict[str, list[float]] = {}
         if (out / "last.pt").exists():
             self._resume()
 
@@ -111,7 +110,7 @@ class Loop:
         self._train_step([part.to(self.device, non_blocking=True) for part in batch])
         self.seconds += time.monotonic() - start
         self.step += 1
-        if self.step % self.config.log_steps == 0:
+        if self.step % self.config.log_steps == 0 or self.step == self.lesson.steps:
             self._log_terms()
 
     def _train_step(self, batch: Sequence[Tensor]) -> None:
@@ -135,12 +134,15 @@ class Loop:
                 parameter.requires_grad_(rate > 0)
 
     def _note(self, total: Tensor, terms: Mapping[str, Tensor]) -> None:
-        """Add to the sums of the next row of the log; a loss that is no number ends the run before it does harm."""
+        """Keep the terms for the next row of the log; a loss that is no number ends the run before it does harm.
+
+        A term that is NaN was not to be had from this batch, as an overlap where there are no boxes.
+        """
         if not math.isfinite(total.item()):
             raise TrainingError(f"the loss is {total.item()} at step {self.step}; try a lower rate or precision=fp32")
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.item())
-        self.summed += 1
+            if not math.isnan(value.item()):
+                self.noted.setdefault(name, []).append(value.item())
 
     def _update_average(self) -> None:
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
@@ -177,9 +179,9 @@ class Loop:
 
     def _log_terms(self) -> None:
         """The terms' means since the last row, and the rate of the first group."""
-        means = {name: round(total / self.summed, 4) for name, total in self.sums.items()}
+        means = {name: round(sum(values) / len(values), 4) for name, values in self.noted.items()}
         self._log({**means, "rate": self.optimiser.param_groups[0]["lr"]})
-        self.sums, self.summed = {}, 0
+        self.noted = {}
 
     def _log(self, row: Mapping[str, float]) -> None:
         row = {"step": self.step, "minutes": round(self.seconds / 60, 2), **row}

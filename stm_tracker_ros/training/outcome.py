@@ -12,8 +12,7 @@ from stm_tracker_ros.training.loop import Loop
 
 
 def write(loop: Loop, tracker: str, network_config: Any) -> None:
-    """Write `curve.png` and `<tracker>.safetensors` with command, settings and time into the folder of the run."""
-    curve.draw(loop.out / "log.jsonl", loop.out / "curve.png")
+    """Write `<tracker>.safetensors` with command, settings and time, and `curve.png` into the folder of the run."""
     provenance = {
         "command": " ".join(sys.argv),
         "steps": loop.step,
@@ -22,3 +21,4 @@ def write(loop: Loop, tracker: str, network_config: Any) -> None:
     }
     weights = loop.out / f"{tracker}.safetensors"
     checkpoint.save(weights, tracker, network_config, loop.weights, json.dumps(provenance))
+    curve.draw(loop.out / "log.jsonl", loop.out / "curve.png")

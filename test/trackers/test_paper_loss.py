@@ -110,6 +110,7 @@ def test_a_negative_pair_teaches_no_box_but_background_and_centre_ness() -> None
     assert terms.cls.item() == pytest.approx(_expected_cls(prediction, set(_by_hand()), set()), rel=1e-5)
     assert terms.ctr.item() == pytest.approx(_expected_ctr(prediction), rel=1e-5)
     assert terms.reg.item() == 0
+    assert terms.iou.isnan()
 
 
 def test_positives_are_counted_over_the_batch() -> None:

@@ -55,7 +55,7 @@ class _Lesson:
         self.network.count += 1
         self.dtypes.add((torch.ones(1, 1) @ torch.ones(1, 1)).dtype)
         total = batch[0] * (self.network.fast + self.network.slow)
-        return total, {"input": batch[0]}
+        return total, {"input": batch[0], "odd": batch[0] if batch[0] % 2 else torch.tensor(torch.nan)}
 
 
 def _rows(out: Path) -> list[dict[str, float]]:
@@ -70,6 +70,7 @@ def test_each_group_has_its_rate_and_rate_0_freezes(tmp_path: Path) -> None:
     rows = _rows(tmp_path)
     assert [row["step"] for row in rows] == [2, 4]
     assert [row["input"] for row in rows] == [1.5, 3.5]  # means over the steps of a row
+    assert [row["odd"] for row in rows] == [1.0, 3.0]  # and over those that had one
     assert [row["rate"] for row in rows] == pytest.approx([0.2, 0.4])
 
 

@@ -26,7 +26,7 @@ BACKGROUND, TARGET, IGNORE = 0, 1, -1
 
 
 class PaperLoss(NamedTuple):
-    """The terms of one batch, unweighted; `iou` is the mean overlap on positive points, for the log only."""
+    """The terms of one batch, unweighted; `iou`, for the log only: mean overlap on positive points, NaN if none."""
 
     cls: Tensor
     ctr: Tensor
@@ -62,9 +62,8 @@ def paper_loss(
     ctr = _centerness_loss(prediction.ctr_logit.float()[centered], truth.centerness[centered])
     wanted = corners[:, None].expand_as(prediction.box)[positive]
     iou = overlaps(prediction.box.float()[positive], wanted)
-    count = max(len(iou), 1)
-    reg = -iou.clamp(min=SMALLEST_IOU).log().sum() / count
-    return PaperLoss(cls, ctr, reg, iou.detach().sum() / count)
+    reg = -iou.clamp(min=SMALLEST_IOU).log().sum() / max(len(iou), 1)
+    return PaperLoss(cls, ctr, reg, iou.detach().mean())
 
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:
