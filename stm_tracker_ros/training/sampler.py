@@ -199,6 +199,7 @@ class Sampler:
             area = int(np.count_nonzero(crop.mask > 127))
             seen = int(np.count_nonzero((crop.mask > 127) & (shape < 128))) / max(area, 1)
             crop.state = ABSENT if seen < ABSENT_BELOW else crop.state if seen >= PRESENT_FROM else IGNORE
+            crop.mask = np.where(shape > 127, 0, crop.mask).astype(np.uint8)
 
     def _cover(self, shape: Picture, crop: _Crop) -> Picture:
         """Half of the full covers hide the whole box, whatever the shape of the cut-out."""
@@ -235,6 +236,7 @@ class Sampler:
             if flip:
                 picture = picture[:, ::-1]
                 crop.box = np.array([self.size - crop.box[2], crop.box[1], self.size - crop.box[0], crop.box[3]])
+                crop.mask = np.ascontiguousarray(crop.mask[:, ::-1])
             crop.picture = np.ascontiguousarray(picture)
 
 
