@@ -108,7 +108,7 @@ def _sequences(args: argparse.Namespace) -> list[Sequence]:
     if not masked:
         raise DataError(f"none of {len(found)} sequences in {args.data} has masks; allowed with them is --init box")
     if len(masked) < len(found):
-        print(f"--init mask: {len(found) - len(masked)} sequences without masks are left out")
+        print(f"--init mask: {len(masked)} of {len(found)} sequences have masks; the others are left out")
     return masked
 
 
@@ -119,6 +119,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "weights_sha256": None if loaded.weights is None else _sha256(loaded.weights),
         "settings": dict(loaded.changes),
         "device": loaded.device,
+        "precision": loaded.precision,
         "threads": loaded.threads,
         "data": str(args.data),
         "fps": args.fps,

@@ -28,6 +28,7 @@ from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.types import Box, RotatedBox
 from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_mask, write
+from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
 from stm_tracker_ros.ros.messages import upright_box
@@ -112,9 +113,9 @@ class DemoClient(Node):
             rclpy.spin_once(self, timeout_sec=max(0.0, end - monotonic()))
 
     def _has_settled(self) -> bool:
-        """Whether the counters of the last two heartbeats are the same: nothing waits any more."""
+        """Whether no image waits in the node, and no more came between the last two heartbeats."""
         last = [(one.received, one.tracked, dict(one.drops)) for one in self._heartbeats[-2:]]
-        return len(last) == 2 and last[0] == last[1]
+        return len(last) == 2 and last[0] == last[1] and not _waiting(self._heartbeats[-1])
 
     def _take_answer(self, message: Detection2DArray) -> None:
         detection = message.detections[0] if message.detections else None
@@ -145,6 +146,12 @@ class DemoClient(Node):
         if not self._heartbeats or self._heartbeats[-1].state != heartbeat.state:
             self.get_logger().info(f"{heartbeat.state} {heartbeat.message}".rstrip())
         self._heartbeats.append(heartbeat)
+
+
+def _waiting(heartbeat: Heartbeat) -> int:
+    """Images received and not answered yet; those lost before the node are no part of its sum."""
+    dropped = sum(heartbeat.drops.get(reason.value, 0) for reason in DropReason)
+    return heartbeat.received - heartbeat.tracked - dropped
 
 
 def main() -> int:

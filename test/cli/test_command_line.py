@@ -233,7 +233,7 @@ def test_evaluate_from_masks_runs_the_sequences_that_have_them(use, data, tmp_pa
     # Nothing in these pictures is bright.
     assert summary["j_mean"] == 0
     assert tracker.given[0].mask.all()
-    assert "1 sequences without masks are left out" in capsys.readouterr().out
+    assert "1 of 2 sequences have masks" in capsys.readouterr().out
     assert run_evaluate(data, tmp_path / "out") == 2
     assert "init: 'mask' there, 'box' now" in capsys.readouterr().err
     assert run_evaluate(data, tmp_path / "other", "--init", "mask", "--sequences", "first") == 2
