@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from test_selection import TABLE
 from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
@@ -61,6 +62,26 @@ def test_memory_frames_are_the_authors_in_their_order(run: str, golden: Golden) 
         assert numbers == [number for number in golden[f"{run}_memory"][index] if number]
         tracker.track(frame)
         tracker.memorize()
+
+
+def numbers_read(run: str, golden: Golden, past: int, rank: float) -> list[int]:
+    """Frames that the tracker reads after `past` frames, the last of which had that rank."""
+    tracker = started(EmptyStepper(), golden, run)
+    state = tracker.state
+    assert state is not None
+    for state.frames in range(2, past + 1):
+        state.bank.add(state.frames, [torch.zeros(1)])
+    state.rank = rank
+    return [int(state.bank.numbers[slot]) for slot in tracker.slots()]
+
+
+@pytest.mark.parametrize("past", TABLE)
+def test_every_row_of_the_table_observed_in_the_authors_code(past: int, golden: Golden) -> None:
+    """The previous frame stands first, above the gate only; with 8 past frames it comes twice."""
+    low = list(TABLE[past][0])
+    assert numbers_read("conf0.6", golden, past, 0.59) == low
+    assert numbers_read("conf0.6", golden, past, 0.61) == [past, *low]
+    assert numbers_read("confNone", golden, past, 0.0) == [past, *low]
 
 
 @pytest.mark.parametrize("run", CONFIGS)
