@@ -55,8 +55,14 @@ def warp(picture: Picture, affine: Affine, size: int, border: tuple[float, ...] 
 
 def paste(crop: Picture, picture: Picture, alpha: Picture) -> Picture:
     """Lay `picture` over `crop` where `alpha` (0..255, same size) says so."""
-    weight = alpha[..., None].astype(np.uint16)
-    return ((picture * weight + crop * (255 - weight)) // 255).astype(np.uint8)
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    if not rows.size:
+        return crop
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    weight = alpha[part][..., None].astype(np.uint16)
+    result = crop.copy()
+    result[part] = ((picture[part] * weight + crop[part] * (255 - weight)) // 255).astype(np.uint8)
+    return result
 
 
 def feather(mask: Picture) -> Picture:

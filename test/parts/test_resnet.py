@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from stm_tracker_ros.parts.backbones.resnet import MaskedResNet, ResNet  # noqa: E402
+
+
+@pytest.mark.parametrize("caffe", [False, True])
+def test_strides_and_channels(caffe: bool) -> None:
+    image = torch.randn(1, 3, 64, 96)
+    outputs = ResNet(8, stride_in_first_conv=caffe).eval()(image)
+    assert [tuple(output.shape[1:]) for output in outputs] == [(32, 16, 24), (64, 8, 12), (128, 4, 6)]
+
+
+def test_resnet_50_has_its_number_of_weights_up_to_its_third_stage() -> None:
+    # torchvision's resnet50 has 25 557 032, of which fc 2 049 000 and layer4 14 964 736
+    assert sum(p.numel() for p in ResNet().parameters()) == 25_557_032 - 2_049_000 - 14_964_736
+
+
+def test_where_the_stride_is_changes_the_answer_but_no_weight() -> None:
+    first, second = ResNet(4), ResNet(4, stride_in_first_conv=True)
+    second.load_state_dict(first.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    assert not torch.allclose(first.eval()(image)[1], second.eval()(image)[1])
+
+
+def test_masks_are_added_to_the_first_convolution() -> None:
+    torch.manual_seed(0)
+    network = MaskedResNet(4).eval()
+    image, mask = torch.randn(1, 3, 64, 64), torch.zeros(1, 1, 64, 64)
+    mask[..., 16:40, 20:44] = 1
+    first = network.conv1(image) + network.conv1_foreground(mask) + network.conv1_background(1 - mask)
+    assert torch.allclose(network(image, mask)[2], network.stages(first)[2])
+    assert torch.allclose(network(image)[2], network(image, torch.zeros_like(mask))[2])
+    assert not torch.allclose(network(image, mask)[2], network(image)[2])
