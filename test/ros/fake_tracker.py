@@ -54,7 +54,9 @@ class FakeTracker:
             raise ValueError("an error that nobody foresaw")
         self.started = True
         box = of_target(target, frame.width, frame.height)
-        return self._result(box, 1.0, _filled(box, frame) if target.mask is None else binary(target.mask))
+        # What is bright in the mask given: whoever reads the answer sees which image it was started on.
+        bright = _filled(box, frame) if target.mask is None else binary(target.mask) & _brightest(frame)[1]
+        return self._result(box, 1.0, bright)
 
     def track(self, frame):
         if not self.started:
@@ -86,7 +88,7 @@ class FakeEntry:
     default_config: FakeConfig = FakeConfig()
     shipped_weights: Path | None = None
 
-    def from_checkpoint(self, weights=None, *, device="cpu", config=None):
+    def from_checkpoint(self, weights=None, *, device="cpu", precision="auto", config=None):
         if self.name == "broken":
             raise KeyError("an error that nobody foresaw")
         if weights is not None and not weights.is_file():
