@@ -22,7 +22,9 @@ def draw(log: Path, picture: Path) -> None:
     axes = figure.subplots()
     for name in dict.fromkeys(name for row in losses for name in row if name not in NOT_DRAWN):
         axes.plot(*_smooth(losses, name), label=name)
-    axes.plot([r["step"] for r in scores], [r["validation_success_auc"] for r in scores], "ko-", label="validation AUC")
+    if scores:
+        validated = [row["step"] for row in scores], [row["validation_success_auc"] for row in scores]
+        axes.plot(*validated, "ko-", label="validation AUC")
     axes.set(xlabel="optimiser step", ylim=(0, _top(losses)), title=log.parent.name)
     axes.grid(alpha=0.3)
     axes.legend()
