@@ -18,7 +18,7 @@ from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "stm_tracker_ros"
 # Parameter of the node -> launch argument that sets it where it is not empty.
-OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "device"}
+OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "device", "precision": "precision"}
 ARGUMENTS = (
     DeclareLaunchArgument("name", default_value="stm_tracker", description="Name of the node, and of its topics."),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node, such as /drone_1."),
@@ -33,6 +33,7 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("image", default_value="image", description="Topic of the raw images (sensor_msgs/Image)."),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
+    DeclareLaunchArgument("precision", default_value="", description="auto, fp32, bf16 or fp16; empty = auto."),
     DeclareLaunchArgument(
         "use_sim_time", default_value="false", choices=["true", "false"], description="Take the time from /clock."
     ),

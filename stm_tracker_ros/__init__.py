@@ -20,14 +20,16 @@ def load(
     *,
     weights: str | None = None,
     device: str = "auto",
+    precision: str = "auto",
     settings: dict[str, object] | None = None,
 ) -> VideoTracker:
     """A tracker by name, ready for `init`; needs no ROS.
 
     weights: a safetensors file, by default the one that comes with the package. device: auto, cpu or cuda:N.
+    precision: fp32, bf16, fp16, or auto: the fastest that costs this tracker nothing and that the device can do.
     settings: changes of the tracker's configuration by dotted name, such as {"memory.history": 32}.
     Raises ConfigError, CheckpointError, DeviceError.
     """
     from stm_tracker_ros.front_door import open_tracker
 
-    return open_tracker(name, weights, device, settings or {})
+    return open_tracker(name, weights, device, precision, settings or {})

@@ -57,12 +57,14 @@ class VideoTracker:
         return Frame(image=np.asarray(frame), stamp_ns=stamp_ns)
 
 
-def open_tracker(name: str, weights: str | None, device: str, settings: Mapping[str, object]) -> VideoTracker:
+def open_tracker(
+    name: str, weights: str | None, device: str, precision: str, settings: Mapping[str, object]
+) -> VideoTracker:
     """See `stm_tracker_ros.load`."""
     entry = registry.load(name)
     config = with_changes(entry.default_config, settings)
     path = Path(weights) if weights else None
-    return VideoTracker(entry.from_checkpoint(path, device=device, config=config))
+    return VideoTracker(entry.from_checkpoint(path, device=device, precision=precision, config=config))
 
 
 def _target(given: Sequence[float] | Pixels | Target) -> Target:

@@ -24,6 +24,7 @@ TRACKER_ARGUMENTS = {
     "params_file",
     "image",
     "device",
+    "precision",
     "use_sim_time",
     "autostart",
     "log_level",

@@ -91,6 +91,7 @@ def node_parameters(args: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {
         "tracker.name": args.tracker,
         "device": args.device,
+        "precision": args.precision,
         "threads": args.threads or default_threads(),
     }
     if args.weights is not None:

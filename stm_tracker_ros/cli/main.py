@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stm_tracker_ros.cli import convert, demo, evaluate, track, train
+from stm_tracker_ros.cli import bench, convert, demo, evaluate, track, train
 from stm_tracker_ros.core.errors import StmTrackerError
 
-COMMANDS = (demo, track, evaluate, train, convert)
+COMMANDS = (demo, track, evaluate, bench, train, convert)
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stm_tracker_ros.core.compute import PRECISIONS
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.protocol import Tracker
@@ -24,7 +25,10 @@ STATE_PREFIX = "state."
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedTracker:
-    """A tracker ready to run, and what a report says of it. weights: None for a tracker that has none."""
+    """A tracker ready to run, and what a report says of it.
+
+    weights: None for a tracker that has none; precision: the one in use, never `auto`.
+    """
 
     tracker: Tracker
     name: str
@@ -33,10 +37,11 @@ class LoadedTracker:
     threads: int
     changes: Mapping[str, str]
     state_config: StateConfig
+    precision: str = "auto"
 
 
 def add_tracker_options(parser: argparse.ArgumentParser) -> None:
-    """Add --tracker, --weights, --set, --device and --threads."""
+    """Add --tracker, --weights, --set, --device, --precision and --threads."""
     group = parser.add_argument_group("tracker")
     group.add_argument(
         "--tracker", default=DEFAULT_TRACKER, metavar="NAME", help="which one follows (default: %(default)s)"
@@ -52,12 +57,21 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--device", default="cpu", help="cpu, cuda:0, ... or auto (default: %(default)s)")
     group.add_argument(
+        "--precision",
+        default="auto",
+        choices=PRECISIONS,
+        help="of convolutions and products; auto: the fastest that costs this tracker nothing (default: %(default)s)",
+    )
+    group.add_argument(
         "--threads", type=whole_number, metavar="N", help="threads of the network (default: all cores but one)"
     )
 
 
-def load_tracker(args: argparse.Namespace) -> LoadedTracker:
-    """The tracker that the options ask for. Raises ConfigError, CheckpointError, DeviceError."""
+def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTracker:
+    """The tracker that the options ask for; plain: its network as it is written, in fp32.
+
+    Raises ConfigError, CheckpointError, DeviceError.
+    """
     from stm_tracker_ros.trackers import registry
 
     entry = registry.load(args.tracker)
@@ -65,7 +79,8 @@ def load_tracker(args: argparse.Namespace) -> LoadedTracker:
     threads = args.threads or default_threads()
     registry.set_threads(threads)
     config = with_changes(entry.default_config, tracker_changes)
-    tracker = entry.from_checkpoint(args.weights, device=args.device, config=config)
+    precision = "fp32" if plain else entry.precision_on(args.device, args.precision)
+    tracker = entry.from_checkpoint(args.weights, device=args.device, precision=precision, plain=plain, config=config)
     return LoadedTracker(
         tracker=tracker,
         name=args.tracker,
@@ -74,6 +89,7 @@ def load_tracker(args: argparse.Namespace) -> LoadedTracker:
         threads=threads,
         changes=parse_changes(args.changes),
         state_config=with_changes(StateConfig(), state_changes),
+        precision=precision,
     )
 
 

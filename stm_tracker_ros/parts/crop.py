@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.types import Box, Frame, Pixels
+from stm_tracker_ros.parts.stages import stage
 
 STRONGEST_PLAIN_REDUCTION = 2.0
 
@@ -44,6 +45,13 @@ def cut(
     fill: BGR colour outside the image. Returns the crop, size x size x 3 uint8 BGR, and where it lies. Bilinear;
     what is reduced more than twofold is averaged first, against aliasing.
     """
+    with stage("crop"):
+        return _cut(frame, center, side, size, fill)
+
+
+def _cut(
+    frame: Frame, center: tuple[float, float], side: float, size: int, fill: tuple[float, ...]
+) -> tuple[Pixels, Crop]:
     crop = Crop(left=center[0] - side / 2, top=center[1] - side / 2, scale=side / size)
     region, left, top = _region(frame, crop, side)
     if not region.size:

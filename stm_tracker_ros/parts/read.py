@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,3 +22,39 @@ def read(query_key: Tensor, memory_key: Tensor, memory_value: Tensor, bias: Tens
     if bias is not None:
         logits = logits + bias[:, None, :]
     return torch.softmax(logits, -1) @ memory_value
+
+
+def read_slots(
+    query_key: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    slots: Sequence[int],
+    first_bias: float = 0.0,
+    *,
+    in_place: bool = True,
+) -> Tensor:
+    """`read` of some slots of a bank, on a CPU where they lie.
+
+    query_key: Q x C; keys: slots x cells x C; values: slots x cells x V; slots: numbers of those to read, one or more;
+    first_bias: added to the logits of the first one; in_place False: collect the slots first. Returns Q x V.
+    """
+    if not in_place or query_key.device.type == "cuda":  # a copy of some slots takes a GPU microseconds
+        return _read_copied(query_key, keys, values, slots, first_bias)
+    scaled = query_key * query_key.shape[-1] ** -0.5
+    logits = torch.cat([scaled @ keys[slot].t() for slot in slots], -1)
+    if first_bias:
+        logits[:, : keys.shape[1]] += first_bias
+    weights = torch.softmax(logits, -1).split(keys.shape[1], -1)
+    found = (weights[0] @ values[slots[0]]).float()
+    for weight, slot in zip(weights[1:], slots[1:], strict=True):
+        found += weight @ values[slot]  # summed in fp32, whatever the bank's type
+    return found.to(values.dtype)
+
+
+def _read_copied(query_key: Tensor, keys: Tensor, values: Tensor, slots: Sequence[int], first_bias: float) -> Tensor:
+    cells = keys.shape[1]
+    bias = torch.zeros(1, len(slots) * cells, device=query_key.device)
+    bias[:, :cells] = first_bias
+    chosen = torch.tensor(slots, device=query_key.device)
+    key, value = (part.index_select(0, chosen).flatten(0, 1)[None] for part in (keys, values))
+    return read(query_key[None], key, value, bias if first_bias else None)[0]

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from stm_tracker_ros.core.compute import PRECISIONS
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
@@ -29,6 +30,11 @@ class NodeConfig:
     tracker: TrackerChoice = section(TrackerChoice)
     autostart: bool = setting(True, "configure and activate by itself; false where a launch file drives transitions")
     device: str = setting("auto", "auto (a GPU where there is one), cpu or cuda:N")
+    precision: str = setting(
+        "auto",
+        "of convolutions and products; auto = the fastest that costs the tracker nothing and the device can do",
+        choices=PRECISIONS,
+    )
     threads: int = setting(_THREADS, "threads of one tracker step on the CPU", low=1, high=256)
     qos: str = setting(
         "auto",

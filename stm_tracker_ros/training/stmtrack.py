@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import backbones
 from stm_tracker_ros.trackers.stmtrack.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
@@ -56,4 +57,4 @@ def fill_trunks(network: PaperNetwork, given: str) -> None:
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     network = PaperNetwork(shape)
     network.load_state_dict(weights)
-    return validation.score(StmTracker(PaperStepper(network, device), PAPER), data)
+    return validation.score(StmTracker(PaperStepper(network, Engine(device=device)), PAPER), data)

@@ -25,6 +25,7 @@ def test_shared_options_become_parameters_of_the_node(tmp_path):
         "tracker.memory.history": "6",
         "state.lost_score": "0.3",
         "device": "cuda:1",
+        "precision": "auto",
         "threads": 3,
     }
 

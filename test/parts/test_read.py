@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from stm_tracker_ros.parts.read import read
+from stm_tracker_ros.parts.read import read, read_slots
 
 pytestmark = pytest.mark.torch
 
@@ -46,3 +47,32 @@ def test_minus_infinity_leaves_a_cell_out() -> None:
     bias = torch.zeros(1, 7, dtype=torch.float64)
     bias[0, 4:] = -math.inf
     torch.testing.assert_close(read(query, key, value, bias), read(query, key[:, :4], value[:, :4]))
+
+
+@pytest.mark.parametrize("first_bias", [0.0, 1.5])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_slots_of_a_bank_are_read_as_if_they_lay_together(first_bias: float, in_place: bool) -> None:
+    query, keys, values = draws(5, 4), draws(6, 3, 4, seed=1), draws(6, 3, 2, seed=2)
+    slots = [4, 0, 3]
+    bias = torch.zeros(1, 9, dtype=torch.float64)
+    bias[:, :3] = first_bias
+    expected = read(query[None], keys[slots].flatten(0, 1)[None], values[slots].flatten(0, 1)[None], bias)[0]
+    found = read_slots(query, keys, values, slots, first_bias, in_place=in_place)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)  # slots are summed in fp32
+
+
+def test_the_bank_is_not_copied_to_be_read() -> None:
+    """Tensors as large as what is read: the logits and the weights, but none of keys or values."""
+    query, keys, values = draws(2, 8), draws(9, 50, 8, seed=1), draws(9, 50, 8, seed=2)
+    sizes: list[int] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, Tensor) and not func.is_view:
+                sizes.append(result.numel())
+            return result
+
+    with Watch():
+        read_slots(query, keys, values, list(range(9)))
+    assert max(sizes) == 2 * 9 * 50  # logits; the keys of all slots have 9 * 50 * 8 numbers

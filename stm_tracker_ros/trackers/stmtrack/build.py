@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.parts.device import resolve
+from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.trackers.checkpoint import Checkpoint
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
@@ -26,16 +27,16 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 }
 
 
-def from_checkpoint(name: str, weights: Path, device: str, config: TrackConfig) -> Tracker:
+def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
-    where = resolve(device)
+    engine = Engine.resolved(compute)
     network = _network(checkpoint.read(weights, name), weights)
     if isinstance(network, PaperNetwork):
-        stepper = PaperStepper(network, where)
+        stepper = PaperStepper(network, engine)
         return OfficialTracker(stepper, config) if config.compat == "official" else StmTracker(stepper, config)
     if config.compat == "official":
         raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
-    return StmTracker(Stepper(network, where), config)
+    return StmTracker(Stepper(network, engine), config)
 
 
 def _network(stored: Checkpoint, weights: Path) -> LiteNetwork | PaperNetwork:

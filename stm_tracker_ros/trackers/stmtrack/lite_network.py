@@ -27,6 +27,8 @@ from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
     MobileNetV2,
 )
 from stm_tracker_ros.parts.label_map import coverage
+from stm_tracker_ros.parts.layers import Block, CellNorm, by_cell, by_map
+from stm_tracker_ros.parts.layout import layout_of
 from stm_tracker_ros.parts.read import read
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
 
@@ -43,36 +45,6 @@ class Prediction(NamedTuple):
     cls_logit: Tensor
     ctr_logit: Tensor
     box: Tensor
-
-
-class CellNorm(nn.Module):
-    """Layer norm over the channels of each cell; B x C x H x W in channels-last memory."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise; shape is kept."""
-        y: Tensor = self.norm(x.permute(0, 2, 3, 1))
-        return y.permute(0, 3, 1, 2)
-
-
-class Block(nn.Module):
-    """Depth-wise 3x3, norm, widen, ReLU, narrow, added to the input (Liu et al., CVPR 2022, with ReLU)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.norm = CellNorm(channels)
-        self.widen = nn.Conv2d(channels, 2 * channels, 1)
-        self.narrow = nn.Conv2d(2 * channels, channels, 1)
-        nn.init.zeros_(self.narrow.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Refine; shape is kept."""
-        y: Tensor = self.narrow(functional.relu(self.widen(self.norm(self.mix(x)))))
-        return x + y
 
 
 class LiteNetwork(nn.Module):
@@ -117,9 +89,9 @@ class LiteNetwork(nn.Module):
         return self.join(*self.trunk(self.normalise(patch_bgr)))
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
-        """BGR in 0..255, any type -> what the trunk was trained on."""
+        """BGR in 0..255, any type -> what the trunk was trained on, in the memory layout of its weights."""
         image = (patch_bgr.flip(1).float() - self.mean) / self.std
-        return image.contiguous(memory_format=torch.channels_last)
+        return image.contiguous(memory_format=layout_of(self.trunk.stem.weight))
 
     def join(self, stride_8: Tensor, stride_16: Tensor) -> Tensor:
         """The trunk's two outputs -> features B x width x cells x cells."""
@@ -129,22 +101,26 @@ class LiteNetwork(nn.Module):
 
     def memory(self, features: Tensor, boxes_xyxy: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a crop and the target's corners in it (B x 4, crop px) -> keys B x cells x K, values ... W."""
+        return self.keys(features), self.values(features, boxes_xyxy)
+
+    def keys(self, features: Tensor) -> Tensor:
+        """Features of a crop, B x W x cells x cells -> keys B x cells x K, to ask with and to be found by."""
+        return by_cell(self.key(features))
+
+    def values(self, features: Tensor, boxes_xyxy: Tensor) -> Tensor:
+        """As `memory`, the values alone, B x cells x W."""
         fine = coverage(boxes_xyxy, self.cells * SUB_CELLS, float(self.config.crop_size))
         label = self.label(functional.pixel_unshuffle(fine, SUB_CELLS))
-        value = self.value(self.value_block(features + label))
-        return _by_cell(self.key(features)), _by_cell(value)
+        return by_cell(self.value(self.value_block(features + label)))
 
     def respond(self, features: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Prediction:
         """Query features B x W x cells x cells, memory B x M x (K, W) and logit bias B x M -> Prediction."""
-        found = read(_by_cell(self.key(features)), keys, values, bias)
-        found = found.unflatten(1, (self.cells, self.cells)).permute(0, 3, 1, 2)
-        x = self.shared(self.fuse_norm(self.fuse(torch.cat([found, features], 1))))
+        return self.answer(read(self.keys(features), keys, values, bias), features)
+
+    def answer(self, found: Tensor, features: Tensor) -> Prediction:
+        """What was read for the query, B x cells x W, and its features B x W x cells x cells -> Prediction."""
+        x = self.shared(self.fuse_norm(self.fuse(torch.cat([by_map(found, self.cells), features], 1))))
         cls_ctr = self.cls_ctr(self.cls_tower(x)).flatten(2)
         sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0) * (2 * STRIDE)
         box = torch.cat([self.grid - sides[..., :2], self.grid + sides[..., 2:]], -1)
         return Prediction(cls_ctr[:, 0], cls_ctr[:, 1], box)
-
-
-def _by_cell(x: Tensor) -> Tensor:
-    """B x C x H x W -> B x (H * W) x C, without a copy where x is channels-last."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)

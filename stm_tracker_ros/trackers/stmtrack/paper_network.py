@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stm_tracker_ros.parts.backbones import inception_v3
+from stm_tracker_ros.parts.layout import layout_of
 from stm_tracker_ros.parts.read import read
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import Prediction
@@ -121,29 +122,37 @@ class PaperNetwork(nn.Module):
 
     def memory(self, patch_bgr: Tensor, label_map: Tensor) -> Tensor:
         """Crops B x 3 x S x S BGR in 0..255 and maps B x 1 x S x S, 1 on the target -> B x cells^2 x C."""
-        x = self.basemodel_m(normalise(patch_bgr), label_map)
+        x = self.basemodel_m(self.normalise(patch_bgr), label_map)
         return cells_first(self.neck_m(without_border(x)))
+
+    def normalise(self, patch_bgr: Tensor) -> Tensor:
+        """BGR in 0..255, any type -> RGB in [-1, 1], as the trunks were trained, in the layout of their weights."""
+        layout = layout_of(self.basemodel_q.Conv2d_1a_3x3.conv.weight)
+        return ((patch_bgr.flip(1).float() - 127.5) / 127.5).contiguous(memory_format=layout)
 
     def query(self, patch_bgr: Tensor) -> Tensor:
         """Crops B x 3 x S x S BGR in 0..255 -> features B x C x cells x cells."""
-        return self.neck_q(without_border(self.basemodel_q(normalise(patch_bgr))))  # type: ignore[no-any-return]
+        return self.neck_q(without_border(self.basemodel_q(self.normalise(patch_bgr))))  # type: ignore[no-any-return]
 
     def join(self, query: Tensor, memory: Tensor) -> Tensor:
         """Query B x C x cells x cells, memory B x N x C -> read beside query, B x 2 C x cells x cells (Eq. 3, 4)."""
-        found = read(cells_first(query), memory, memory).transpose(1, 2).reshape(query.shape)
-        return torch.cat([found, query], 1)
+        return joined(read(cells_first(query), memory, memory), query)
 
     def respond(self, query: Tensor, memory: Tensor) -> Prediction:
         """Query B x C x cells x cells, memory B x N x C -> Prediction; corners as the module says."""
-        cls_logit, ctr_logit, raw = self.head(self.join(query, memory))
+        return self.answer(read(cells_first(query), memory, memory), query)
+
+    def answer(self, found: Tensor, query: Tensor) -> Prediction:
+        """What was read, B x cells^2 x C, and the query B x C x cells x cells -> Prediction."""
+        cls_logit, ctr_logit, raw = self.head(joined(found, query))
         sides = self.head.sides(raw)
         box = torch.cat([self.grid - sides[..., :2], self.grid + sides[..., 2:]], -1)
         return Prediction(cls_logit, ctr_logit, box)
 
 
-def normalise(patch_bgr: Tensor) -> Tensor:
-    """BGR in 0..255, any type -> RGB in [-1, 1], as the trunk was trained."""
-    return ((patch_bgr.flip(1).float() - 127.5) / 127.5).contiguous(memory_format=torch.channels_last)
+def joined(found: Tensor, query: Tensor) -> Tensor:
+    """What was read, B x cells^2 x C, beside the query B x C x cells x cells -> B x 2 C x cells x cells (Eq. 4)."""
+    return torch.cat([found.transpose(1, 2).reshape(query.shape), query], 1)
 
 
 def without_border(x: Tensor) -> Tensor:

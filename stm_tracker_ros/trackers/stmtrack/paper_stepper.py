@@ -9,8 +9,12 @@ from torch import Tensor
 
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.parts.label_map import inside
-from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
+from stm_tracker_ros.parts.read import read_slots
+from stm_tracker_ros.parts.stages import stage
+from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork, cells_first
 
 
 class PaperStepper:
@@ -18,25 +22,27 @@ class PaperStepper:
 
     fresh_memory_crop = True
 
-    def __init__(self, network: PaperNetwork, device: torch.device) -> None:
-        network = network.to(device).eval().requires_grad_(False)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device = device
+    def __init__(self, network: PaperNetwork, engine: Engine) -> None:
+        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
         self.crop_size, self.cells = network.config.crop_size, network.cells
+        self.upload = Upload(self.crop_size, self.device)
+        image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
+        label_map = torch.zeros(1, 1, self.crop_size, self.crop_size, device=self.device)
+        self._query = engine.optimised(network, network.query, image)
+        self._memory = engine.optimised(network, network.memory, image, label_map)
+        self._answer = engine.optimised(network, self._scored, self._memory(image, label_map), self._query(image))
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
         shape = (self.cells * self.cells, self.network.config.channels)
-        return MemoryBank(capacity, [shape], self.device, torch.float32)
-
-    def upload(self, patch: Pixels) -> Tensor:
-        """Crop, size x size x 3 BGR -> the same on the device, 1 x 3 x size x size."""
-        return torch.from_numpy(patch).to(self.device).permute(2, 0, 1)[None]
+        return MemoryBank(capacity, [shape], self.device, self.engine.precision)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Tensor:
-        """Query crop, size x size x 3 BGR -> features on the device."""
-        return self.network.query(self.upload(patch))
+        """Query crop, size x size x 3 BGR -> features on the device, 1 x C x cells x cells."""
+        with stage("query trunk"):
+            features: Tensor = self._query(self.upload(patch))
+            return features
 
     @torch.inference_mode()
     def remember(self, image: Tensor, box: Box) -> tuple[Tensor]:
@@ -48,14 +54,21 @@ class PaperStepper:
     @torch.inference_mode()
     def remember_marked(self, image: Tensor, label_map: Tensor) -> tuple[Tensor]:
         """The same with a label map, 1 x 1 x size x size."""
-        return (self.network.memory(image, label_map)[0],)
+        with stage("memory trunk"):
+            return (self._memory(image, label_map)[0],)
 
     @torch.inference_mode()
     def ask(self, features: Tensor, bank: MemoryBank, slots: list[int]) -> NDArray[np.float64]:
         """Where is the target? Returns cells^2 x 5: edges x1, y1, x2, y2 in crop pixels, score."""
-        memory = bank.parts[0][slots].flatten(0, 1)[None]
-        prediction = self.network.respond(features, memory)
-        score = torch.sigmoid(prediction.cls_logit) * torch.sigmoid(prediction.ctr_logit)
-        answer = torch.cat([prediction.box, score[..., None]], -1)[0].cpu().numpy().astype(np.float64)
+        memory = bank.parts[0]
+        with stage("read"):
+            found = read_slots(cells_first(features)[0], memory, memory, slots, in_place=not self.engine.plain)
+        with stage("head"):
+            answer = self._answer(found[None], features).cpu().numpy().astype(np.float64)
         answer[:, 2:4] += 1.0  # from the number of the last pixel to its far edge
-        return answer
+        return answer  # type: ignore[no-any-return]
+
+    def _scored(self, found: Tensor, features: Tensor) -> Tensor:
+        prediction = self.network.answer(found, features)
+        score = torch.sigmoid(prediction.cls_logit) * torch.sigmoid(prediction.ctr_logit)
+        return torch.cat([prediction.box, score[..., None]], -1)[0]

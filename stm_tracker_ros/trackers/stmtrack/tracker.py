@@ -15,10 +15,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
@@ -39,7 +38,7 @@ class Look(NamedTuple):
     """One crop of a frame: where it lies and what the stepper made of it on the device."""
 
     crop: Crop
-    features: torch.Tensor
+    features: Any
 
 
 class Best(NamedTuple):
