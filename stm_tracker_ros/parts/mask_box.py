@@ -1,7 +1,7 @@
 """From a mask to boxes: the upright one, and the rotated one that fits best.
 
-The rotated box as in D3S (Lukezic et al., CVPR 2020, section 3.4): it is turned like the target, starts around all
-of it and shrinks while its modified IoU with the mask grows, so that an arm or a tail does not blow it up. What is
+The rotated box is fitted as D3S does it (Lukezic et al., CVPR 2020): it is turned like the target, starts around all of
+it and shrinks while its modified IoU with the mask grows, so that an arm or a tail does not blow it up. What is
 ours: the angle is that of the ellipse of the same moments or of the minimum-area rectangle, whichever ends with the
 better IoU, where D3S decides by the size of the ellipse's axes; and the fit runs on a grid turned like the box, of at
 most GRID cells a side, so that its time does not depend on the size of the image.
