@@ -14,6 +14,8 @@ from stm_tracker_ros.trackers.registry import set_threads
 
 # name of the tracker -> module with DEFAULTS, its configuration, and train(data, out, device, config)
 _RECIPES = {
+    "dmb": "dmb",
+    "dmb_lite": "dmb_lite",
     "stmtrack": "stmtrack",
     "stmtrack_lite": "stmtrack_lite",
 }

@@ -9,6 +9,9 @@ from reference_weights import fill
 from torch import nn
 
 from stm_tracker_ros.trackers import checkpoint
+from stm_tracker_ros.trackers.dmb import config as dmb_config
+from stm_tracker_ros.trackers.dmb import lite_network as dmb_lite_network
+from stm_tracker_ros.trackers.dmb import paper_network as dmb_paper_network
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
@@ -19,6 +22,16 @@ def small_network(name: str) -> nn.Module:
     torch.manual_seed(5)
     if name == "stmtrack":
         return fill(PaperNetwork(PaperNetworkConfig(crop_size=129)))
+    if name == "dmb":
+        tiny = dmb_config.PaperNetworkConfig(
+            crop_size=64, spatial_size=64, width=4, key_channels=8, value_channels=16, decoder_channels=8
+        )
+        return dmb_paper_network.PaperNetwork(tiny)
+    if name == "dmb_lite":
+        small = dmb_config.LiteNetworkConfig(
+            crop_size=128, width=32, key_channels=16, blocks=1, middle_width=16, fine_width=16
+        )
+        return dmb_lite_network.LiteNetwork(small)
     return LiteNetwork(LiteNetworkConfig(crop_size=128, width=32, key_channels=16, shared_blocks=1, tower_blocks=1))
 
 

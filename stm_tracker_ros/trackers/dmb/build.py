@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from torch import nn
+
+from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.parts.device import resolve
+from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint
-from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, TrackConfig
+from stm_tracker_ros.trackers.checkpoint import Checkpoint
+from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
+from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork
+from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 
+NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
+    "resnet50": (PaperNetworkConfig, PaperNetwork),
+}
 
-def from_checkpoint(name: str, weights: Path, device: str, config: TrackConfig) -> Tracker:
+
+def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
-    where = resolve(device)
-    stored = checkpoint.read(weights, name)
+    engine = Engine.resolved(compute)
+    network = _network(checkpoint.read(weights, name), weights)
+    if isinstance(network, PaperNetwork):
+        return DmbTracker(PaperStepper(network, engine), config)
+    return DmbTracker(Stepper(network, engine), config)
+
+
+def _network(stored: Checkpoint, weights: Path) -> LiteNetwork | PaperNetwork:
+    trunk = stored.network.get("trunk", "mobilenet_v2")
+    if trunk not in NETWORKS:
+        raise CheckpointError(f"weights {weights} have trunk {trunk!r}; allowed are {', '.join(NETWORKS)}")
+    config_class, network_class = NETWORKS[trunk]
     try:
-        network = LiteNetwork(LiteNetworkConfig(**stored.network))
+        network: Any = network_class(config_class(**stored.network))
     except (TypeError, ConfigError) as error:
         raise CheckpointError(f"weights {weights} describe a network that is not known here: {error}") from None
-    tensors = {key: tensor.float() for key, tensor in stored.tensors.items()}
+    tensors = {key: value.float() if value.is_floating_point() else value for key, value in stored.tensors.items()}
     if wrong := checkpoint.misfit(network.state_dict(), tensors):
         raise CheckpointError(f"weights {weights} do not fit their network: {wrong}")
     network.load_state_dict(tensors)
-    return DmbTracker(Stepper(network, where), config)
+    return network  # type: ignore[no-any-return]

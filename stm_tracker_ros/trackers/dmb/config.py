@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
@@ -27,6 +27,29 @@ class LiteNetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of `paper_network.PaperNetwork`."""
+
+    trunk: str = setting("resnet50", "both trunks", choices=("resnet50",))
+    layout: str = setting(
+        "torchvision", "whose weights the trunks have; caffe: stride in the first 1x1", choices=("torchvision", "caffe")
+    )
+    crop_size: int = setting(384, "side of the crop to segment in pixels, a multiple of 16", low=64, high=768)
+    spatial_size: int = setting(256, "side of the filter's crop in pixels, a multiple of 16", low=64, high=512)
+    width: int = setting(64, "channels of the trunks' first stage", low=4, high=64)
+    key_channels: int = setting(128, "channels of the keys", low=8, high=256)
+    value_channels: int = setting(512, "channels of the values", low=8, high=1024)
+    decoder_channels: int = setting(256, "channels of the decoder", low=8, high=512)
+    aggregates: bool = setting(True, "sharpen the mask by STM's soft aggregation")
+
+    def __post_init__(self) -> None:
+        judge(self)
+        for name, size in (("crop_size", self.crop_size), ("spatial_size", self.spatial_size)):
+            if size % 16:
+                raise ConfigError(f"{name} is {size}; allowed is a multiple of 16")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """The appearance memory: what is remembered and what of it is read."""
 
@@ -41,6 +64,7 @@ class MemoryConfig:
     previous_score: float = setting(
         0.0, "the previous frame is read while the score is above this", low=0.0, high=1.0, live=True
     )
+    keeps_first: bool = setting(True, "the first frame stays for ever")
     first_weight: float = setting(1.0, "weight of the first frame in the read", low=0.01, high=1000.0, live=True)
 
     def __post_init__(self) -> None:
@@ -51,7 +75,13 @@ class MemoryConfig:
 class SpatialConfig:
     """The spatial memory: a projection and a filter that are learned online."""
 
-    guides: bool = setting(True, "the filter's map enters the decoder; without it the map is flat")
+    guide: str = setting(
+        "response",
+        "what enters the decoder: the filter's map, the distance to the crop's centre, or nothing",
+        choices=("response", "distance", "flat"),
+    )
+    area_factor: float = setting(4.5, "side of the filter's own crop over the target's size", low=1.5, high=8.0)
+    window: bool = setting(False, "the filter's map is lowered towards its borders (Hann)")
     channels: int = setting(24, "channels after the projection", low=1, high=256)
     kernel: int = setting(4, "side of the filter in cells", low=1, high=15)
     label_width: float = setting(0.25, "sigma of the label over the target's size", low=0.05, high=1.0)
@@ -83,6 +113,7 @@ class UncertaintyConfig:
     queue: int = setting(25, "peaks that count", low=1, high=1000)
     patience: int = setting(5, "frames before the first judgement", low=0, high=1000)
     remember: float = setting(3.0, "no memory of frames less certain than this", low=0.0)
+    doubtful: float = setting(1.4, "from here on the score falls with the certainty", low=1.0)
     learn: float = setting(3.0, "no sample for the filter of frames less certain than this", low=0.0)
 
     def __post_init__(self) -> None:
@@ -113,9 +144,36 @@ class TrackConfig:
     spatial: SpatialConfig = section(SpatialConfig)
     uncertainty: UncertaintyConfig = section(UncertaintyConfig)
     motion: MotionConfig = section(MotionConfig)
+    compat: str = setting(
+        "none",
+        "paper, official: the rules of the one or the other where they differ, whatever is set for them",
+        choices=("none", "paper", "official"),
+    )
 
     def __post_init__(self) -> None:
         judge(self)
 
+    @property
+    def rules(self) -> TrackConfig:
+        """This configuration with the rules that `compat` asks for."""
+        if self.compat == "none":
+            return self
+        paper = self.compat == "paper"
+        return replace(
+            self,
+            compat="none",
+            memory=replace(self.memory, keeps_first=paper, interval=5),
+            spatial=replace(self.spatial, guide="response" if paper else "distance", window=not paper),
+            uncertainty=replace(self.uncertainty, rule="average" if paper else "ratio", remember=10.0, learn=3.0),
+        )
+
 
 LITE = TrackConfig()
+# the authors' settings, for which `dmb` has the network; what is read is bounded
+PAPER = TrackConfig(
+    area_factor=4.0,
+    memory=MemoryConfig(history=64),
+    spatial=SpatialConfig(
+        channels=64, samples=250, rate=0.0075, hard_rate=0.02, first_steps=6, first_inner_steps=10, second_peak=0.3
+    ),
+)

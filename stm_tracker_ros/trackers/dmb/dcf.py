@@ -100,7 +100,7 @@ class Linearised:
         spread = functional.conv_transpose2d(pulled, self.at.filter[None])
         low, (height, width) = size // 2, residual.shape[-2:]
         by_cell = spread[..., low : low + height, low : low + width]
-        by_projection = torch.einsum("nkhw,nchw->kc", by_cell, self.features)
+        by_projection = by_cell.transpose(0, 1).flatten(1) @ self.features.transpose(0, 1).flatten(1).T
         return Parameters(by_filter, by_projection)
 
     def normal(self, step: Parameters) -> Parameters:

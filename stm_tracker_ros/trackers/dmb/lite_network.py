@@ -124,23 +124,33 @@ class LiteNetwork(nn.Module):
         both = self.neck(coarse) + self.skip(functional.pixel_unshuffle(middle, 2))
         return Features(fine, middle, self.neck_block(self.neck_norm(both)))
 
-    def memory(self, coarse: Tensor, mask: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor]:
-        """Remember a crop with its label.
+    def keys(self, coarse: Tensor) -> Tensor:
+        """Features B x width x cells x cells -> keys B x cells^2 x K, to ask with and to be found by."""
+        return by_cell(self.key(coarse))
 
-        coarse: B x width x cells x cells; mask: B x 1 x 4 cells x 4 cells in [0, 1]; is_box: B x 1 x 1 x 1, 1 where
-        the mask is a filled box. Returns keys B x cells^2 x K and values B x cells^2 x (width + 16).
+    def values(self, coarse: Tensor, mask: Tensor, is_box: Tensor) -> Tensor:
+        """Features of a crop with its label -> values B x cells^2 x value_channels.
+
+        mask: B x 1 x 4 cells x 4 cells in [0, 1]; is_box: B x 1 x 1 x 1, 1 where the mask is a filled box.
         """
         label = functional.pixel_unshuffle(torch.cat([mask, 1 - mask, mask * is_box], 1), SUB_CELLS)
         value = self.value(self.value_block(coarse + self.label(label)))
         # The label itself is read beside the learned value: where things came from is a first mask.
         plain = label[:, : SUB_CELLS * SUB_CELLS].to(value.dtype)
-        return by_cell(self.key(coarse)), by_cell(torch.cat([value, plain], 1))
+        return by_cell(torch.cat([value, plain], 1))
+
+    def memory(self, coarse: Tensor, mask: Tensor, is_box: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of crops, as `keys` and `values` give them."""
+        return self.keys(coarse), self.values(coarse, mask, is_box)
 
     def segment(self, features: Features, keys: Tensor, values: Tensor, bias: Tensor | None, place: Tensor) -> Answer:
         """Query features, memory B x M x (K, V), logit bias B x M, spatial map B x 1 x cells x cells -> Answer."""
-        found = by_map(read(by_cell(self.key(features.coarse)), keys, values, bias), self.cells)
-        x = self.fuse_norm(self.fuse(torch.cat([found, features.coarse], 1))) + self.place * place
-        x = self.blocks(x)
+        return self.answer(read(self.keys(features.coarse), keys, values, bias), features, place)
+
+    def answer(self, found: Tensor, features: Features, place: Tensor) -> Answer:
+        """What was read for the query, B x cells^2 x V, its features and the spatial map -> Answer."""
+        both = torch.cat([by_map(found, self.cells), features.coarse], 1)
+        x = self.blocks(self.fuse_norm(self.fuse(both)) + self.place * place)
         fine = self.to_fine(self.to_middle(x, features.middle), features.fine)
         logit = self.out(functional.relu(self.out_norm(fine)))
         return Answer(logit, self._score(x, logit.detach()))

@@ -55,9 +55,8 @@ def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, h
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fine = cv2.warpAffine(
-        logit, to_cells, (right - left, bottom - top), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=-20.0
-    )
+    size = (right - left, bottom - top)
+    fine = cv2.warpAffine(logit, to_cells, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mask[top:bottom, left:right] = (fine > threshold_logit) * np.uint8(255)
     return mask
 

@@ -66,7 +66,13 @@ class SpatialMemory:
 
     def respond(self, features: Tensor) -> Tensor:
         """Features 1 x C x h x w -> map h x w, near 1 where the target's centre is."""
-        return correlate(self.parameters.filter, project(self.parameters.projection, _level(features)))[0]
+        response = correlate(self.parameters.filter, project(self.parameters.projection, _level(features)))[0]
+        if self.config.window:
+            down, across = (
+                torch.hann_window(n + 2, periodic=False, device=response.device)[1:-1] for n in response.shape
+            )
+            response = response * down[:, None] * across
+        return response
 
     def add(self, features: Tensor, place: Place, rate: float) -> None:
         """Take a sample 1 x C x h x w into memory with weight `rate`; the lightest goes if there is no room."""

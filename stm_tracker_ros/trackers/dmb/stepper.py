@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,14 +12,24 @@ from torch import Tensor
 
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.inference import optimised
-from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE, STRIDE, Features, LiteNetwork
+from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.read import read_slots
+from stm_tracker_ros.parts.stages import stage
+from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE, Features, LiteNetwork
 
-WARM_UP_SLOTS = (1, 2, 3, 4, 5, 6)
+
+class Encoded(NamedTuple):
+    """A crop on the device: features of three strides, and its key, 1 x cells^2 x key channels."""
+
+    fine: Tensor
+    middle: Tensor
+    coarse: Tensor
+    key: Tensor
 
 
 class Segmented(NamedTuple):
-    """Mask logits (a cell every `mask_stride` pixels of the crop) and the score in [0, 1]."""
+    """Mask logits, mask_cells x mask_cells, and the score in [0, 1]."""
 
     logit: NDArray[np.float32]
     score: float
@@ -29,64 +38,65 @@ class Segmented(NamedTuple):
 class Stepper:
     """`encode` a crop, `segment` it, `remember` it."""
 
-    def __init__(self, network: LiteNetwork, device: torch.device) -> None:
-        self.network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.network.requires_grad_(False)
-        self.device = device
+    spatial_size = 0  # the filter sees the same crop
+
+    def __init__(self, network: LiteNetwork, engine: Engine) -> None:
+        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
         self.crop_size, self.cells = network.config.crop_size, network.cells
-        self.mask_cells, self.mask_stride, self.stride = self.crop_size // MASK_STRIDE, MASK_STRIDE, STRIDE
-        image = torch.zeros(1, 3, self.crop_size, self.crop_size, dtype=torch.uint8, device=device)
-        mask = torch.zeros(1, 1, self.mask_cells, self.mask_cells, device=device)
-        flag = torch.zeros(1, 1, 1, 1, device=device)
-        place = torch.zeros(1, 1, self.cells, self.cells, device=device)
-        self._encode = optimised(network, network.encode, image)
-        features = Features(*self._encode(image))
-        self._memory = optimised(network, network.memory, features.coarse, mask, flag)
-        key, value = self._memory(features.coarse, mask, flag)
-        self._respond = optimised(network, self._answer, *features, key, value, self._bias(1, 1.0), place)
-        for slots in WARM_UP_SLOTS:
-            repeated = (key.repeat(1, slots, 1), value.repeat(1, slots, 1), self._bias(slots, 1.0))
-            self._respond(*features, *repeated, place)
+        self.mask_cells = self.crop_size // MASK_STRIDE
+        self.first_bias = float(network.first_frame_bias)
+        self.upload = Upload(self.crop_size, self.device)
+        image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
+        mask = torch.zeros(1, 1, self.mask_cells, self.mask_cells, device=self.device)
+        flag, place = mask[..., :1, :1], mask[..., : self.cells, : self.cells].contiguous()
+        self._encode = engine.optimised(network, self._look, image)
+        look = Encoded(*self._encode(image))
+        self._values = engine.optimised(network, network.values, look.coarse, mask, flag)
+        value = self._values(look.coarse, mask, flag)
+        self._answer = engine.optimised(network, self._scored, value, *look[:3], place)
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
         cells = self.cells * self.cells
         shapes = [(cells, self.network.config.key_channels), (cells, self.network.value_channels)]
-        return MemoryBank(capacity, shapes, self.device, torch.float32)
+        return MemoryBank(capacity, shapes, self.device, self.engine.precision)
 
     @torch.inference_mode()
-    def encode(self, patches: Sequence[Pixels]) -> list[Features]:
-        """Crops, size x size x 3 BGR -> features of each on the device."""
-        images = (torch.from_numpy(np.ascontiguousarray(p)).to(self.device) for p in patches)
-        return [Features(*self._encode(image.permute(2, 0, 1)[None])) for image in images]
+    def encode(self, patch: Pixels) -> Encoded:
+        """Crop, size x size x 3 BGR -> features and key on the device."""
+        with stage("query trunk"):
+            return Encoded(*self._encode(self.upload(patch)))
+
+    def spatial(self, look: Encoded) -> Tensor:
+        """What the filter sees of a crop: 1 x C x cells x cells."""
+        return look.coarse.float()
 
     @torch.inference_mode()
-    def remember(self, features: Features, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:
-        """Features of a crop and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot."""
-        label = torch.from_numpy(mask).to(self.device)[None, None]
-        flag = torch.full((1, 1, 1, 1), float(is_box), device=self.device)
-        key, value = self._memory(features.coarse, label, flag)
-        return key[0], value[0]
+    def remember(self, look: Encoded, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:
+        """A crop's features and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot."""
+        with stage("memory trunk"):
+            label = torch.from_numpy(mask).to(self.device)[None, None]
+            flag = torch.full((1, 1, 1, 1), float(is_box), device=self.device)
+            return look.key[0], self._values(look.coarse, label, flag)[0]
 
     @torch.inference_mode()
     def segment(
-        self, features: Features, bank: MemoryBank, slots: list[int], place: Tensor, first_weight: float
+        self, look: Encoded, bank: MemoryBank, slots: list[int], place: Tensor, first_weight: float
     ) -> Segmented:
         """What is the target? `slots[0]` is the first frame's; place: the spatial map, cells x cells."""
-        keys, values = (part[slots].flatten(0, 1)[None] for part in bank.parts)
-        bias = self._bias(len(slots), first_weight)
-        answer = self._respond(*features, keys, values, bias, place[None, None]).cpu().numpy()
+        keys, values = bank.parts
+        with stage("read"):
+            bias = self.first_bias + math.log(first_weight)
+            found = read_slots(look.key[0], keys, values, slots, bias, in_place=not self.engine.plain)
+        with stage("head"):
+            answer = self._answer(found[None], *look[:3], place[None, None]).float().cpu().numpy()
         cells = self.mask_cells
         return Segmented(answer[:-1].reshape(cells, cells), float(1 / (1 + math.exp(-float(answer[-1])))))
 
-    def _bias(self, slots: int, first_weight: float) -> Tensor:
-        cells = self.cells * self.cells
-        bias = torch.zeros(1, slots * cells, device=self.device)
-        bias[:, :cells] = self.network.first_frame_bias + math.log(first_weight)
-        return bias
+    def _look(self, image: Tensor) -> tuple[Tensor, ...]:
+        features = self.network.encode(image)
+        return (*features, self.network.keys(features.coarse))
 
-    def _answer(
-        self, fine: Tensor, middle: Tensor, coarse: Tensor, keys: Tensor, values: Tensor, bias: Tensor, place: Tensor
-    ) -> Tensor:
-        answer = self.network.segment(Features(fine, middle, coarse), keys, values, bias, place)
-        return torch.cat([answer.mask_logit.flatten(), answer.score_logit])
+    def _scored(self, found: Tensor, fine: Tensor, middle: Tensor, coarse: Tensor, place: Tensor) -> Tensor:
+        answer = self.network.answer(found, Features(fine, middle, coarse), place)
+        return torch.cat([answer.mask_logit.flatten(), answer.score_logit.flatten()])

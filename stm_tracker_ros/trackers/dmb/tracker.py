@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core import masks as core_masks
@@ -18,8 +19,10 @@ from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 from stm_tracker_ros.trackers.dmb import masks
 from stm_tracker_ros.trackers.dmb.config import TrackConfig
-from stm_tracker_ros.trackers.dmb.lite_network import Features
+from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE, STRIDE
 from stm_tracker_ros.trackers.dmb.masks import Share
+from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.dmb.sight import Look, Sight, guide
 from stm_tracker_ros.trackers.dmb.spatial import Place, SpatialMemory, peak, second_peak
 from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.uncertainty import Uncertainty
@@ -27,17 +30,9 @@ from stm_tracker_ros.trackers.dmb.variations import variations
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
 NOTHING_LOGIT = -20.0
-HIGHEST_MAP, LOWEST_MAP = 1.2, -0.1
+EMPTY_SCORE = 0.25  # share of the network's score that is left where the mask is empty
 SECOND_PEAK_REACH = 1.1  # over the target's size: what lies further away is something else
 LEAST_OF_BOX = 0.1  # a first mask below this share of its box is no better than the box
-
-
-class Look(NamedTuple):
-    """One crop of a frame: where it lies, what the network made of it, and the filter's map of it."""
-
-    crop: Crop
-    features: Features
-    response: torch.Tensor
 
 
 class Found(NamedTuple):
@@ -59,6 +54,7 @@ class _State:
     bank: MemoryBank
     spatial: SpatialMemory
     uncertainty: Uncertainty
+    sight: Sight
     look: Look
     label: Share
     area: float
@@ -72,78 +68,75 @@ class _State:
 class DmbTracker:
     """Follows one target with masks; see `core.protocol.Tracker`."""
 
-    def __init__(self, stepper: Stepper, config: TrackConfig) -> None:
-        self.stepper, self.config = stepper, config
+    def __init__(self, stepper: Stepper | PaperStepper, config: TrackConfig) -> None:
+        self.stepper, self.config = stepper, config.rules
         self.state: _State | None = None
-        share = config.motion.mask_threshold
+        share = self.config.motion.mask_threshold
         self.threshold_logit = math.log(share / (1 - share))
 
     def init(self, frame: Frame, target: Target) -> Result:
         """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
         box = self._limited(boxes.of_target(target, frame.width, frame.height), frame)
-        side, size = self._side(box), self.stepper.crop_size
-        fill = mean_colour(frame, box.center, side)
-        varied = variations(frame, box.center, side, size, fill)
-        features = self.stepper.encode([v.patch for v in varied])
-        extent = math.sqrt(box.width * box.height) * size / side / self.stepper.stride
-        places = [Place(v.x / self.stepper.stride, v.y / self.stepper.stride, extent) for v in varied]
-        with torch.inference_mode():
-            spatial = SpatialMemory(self.config.spatial, torch.cat([f.coarse for f in features]), places)
-        crop = Crop(left=box.center[0] - side / 2, top=box.center[1] - side / 2, scale=side / size)
-        look = Look(crop, features[0], self._respond(spatial, features[0]))
-        label, logit, is_box = self._first_label(target, box, look)
+        fill = mean_colour(frame, box.center, self.config.area_factor * _extent(box))
+        spatial = self._first_filter(frame, box, fill)
+        look = self._look(frame, box, box.center, fill)
+        sight = self._sight(frame, box, fill, spatial, look)
+        label, logit = self._first_label(target, box, look, sight)
         bank = self.stepper.bank(self.config.memory.history)
         bank.spacing = self.config.memory.interval
-        bank.add(1, self.stepper.remember(look.features, label, is_box=is_box))
-        if target.mask is None:
-            found = self._found(logit, crop, frame)
-        else:
+        bank.add(1, self.stepper.remember(look.encoded, label))
+        found = self._found(logit, look.crop, frame)
+        if target.mask is not None:
             found = _of_mask(core_masks.binary(target.mask))
-        state = _State(
-            box, fill, frame.stamp_ns, bank, spatial, Uncertainty(self.config.uncertainty), look, label, found.area
+        uncertainty = Uncertainty(self.config.uncertainty)
+        uncertainty.add(float(sight.response.max()))
+        self.state = _State(
+            box, fill, frame.stamp_ns, bank, spatial, uncertainty, sight, look, label, max(found.area, 1.0)
         )
-        state.uncertainty.judge(float(look.response.max()))
-        self.state = state
         return Result(box=box, score=1.0, mask=found.mask, rotated=found.rotated)
 
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         state.number = max(self._number(frame), state.number + 1)
-        state.look = self._look(frame)
-        response = state.look.response.cpu().numpy()
-        height, x, y = peak(response)
-        state.doubt = state.uncertainty.judge(height)
-        answer = self.stepper.segment(
-            state.look.features, state.bank, self._slots(), self._map(state.look), self.config.memory.first_weight
-        )
+        guess = self._see(frame)
+        place = guide(self.config.spatial.guide, state.sight, state.look, self.stepper.cells)
+        weight = self.config.memory.first_weight
+        answer = self.stepper.segment(state.look.encoded, state.bank, self._slots(), place, weight)
         found = self._found(answer.logit, state.look.crop, frame)
-        if found.box is not None and found.area < self.config.motion.smallest_mask * state.area:
+        if found.area < self.config.motion.smallest_mask * state.area:
             found = Found(np.zeros_like(found.mask), None, None, 0.0)
-        state.score = answer.score if found.box is not None else 0.0
+        trust = state.uncertainty.trust(state.doubt)
+        state.score = answer.score * trust * (1.0 if found.box is not None else EMPTY_SCORE)
         state.label = masks.probability(answer.logit)
-        box = self._move(found, frame, x, y)
+        box = self._move(found, frame, guess)
         state.pending = True
         return Result(box=box, score=state.score, mask=found.mask, rotated=found.rotated)
 
     def memorize(self) -> None:
         """Remember the frame just answered where it is certain enough; improve the filter when it is due."""
-        state = self._started()
+        state, doubts = self._started(), self.config.uncertainty
         pending, state.pending = state.pending, False
-        memory, doubts, spatial = self.config.memory, self.config.uncertainty, self.config.spatial
-        if not pending or state.score < memory.store_score:
+        if not pending or state.score < self.config.memory.store_score:
             return
         if state.doubt < doubts.remember:
-            state.bank.add(state.number, self.stepper.remember(state.look.features, state.label))
-        if state.doubt >= doubts.learn:
-            return
-        is_hard = self._is_hard()
-        with torch.inference_mode():
-            rate = spatial.hard_rate if is_hard else spatial.rate
-            state.spatial.add(state.look.features.coarse, self._place(), rate)
-            if is_hard or state.number - state.learned >= spatial.interval:
-                state.spatial.learn()
-                state.learned = state.number
+            state.bank.add(state.number, self.stepper.remember(state.look.encoded, state.label))
+        if state.doubt < doubts.learn:
+            state.uncertainty.add(float(state.sight.response.max()))
+            self._teach()
+
+    @torch.inference_mode()
+    def _teach(self) -> None:
+        """Give the filter the frame as a sample, labelled by the mask's centre; improve it at once if it is hard."""
+        state, spatial = self._started(), self.config.spatial
+        place = self._place(state.sight.crop, state.box)
+        response = state.sight.response.cpu().numpy()
+        other = second_peak(response, place.x, place.y, SECOND_PEAK_REACH * place.size)
+        is_hard = other > spatial.second_peak * max(float(response.max()), 0.0)
+        state.spatial.add(state.sight.features, place, spatial.hard_rate if is_hard else spatial.rate)
+        if is_hard or state.number - state.learned >= spatial.interval:
+            state.spatial.learn()
+            state.learned = state.number
 
     def _started(self) -> _State:
         if self.state is None:
@@ -153,41 +146,80 @@ class DmbTracker:
     def _number(self, frame: Frame) -> int:
         return 1 + round((frame.stamp_ns - self._started().first_stamp_ns) / NOMINAL_PERIOD_NS)
 
-    def _side(self, box: Box) -> float:
-        return self.config.area_factor * math.sqrt(box.width * box.height)
+    def _spatial_crop(self) -> tuple[float, int]:
+        """Side of the filter's crop over the target's size, and in pixels of the crop."""
+        if self.stepper.spatial_size:
+            return self.config.spatial.area_factor, self.stepper.spatial_size
+        return self.config.area_factor, self.stepper.crop_size
 
-    def _look(self, frame: Frame) -> Look:
+    @torch.inference_mode()
+    def _first_filter(self, frame: Frame, box: Box, fill: tuple[float, ...]) -> SpatialMemory:
+        factor, size = self._spatial_crop()
+        varied = variations(frame, box.center, factor * _extent(box), size, fill)
+        features = torch.cat([self._spatial_features(v.patch) for v in varied])
+        places = [Place(v.x / STRIDE, v.y / STRIDE, size / factor / STRIDE) for v in varied]
+        return SpatialMemory(self.config.spatial, features, places)
+
+    def _spatial_features(self, patch: Pixels) -> Tensor:
+        if isinstance(self.stepper, PaperStepper):
+            return self.stepper.spatial_of(patch)
+        return self.stepper.spatial(self.stepper.encode(patch))
+
+    def _look(self, frame: Frame, box: Box, center: tuple[float, float], fill: tuple[float, ...]) -> Look:
+        side = self.config.area_factor * _extent(box)
+        patch, crop = cut(frame, center, side, self.stepper.crop_size, fill)
+        return Look(crop, self.stepper.encode(patch))
+
+    @torch.inference_mode()
+    def _sight(
+        self, frame: Frame, box: Box, fill: tuple[float, ...], spatial: SpatialMemory, look: Look | None
+    ) -> Sight:
+        """What the filter says; where it has no crop of its own, of the crop that is segmented."""
+        if isinstance(self.stepper, PaperStepper):
+            side = self.config.spatial.area_factor * _extent(box)
+            patch, crop = cut(frame, box.center, side, self.stepper.spatial_size, fill)
+            features = self.stepper.spatial_of(patch)
+        else:
+            assert look is not None  # the lite tracker looks first
+            crop, features = look.crop, self.stepper.spatial(look.encoded)
+        return Sight(crop, features, spatial.respond(features))
+
+    def _see(self, frame: Frame) -> tuple[float, float]:
+        """Ask the filter, look where it is to be segmented; returns the filter's guess of the target's centre."""
         state = self._started()
-        patch, crop = cut(frame, state.box.center, self._side(state.box), self.stepper.crop_size, state.fill)
-        features = self.stepper.encode([patch])[0]
-        return Look(crop, features, self._respond(state.spatial, features))
+        wide = bool(self.stepper.spatial_size)
+        look = None if wide else self._look(frame, state.box, state.box.center, state.fill)
+        state.sight = self._sight(frame, state.box, state.fill, state.spatial, look)
+        height, x, y = peak(state.sight.response.cpu().numpy())
+        state.doubt = state.uncertainty.judge(height)
+        guess = state.sight.crop.to_image(Box(x * STRIDE, y * STRIDE, 0.0, 0.0)).center
+        if look is None:
+            center = guess if state.doubt < self.config.uncertainty.learn else state.box.center
+            look = self._look(frame, state.box, center, state.fill)
+        state.look = look
+        return guess
 
-    def _respond(self, spatial: SpatialMemory, features: Features) -> torch.Tensor:
-        with torch.inference_mode():
-            return spatial.respond(features.coarse)
-
-    def _map(self, look: Look) -> torch.Tensor:
-        """The spatial map as the decoder knows it from training."""
-        if not self.config.spatial.guides:
-            return torch.zeros_like(look.response)
-        return look.response.clamp(LOWEST_MAP, HIGHEST_MAP)
-
-    def _first_label(self, target: Target, box: Box, look: Look) -> tuple[Share, Share, bool]:
-        """What is remembered of the first frame, its logits, and whether it is a mere box (paper, section IV-A c)."""
-        cells, cell_px = self.stepper.mask_cells, float(self.stepper.mask_stride)
+    def _first_label(self, target: Target, box: Box, look: Look, sight: Sight) -> tuple[Share, Share]:
+        """What is remembered of the first frame, and its logits (paper, section IV-A c)."""
+        cells = self.stepper.mask_cells
         if target.mask is not None:
             label = masks.in_crop(target.mask, look.crop, look.crop.scale * self.stepper.crop_size, cells)
-            return label, label, False
-        label = masks.filled(look.crop.to_crop(box), cells, cell_px)
+            return label, label
+        label = masks.filled(look.crop.to_crop(box), cells, float(MASK_STRIDE))
         bank = self.stepper.bank(1)
-        bank.add(1, self.stepper.remember(look.features, label, is_box=True))
-        answer = self.stepper.segment(look.features, bank, [bank.first], self._map(look), 1.0)
+        bank.add(1, self._remembered_box(look, label))
+        place = guide(self.config.spatial.guide, sight, look, self.stepper.cells)
+        answer = self.stepper.segment(look.encoded, bank, [bank.first], place, 1.0)
         near = masks.dilated(label)
         found = masks.probability(answer.logit) * near
-        logit = np.where(near > 0, answer.logit, np.float32(NOTHING_LOGIT))
         if found.sum() < LEAST_OF_BOX * label.sum():
-            return label, np.where(label > 0, np.float32(-NOTHING_LOGIT), np.float32(NOTHING_LOGIT)), True
-        return found, logit, False
+            return label, np.where(label > 0, -NOTHING_LOGIT, NOTHING_LOGIT).astype(np.float32)
+        return found, np.where(near > 0, answer.logit, NOTHING_LOGIT).astype(np.float32)
+
+    def _remembered_box(self, look: Look, label: Share) -> tuple[Tensor, Tensor]:
+        if isinstance(self.stepper, PaperStepper):
+            return self.stepper.remember(look.encoded, label)
+        return self.stepper.remember(look.encoded, label, is_box=True)
 
     def _slots(self) -> list[int]:
         """Slots to read, the first frame's first."""
@@ -198,20 +230,19 @@ class DmbTracker:
         if memory.policy != "first" and state.score > memory.previous_score:
             slots.append(state.bank.previous)
         numbers = {int(state.bank.numbers[slot]): slot for slot in reversed(slots)}
-        return sorted(numbers.values(), key=slots.index)
+        chosen = sorted(numbers.values(), key=slots.index)
+        return chosen if memory.keeps_first or len(chosen) == 1 else chosen[1:]
 
     def _found(self, logit: Share, crop: Crop, frame: Frame) -> Found:
-        cell_px = float(self.stepper.mask_stride)
+        cell_px = float(MASK_STRIDE)
         return _of_mask(masks.in_image(logit, crop, cell_px, self.threshold_logit, frame.height, frame.width))
 
-    def _move(self, found: Found, frame: Frame, x: float, y: float) -> Box:
-        """Where to search next; returns the box to answer with. x, y: peak of the filter in cells."""
+    def _move(self, found: Found, frame: Frame, guess: tuple[float, float]) -> Box:
+        """Where to search next; returns the box to answer with."""
         state, motion = self._started(), self.config.motion
         if found.box is None or state.score < motion.follow_score:
-            if state.doubt < self.config.uncertainty.learn and self.config.spatial.guides:
-                stride = self.stepper.stride
-                center = state.look.crop.to_image(Box(x * stride, y * stride, 0.0, 0.0)).center
-                state.box = self._limited(boxes.from_center(*center, state.box.width, state.box.height), frame)
+            if state.doubt < self.config.uncertainty.learn and self.config.spatial.guide == "response":
+                state.box = self._limited(boxes.from_center(*guess, state.box.width, state.box.height), frame)
             return state.box if found.box is None else self._limited(found.box, frame)
         width = _toward(state.box.width, found.box.width, motion.size_rate, motion.largest_change)
         height = _toward(state.box.height, found.box.height, motion.size_rate, motion.largest_change)
@@ -219,20 +250,11 @@ class DmbTracker:
         state.area = found.area
         return self._limited(found.box, frame)
 
-    def _place(self) -> Place:
-        """The target in cells of the crop: its geometric centre from the mask (section III-E)."""
-        state = self._started()
-        box = state.look.crop.to_crop(state.box)
-        stride = self.stepper.stride
-        x, y = box.center
-        return Place(x / stride, y / stride, math.sqrt(box.width * box.height) / stride)
-
-    def _is_hard(self) -> bool:
-        """Is there a second peak, away from the target? Then something looks like it."""
-        place, spatial = self._place(), self.config.spatial
-        response = self._started().look.response.cpu().numpy()
-        other = second_peak(response, place.x, place.y, SECOND_PEAK_REACH * place.size)
-        return other > spatial.second_peak * max(float(response.max()), 0.0)
+    def _place(self, crop: Crop, box: Box) -> Place:
+        """A box in cells of a crop: its geometric centre, from the mask (section III-E)."""
+        inside = crop.to_crop(box)
+        x, y = inside.center
+        return Place(x / STRIDE, y / STRIDE, _extent(inside) / STRIDE)
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""
@@ -241,6 +263,10 @@ class DmbTracker:
         height = min(max(box.height, low), max(frame.height, low))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
+
+
+def _extent(box: Box) -> float:
+    return math.sqrt(box.width * box.height)
 
 
 def _of_mask(mask: Pixels) -> Found:

@@ -8,16 +8,19 @@ from stm_tracker_ros.trackers.dmb.config import UncertaintyConfig
 
 LOWEST_PEAK = 1e-3
 PAPER_LIMIT = 10.0
+STEEPNESS = 6
 
 
 class Uncertainty:
-    """A queue of the last peaks.
+    """A queue of the last peaks of frames that were learned from.
 
     | rule | uncertainty | a frame is dropped above |
     |---|---|---|
     | `ratio` (the authors' code) | mean of the queue / peak, 0 in the first frames | the limits of the configuration |
-    | `average` (Eq. 9 to 11) | 1 / peak over the queue's mean of 1 / peak | 1, or where 1 / peak > 10 |
+    | `average` (Eq. 9 to 11) | infinite where 1 / peak exceeds the queue's mean of it, or 10 | any limit |
     | `none` | 0 | never |
+
+    The authors' queue takes whatever lies under their limit of 3. Here doubtful frames do not lower the standard.
     """
 
     def __init__(self, config: UncertaintyConfig) -> None:
@@ -26,19 +29,22 @@ class Uncertainty:
         self.seen = 0
 
     def judge(self, peak: float) -> float:
-        """The uncertainty of a frame whose response peaks at `peak`; a certain one joins the queue."""
-        peak = max(peak, LOWEST_PEAK)
-        uncertainty = self._of(peak)
+        """The uncertainty of a frame whose response peaks at `peak`."""
         self.seen += 1
-        if uncertainty < self.config.learn or not self.peaks:
-            self.peaks.append(peak)
-        return uncertainty
-
-    def _of(self, peak: float) -> float:
-        if self.config.rule == "none" or not self.peaks or self.seen < self.config.patience:
+        peak = max(peak, LOWEST_PEAK)
+        if self.config.rule == "none" or not self.peaks or self.seen <= self.config.patience:
             return 0.0
         if self.config.rule == "ratio":
             return sum(self.peaks) / len(self.peaks) / peak
         mean = sum(1 / p for p in self.peaks) / len(self.peaks)
         too_low = 1 / peak > PAPER_LIMIT or 1 / peak > mean
         return float("inf") if too_low else 0.0
+
+    def add(self, peak: float) -> None:
+        """A frame was learned from: its peak joins the queue."""
+        self.peaks.append(max(peak, LOWEST_PEAK))
+
+    def trust(self, uncertainty: float) -> float:
+        """What a score is multiplied by: 1 up to `doubtful`, then falling fast."""
+        limit = self.config.doubtful
+        return 1.0 if uncertainty <= limit else (limit / uncertainty) ** STEEPNESS

@@ -1,0 +1,45 @@
+"""The recipe of `dmb_lite`: clips of three from stills made to move and from videos, with masks or boxes."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.trackers.dmb.config import LITE, LiteNetworkConfig
+from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
+from stm_tracker_ros.trackers.dmb.stepper import Stepper
+from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.training import outcome, pack, validation
+from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
+from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson
+from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.start import load_start
+from stm_tracker_ros.training.trunks import mobilenet_v2
+
+DEFAULTS = DmbLiteTrainConfig()
+TRAINED = LiteNetworkConfig(crop_size=256)
+FLOWN = LiteNetworkConfig()
+
+
+def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfig) -> None:
+    """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
+    pack.build(data, out / "pack")
+    torch.manual_seed(config.seed)
+    network = LiteNetwork(TRAINED)
+    if config.start_from:
+        load_start(network, Path(config.start_from), "dmb_lite")
+    else:
+        network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+    lesson = DmbLiteLesson(network, out / "pack", data / "train_video", config, device)
+    loop = Loop(lesson, out, config, device)
+    loop.run(partial(_validate, data=data, device=device))
+    outcome.write(loop, "dmb_lite", FLOWN)
+
+
+def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:
+    flown = LiteNetwork(FLOWN)
+    flown.load_state_dict(weights)
+    return validation.score(DmbTracker(Stepper(flown, Engine(device=device)), LITE), data)

@@ -1,0 +1,151 @@
+"""Training of the lite DMB on clips of three, recurrently: what is segmented is remembered.
+
+Frame 1 is remembered with its mask, frame 2 segmented and remembered with the answer, frame 3 segmented (paper, section
+IV-A a). Where a clip starts from a box, frame 1 is segmented first and its answer remembered (Box-to-Segmentation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from stm_tracker_ros.trackers.dmb.lite_network import Answer, Features, LiteNetwork
+from stm_tracker_ros.trackers.dmb.loss import Loss, loss
+from stm_tracker_ros.training.clip_sampler import CLIP, Clips
+from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
+from stm_tracker_ros.training.loading import loader
+from stm_tracker_ros.training.spatial_maps import dilated, displaced, filled, simulated_maps
+
+TRAINED_TRUNK_BLOCKS = 3
+DECAY_SHARE = 0.4
+CPU_CHUNK = 4  # crops that pass the frozen trunk together: what stays in the cache
+
+
+class Clipped(NamedTuple):
+    """A batch of B clips, ready for the network.
+
+    frames: features of each of the three; truth: B x 3 x H x W in [0, 1]; label: B x 1 x cells4 x cells4, what frame 1
+    starts from; maps: B x 3 x cells x cells; is_mask, from_box: B.
+    """
+
+    frames: list[Features]
+    truth: Tensor
+    label: Tensor
+    maps: Tensor
+    is_mask: Tensor
+    from_box: Tensor
+
+
+class DmbLiteLesson:
+    """The lite network, its clips and its loss; see `loop.Lesson`."""
+
+    def __init__(
+        self, network: LiteNetwork, pack: Path, videos: Path, config: DmbLiteTrainConfig, device: torch.device
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.network, self.config, self.device = network, config, device
+        self.pack, self.videos, self.steps = pack, videos, config.steps
+        self.chunk = CPU_CHUNK if device.type == "cpu" else 4096
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """AdamW; biases and norms do not decay, of the trunk only the last blocks are trained."""
+        config, trunk = self.config, self.network.trunk
+        trunk.requires_grad_(False)
+        rest = [p for name, p in self.network.named_parameters() if not name.startswith("trunk.")]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in rest if p.ndim >= 2]},
+            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+            {"params": list(trunk.blocks[-TRAINED_TRUNK_BLOCKS:].parameters())},
+        ]
+        return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
+
+    def rates(self, step: int) -> tuple[float, float, float]:
+        """Linear warm-up, constant, linear to zero over the last part: the end may be moved while it runs."""
+        config = self.config
+        left = (config.steps - step) / (DECAY_SHARE * config.steps)
+        rate = config.rate * min(1.0, (step + 1) / max(config.warm_up, 1), left)
+        return rate, rate, rate * config.trunk_rate
+
+    def batches(self, step: int) -> DataLoader[Any]:
+        """Other clips after each start."""
+        seed = self.config.seed + 1000 * step
+        clips = Clips(self.pack, self.videos, self.config.clips, self.network.config.crop_size, seed)
+        return loader(clips, self.config.batch, self.device)
+
+    def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Crops B x 3 x S x S x 3, masks B x 3 x S/2 x S/2, boxes B x 3 x 4, is_mask B -> weighted sum and terms."""
+        clipped = self._clipped(*batch)
+        terms: dict[str, Loss] = {}
+        label = clipped.label
+        if clipped.from_box.any():
+            label, terms["first"] = self._from_box(clipped)
+        terms |= self._recurrent(clipped, label)
+        config = self.config
+        total = torch.stack(
+            [
+                t.entropy + config.overlap * t.overlap + config.projection * t.projection + config.score * t.score
+                for t in terms.values()
+            ]
+        ).sum()
+        return total, {f"{frame}_{name}": v for frame, t in terms.items() for name, v in t._asdict().items()}
+
+    def _clipped(self, crops: Tensor, masks: Tensor, boxes: Tensor, is_mask: Tensor) -> Clipped:
+        truth = masks.float() / 255
+        cells, size = self.network.cells, self.network.config.crop_size
+        fine = functional.avg_pool2d(truth, 2)
+        shown = truth.flatten(2).amax(2) > 0.5
+        maps = simulated_maps(shown, boxes, cells, size, self.config.maps)
+        from_box = ~is_mask | (torch.rand(len(is_mask), device=is_mask.device) < self.config.box_share)
+        box = filled(boxes[:, 0], 4 * cells, size)
+        label = torch.where(from_box[:, None, None], box, fine[:, 0])[:, None]
+        return Clipped(self._features(crops), truth, label, maps, is_mask, from_box)
+
+    def _features(self, crops: Tensor) -> list[Features]:
+        """Features of the first, second and third frames; the trunk's frozen blocks run in small parts."""
+        network = self.network
+        image = crops.flatten(0, 1).permute(0, 3, 1, 2)
+        frozen = len(network.trunk.blocks) - TRAINED_TRUNK_BLOCKS
+        with torch.no_grad():
+            parts = [network.levels(part, frozen) for part in image.split(self.chunk)]
+            fine, middle, x = (torch.cat(part) for part in zip(*parts, strict=True))
+        for block in network.trunk.blocks[frozen:]:
+            x = block(x)
+        by_clip = [part.unflatten(0, (len(crops), CLIP)) for part in network.join(fine, middle, x)]
+        layout = torch.channels_last
+        return [Features(*(p[:, frame].contiguous(memory_format=layout) for p in by_clip)) for frame in range(CLIP)]
+
+    def _from_box(self, clipped: Clipped) -> tuple[Tensor, Loss]:
+        """Segment first frames from their boxes; returns the labels B x 1 x ... with what was found in them."""
+        network, chosen = self.network, clipped.from_box.nonzero()[:, 0]
+        first = Features(*(part[chosen] for part in clipped.frames[0]))
+        flag = torch.ones(len(chosen), 1, 1, 1, device=chosen.device)
+        keys, values = network.memory(first.coarse, clipped.label[chosen], flag)
+        answer = network.segment(first, keys, values, None, clipped.maps[chosen, :1])
+        found = torch.sigmoid(answer.mask_logit.float()) * dilated(clipped.label[chosen])
+        judged = _judged(answer, clipped.truth[chosen, 0], clipped.is_mask[chosen])
+        return clipped.label.index_copy(0, chosen, found), judged
+
+    def _recurrent(self, clipped: Clipped, label: Tensor) -> dict[str, Loss]:
+        network, (first, second, third) = self.network, clipped.frames
+        flag = label.new_zeros(len(label), 1, 1, 1)
+        keys, values = network.memory(first.coarse, label, flag)
+        bias = network.first_frame_bias.expand(len(label), keys.shape[1])
+        answer = network.segment(second, keys, values, bias, clipped.maps[:, 1:2])
+        terms = {"second": _judged(answer, clipped.truth[:, 1], clipped.is_mask)}
+        found = displaced(torch.sigmoid(answer.mask_logit.float()), self.config.wrong_share)
+        more_keys, more_values = network.memory(second.coarse, found, flag)
+        keys, values = torch.cat([keys, more_keys], 1), torch.cat([values, more_values], 1)
+        bias = torch.cat([bias, torch.zeros_like(bias)], 1)
+        answer = network.segment(third, keys, values, bias, clipped.maps[:, 2:])
+        return terms | {"third": _judged(answer, clipped.truth[:, 2], clipped.is_mask)}
+
+
+def _judged(answer: Answer, truth: Tensor, is_mask: Tensor) -> Loss:
+    logit = functional.interpolate(answer.mask_logit.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
+    return loss(logit[:, 0], answer.score_logit, truth, is_mask)

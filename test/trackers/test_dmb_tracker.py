@@ -1,0 +1,292 @@
+"""DMB around its networks: what is remembered, what is read, what happens when the mask vanishes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_weights import save_small, small_network
+from torch import Tensor
+
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.parts.crop import Crop
+from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.trackers import checkpoint, registry
+from stm_tracker_ros.trackers.dmb.config import LITE, PAPER, LiteNetworkConfig, TrackConfig
+from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.dmb.sight import Look, Sight, guide
+from stm_tracker_ros.trackers.dmb.stepper import Segmented, Stepper
+from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+
+pytestmark = pytest.mark.torch
+PERIOD_NS = 33_333_333
+SIDE, COLOUR = 40, (60, 200, 90)
+
+
+class ColourStepper(Stepper):
+    """The lite steps, but the mask is where the picture has the target's colour: no weights are trusted."""
+
+    score = 0.9
+
+    def encode(self, patch: np.ndarray) -> Any:
+        self.patch = patch
+        return super().encode(patch)
+
+    def segment(self, look: Any, bank: Any, slots: list[int], place: Tensor, first_weight: float) -> Segmented:
+        self.slots, self.place = slots, place
+        super().segment(look, bank, slots, place, first_weight)
+        step = self.crop_size // self.mask_cells
+        seen = self.patch[step // 2 :: step, step // 2 :: step].astype(int)
+        near = np.abs(seen - COLOUR).max(-1) < 60
+        return Segmented(np.where(near, 9.0, -9.0).astype(np.float32), self.score)
+
+
+@pytest.fixture(scope="module")
+def stepper() -> ColourStepper:
+    return ColourStepper(small_network("dmb_lite"), Engine())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tracker(stepper: ColourStepper) -> DmbTracker:
+    stepper.score = 0.9
+    return DmbTracker(stepper, LITE)
+
+
+def picture(x: float, y: float, number: int = 0, shown: bool = True) -> Frame:
+    image = np.full((240, 320, 3), 40, np.uint8)
+    image[::7, ::5] = 90
+    if shown:
+        image[round(y) : round(y) + SIDE, round(x) : round(x) + SIDE] = COLOUR
+    return Frame(image=image, stamp_ns=number * PERIOD_NS)
+
+
+def start(tracker: DmbTracker) -> Result:
+    return tracker.init(picture(100, 90), Target(box=Box(100, 90, SIDE, SIDE)))
+
+
+def test_the_answer_is_the_box_of_the_mask(tracker: DmbTracker) -> None:
+    start(tracker)
+    for number in range(1, 6):
+        result = tracker.track(picture(100 + 4 * number, 90 + 2 * number, number))
+        tracker.memorize()
+        assert result.box == pytest.approx((100 + 4 * number, 90 + 2 * number, SIDE, SIDE), abs=3)
+        assert result.mask is not None
+        assert np.count_nonzero(result.mask) == pytest.approx(SIDE * SIDE, rel=0.15)
+        assert result.rotated is not None
+        assert result.rotated.theta == pytest.approx(0, abs=0.05)
+        assert result.score == 0.9
+
+
+def test_a_vanished_mask_is_a_state(tracker: DmbTracker) -> None:
+    """Empty mask, low score, the last size, nothing learned; and the target is found when it comes back."""
+    start(tracker)
+    tracker.track(picture(100, 90, 1))
+    tracker.memorize()
+    before = tracker.state.bank.numbers.copy()  # type: ignore[union-attr]
+    for number in range(2, 6):
+        result = tracker.track(picture(100, 90, number, shown=False))
+        tracker.memorize()
+        assert result.mask is not None
+        assert not result.mask.any()
+        assert result.rotated is None
+        assert result.score < 0.3
+        assert (result.box.width, result.box.height) == pytest.approx((SIDE, SIDE), abs=5)
+    assert np.array_equal(before, tracker.state.bank.numbers)  # type: ignore[union-attr]
+    state = tracker.state
+    assert state is not None
+    x, y = (round(v - SIDE / 2) for v in state.box.center)
+    x, y = min(max(x, 0), 280), min(max(y, 0), 200)
+    assert tracker.track(picture(x, y, 6)).score == 0.9
+
+
+def test_a_speck_is_no_target(tracker: DmbTracker) -> None:
+    start(tracker)
+    image = picture(100, 90, 1, shown=False).image.copy()  # type: ignore[union-attr]
+    image[100:109, 110:119] = COLOUR
+    result = tracker.track(Frame(image=image, stamp_ns=PERIOD_NS))
+    assert result.rotated is None
+    assert result.score < 0.3
+
+
+def test_a_mask_starts_the_tracker_as_its_own_label(tracker: DmbTracker, stepper: ColourStepper) -> None:
+    mask = np.zeros((240, 320), np.uint8)
+    mask[90:130, 100:120] = 7
+    result = tracker.init(picture(100, 90), Target(mask=mask))
+    assert result.box == Box(100, 90, 20, 40)
+    assert result.mask is not None
+    assert np.array_equal(result.mask, (mask > 0) * np.uint8(255))
+    state = tracker.state
+    assert state is not None
+    cell_px = state.look.crop.scale * 4
+    assert float(state.label.sum()) * cell_px**2 == pytest.approx(800, rel=0.02)
+
+
+def test_a_box_is_segmented_before_it_is_remembered(tracker: DmbTracker) -> None:
+    """Box-to-segmentation: of a box with empty corners only the target is remembered."""
+    result = tracker.init(picture(100, 90), Target(box=Box(90, 80, 60, 60)))
+    state = tracker.state
+    assert state is not None
+    cell_px = state.look.crop.scale * 4
+    assert float(state.label.sum()) * cell_px**2 == pytest.approx(SIDE * SIDE, rel=0.2)
+    assert result.mask is not None
+    assert np.count_nonzero(result.mask) == pytest.approx(SIDE * SIDE, rel=0.2)
+
+
+def test_where_nothing_is_found_in_the_box_the_box_itself_is_remembered(tracker: DmbTracker) -> None:
+    result = tracker.init(picture(0, 0, shown=False), Target(box=Box(100, 90, 40, 40)))
+    assert result.mask is not None
+    assert np.count_nonzero(result.mask) == pytest.approx(1600, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("score", "doubt", "remembers", "learns"),
+    [(0.9, 0.0, True, True), (0.2, 0.0, False, False), (0.9, 5.0, False, False), (0.9, 2.0, True, False)],
+)
+def test_only_certain_frames_are_learned_from(
+    tracker: DmbTracker, stepper: ColourStepper, score: float, doubt: float, remembers: bool, learns: bool
+) -> None:
+    doubts = replace(LITE.uncertainty, remember=3.0, learn=1.0)
+    tracker.config = replace(LITE, uncertainty=doubts, memory=replace(LITE.memory, store_score=0.5))
+    start(tracker)
+    state = tracker.state
+    assert state is not None
+    stepper.score = score
+    tracker.track(picture(101, 90, 1))
+    state.doubt = doubt
+    filled = state.spatial.filled
+    tracker.memorize()
+    assert (state.bank.numbers[state.bank.previous] == 2) == remembers
+    assert (state.spatial.filled == filled + 1) == learns
+
+
+def test_the_filter_learns_when_it_is_due(tracker: DmbTracker) -> None:
+    start(tracker)
+    state = tracker.state
+    assert state is not None
+    before = state.spatial.parameters.filter.clone()
+    changed = []
+    for number in range(1, 14):
+        tracker.track(picture(100 + number, 90, number))
+        tracker.memorize()
+        changed.append(not torch.equal(before, state.spatial.parameters.filter))
+        before = state.spatial.parameters.filter.clone()
+    if not any(changed[:9]):  # a second peak makes it learn at once
+        assert changed[9]
+
+
+@pytest.mark.parametrize(
+    ("changes", "numbers"),
+    [
+        ({"memory.history": 4}, [1, 6, 11, 12]),
+        ({"memory.history": 4, "memory.previous_score": 0.95}, [1, 6, 11]),
+        ({"memory.policy": "first"}, [1]),
+        ({"memory.policy": "first_previous"}, [1, 12]),
+        ({"memory.history": 4, "memory.keeps_first": False}, [6, 11, 12]),
+    ],
+)
+def test_what_is_read(stepper: ColourStepper, changes: dict[str, Any], numbers: list[int]) -> None:
+    stepper.score = 0.9
+    settings = {"uncertainty.rule": "none", "memory.interval": 5, **changes}
+    tracker = DmbTracker(stepper, with_changes(LITE, settings))
+    start(tracker)
+    for number in range(1, 13):
+        tracker.track(picture(100 + number, 90, number))
+        if number < 12:
+            tracker.memorize()
+    state = tracker.state
+    assert state is not None
+    assert sorted(state.bank.numbers[slot] for slot in stepper.slots) == numbers
+
+
+def test_a_long_gap_in_time_counts_as_such(tracker: DmbTracker) -> None:
+    start(tracker)
+    tracker.track(picture(100, 90, 30))
+    assert tracker.state is not None
+    assert tracker.state.number == 31
+
+
+def sight_and_look() -> tuple[Sight, Look]:
+    response = torch.zeros(8, 8)
+    response[3, 5] = 2.0
+    crop = Crop(left=10.0, top=20.0, scale=2.0)
+    return Sight(crop, torch.zeros(1, 1, 8, 8), response), Look(crop, None)
+
+
+def test_the_map_that_enters_the_decoder() -> None:
+    sight, look = sight_and_look()
+    assert guide("response", sight, look, 8)[3, 5] == pytest.approx(1.2)
+    assert not guide("flat", sight, look, 8).any()
+    distance = guide("distance", sight, look, 8)
+    assert distance[0, 0].item() == pytest.approx(np.hypot(0.4375, 0.4375))
+    assert distance.min() == distance[3, 3]
+
+
+def test_the_map_follows_from_one_crop_to_the_other() -> None:
+    sight, _ = sight_and_look()
+    # the peak's centre in the image: 10 + 5.5 * 32 = 186, 20 + 3.5 * 32 = 132
+    look = Look(Crop(left=186.0 - 4.5 * 16, top=132.0 - 2.5 * 16, scale=1.0), None)
+    moved = guide("response", sight, look, 8)
+    assert moved.argmax() == 2 * 8 + 4
+
+
+@pytest.mark.parametrize(
+    ("compat", "expected"),
+    [("paper", (True, "response", "average")), ("official", (False, "distance", "ratio"))],
+)
+def test_compat_brings_the_rules_of_paper_or_code(compat: str, expected: tuple[bool, str, str]) -> None:
+    rules = replace(PAPER, compat=compat).rules
+    assert (rules.memory.keeps_first, rules.spatial.guide, rules.uncertainty.rule) == expected
+    assert rules.uncertainty.remember == 10
+    assert PAPER.rules is PAPER
+
+
+@pytest.mark.parametrize("compat", ["none", "paper", "official"])
+def test_the_papers_tracker_looks_twice(compat: str) -> None:
+    stepper = PaperStepper(small_network("dmb"), Engine())  # type: ignore[arg-type]
+    tracker = DmbTracker(stepper, replace(PAPER, compat=compat))
+    start(tracker)
+    result = tracker.track(picture(103, 90, 1))
+    tracker.memorize()
+    assert np.isfinite(result.box).all()
+    state = tracker.state
+    assert state is not None
+    assert state.sight.response.shape == (4, 4)
+    assert state.look.crop != state.sight.crop
+    # the filter's crop spans 4.5 target sizes, the one that is segmented 4
+    assert state.sight.crop.scale * 64 == pytest.approx(4.5 * SIDE, rel=0.01)
+    assert state.look.crop.scale * 64 == pytest.approx(4 * SIDE, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"motion.mask_threshold": 1.0},
+        {"memory.policy": "last"},
+        {"spatial.kernel": 0},
+        {"compat": "both"},
+        {"uncertainty.queue": 0},
+    ],
+)
+def test_settings_judge_themselves(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(changes)).split(".")[-1]):
+        with_changes(TrackConfig(), changes)
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    good = save_small("dmb_lite", tmp_path / "good.safetensors")
+    tensors = checkpoint.read(good, "dmb_lite").tensors
+    wider = LiteNetworkConfig(crop_size=128, width=48)
+    checkpoint.save(tmp_path / "wider.safetensors", "dmb_lite", wider, tensors, "")
+    with pytest.raises(CheckpointError, match="has shape"):
+        registry.load("dmb_lite").from_checkpoint(tmp_path / "wider.safetensors")
+    strange = replace(LiteNetworkConfig(), trunk="mobilenet_v2")
+    object.__setattr__(strange, "trunk", "vgg")
+    checkpoint.save(tmp_path / "strange.safetensors", "dmb_lite", strange, tensors, "")
+    with pytest.raises(CheckpointError, match="vgg"):
+        registry.load("dmb_lite").from_checkpoint(tmp_path / "strange.safetensors")
