@@ -114,7 +114,6 @@ _TABLE = {
             factory=f"{_DMB}.build:from_checkpoint",
             configuration=f"{_DMB}.config:PAPER",
             has_mask=True,
-            harmless_precisions=("bf16",),
         ),
     )
 }
