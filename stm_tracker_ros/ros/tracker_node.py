@@ -151,12 +151,12 @@ class TrackerNode(LifecycleNode):
         registry.set_threads(config.node.threads)
         device = registry.device_name(config.node.device)
         weights = Path(config.node.tracker.weights) if config.node.tracker.weights else self._entry.shipped_weights
-        self._tracker = self._entry.from_checkpoint(
-            weights, device=device, precision=config.node.precision, config=config.tracker
-        )
+        precision = self._entry.precision_on(device, config.node.precision)
+        self._tracker = self._entry.from_checkpoint(weights, device=device, precision=precision, config=config.tracker)
         self._facts = {
             "tracker": self._entry.name,
             "device": device,
+            "precision": precision,
             "threads": str(config.node.threads),
             "weights": str(weights),
             "weights sha256": _sha256(weights),

@@ -88,6 +88,9 @@ class FakeEntry:
     default_config: FakeConfig = FakeConfig()
     shipped_weights: Path | None = None
 
+    def precision_on(self, device, precision="auto"):
+        return "fp32" if precision == "auto" else precision
+
     def from_checkpoint(self, weights=None, *, device="cpu", precision="auto", config=None):
         if self.name == "broken":
             raise KeyError("an error that nobody foresaw")

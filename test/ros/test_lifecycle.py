@@ -177,6 +177,7 @@ def test_whole_numbers_serve_as_floats(node):
 def test_diagnostics_name_the_facts(node):
     facts = values(node.diagnostics("tracker", lambda status: status.level == DiagnosticStatus.OK))
     assert (facts["tracker"], facts["threads"], facts["device"]) == ("brightest", "3", "cpu")
+    assert facts["precision"] == "fp32"
     assert facts["rmw"].startswith("rmw_")
     assert "threads: 3" in node.log.read_text()
 
