@@ -68,8 +68,8 @@ def fit(mask: Mask, min_area_px: float = 1) -> MaskFit | None:
 def _largest_contour(mask: Mask) -> Contour | None:
     """The outline of the component with most pixels, through the centres of its outer pixels."""
     # OpenCV takes any value but 0 for target, and bytes only.
-    pixels = mask.view(np.uint8) if mask.dtype == bool else mask
-    contours, _ = cv2.findContours(np.ascontiguousarray(pixels), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    data = mask.view(np.uint8) if mask.dtype == bool else mask
+    contours, _ = cv2.findContours(np.ascontiguousarray(data), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest, pixels = None, 0.0
     for contour in sorted(contours, key=len, reverse=True):
         # No outline of that many points, each at most sqrt(2) from the next, holds more; nor does any that follows.
