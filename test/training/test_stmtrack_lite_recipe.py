@@ -13,7 +13,7 @@ from stm_tracker_ros.core.errors import CheckpointError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.training import recipes  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lite import TRAINED  # noqa: E402
+from stm_tracker_ros.training.stmtrack_lite import NETWORK  # noqa: E402
 
 
 def _train(data: Path, out: Path, **changes: object) -> None:
@@ -28,9 +28,9 @@ def _written(out: Path) -> dict[str, torch.Tensor]:
 
 def test_a_second_phase_starts_where_the_first_ended(drawn_data: Path, tmp_path: Path) -> None:
     torch.manual_seed(5)
-    first = LiteNetwork(TRAINED).state_dict()
+    first = LiteNetwork(NETWORK).state_dict()
     file = tmp_path / "first.safetensors"
-    checkpoint.save(file, "stmtrack_lite", TRAINED, first, "made by a test")
+    checkpoint.save(file, "stmtrack_lite", NETWORK, first, "made by a test")
     _train(drawn_data, tmp_path / "second", start_from=file, rate=1e-4)
     second = _written(tmp_path / "second")
     assert set(second) == set(first)
@@ -43,6 +43,6 @@ def test_a_second_phase_starts_where_the_first_ended(drawn_data: Path, tmp_path:
 
 def test_weights_of_another_tracker_are_refused(drawn_data: Path, tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
-    checkpoint.save(file, "stmtrack", TRAINED, {"x": torch.zeros(1)}, "")
+    checkpoint.save(file, "stmtrack", NETWORK, {"x": torch.zeros(1)}, "")
     with pytest.raises(CheckpointError, match="are for tracker 'stmtrack'"):
         _train(drawn_data, tmp_path / "run", start_from=file)

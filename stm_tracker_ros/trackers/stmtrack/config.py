@@ -17,7 +17,7 @@ class LiteNetworkConfig:
     width: int = setting(128, "channels of features and values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
     shared_blocks: int = setting(2, "blocks before the towers part", low=0, high=8)
-    tower_blocks: int = setting(2, "blocks of each tower", low=0, high=8)
+    tower_blocks: int = setting(1, "blocks of each tower", low=0, high=8)
     first_weight: float = setting(
         1.0, "weight of the first frame in the read, times the learned one", low=0.01, high=1000.0
     )
@@ -56,7 +56,7 @@ class MemoryConfig:
     )
     segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
-    store_score: float = setting(0.65, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
+    store_score: float = setting(0.5, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )

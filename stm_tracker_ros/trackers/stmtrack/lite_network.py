@@ -7,6 +7,7 @@
 | label map enters at the first layer | at feature level, 4 x 4 sub-cells | the key stays free of the label |
 | one feature is key and value | 64-channel key, labelled value | learns with a hundredth of the pictures |
 | all memory frames alike | learned logit bias for the first frame | it is the only box a human gave |
+| one read of the memory | the first frame is read alone as well | what the others say drifts, its box does not |
 
 Crop pixel coordinates run from 0 to `crop_size`; cell i covers [16 i, 16 i + 16), its point is its centre.
 """
@@ -69,7 +70,7 @@ class LiteNetwork(nn.Module):
         self.value_block = Block(width)
         self.value = nn.Conv2d(width, width, 1)
         self.first_frame_bias = nn.Parameter(torch.zeros(()))
-        self.fuse = nn.Conv2d(2 * width, width, 1)
+        self.fuse = nn.Conv2d(3 * width, width, 1)
         self.fuse_norm = CellNorm(width)
         self.shared = nn.Sequential(*[Block(width) for _ in range(config.shared_blocks)])
         self.cls_tower = nn.Sequential(*[Block(width) for _ in range(config.tower_blocks)], CellNorm(width))
@@ -114,11 +115,17 @@ class LiteNetwork(nn.Module):
         return by_cell(self.value(self.value_block(features + label)))
 
     def respond(self, features: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Prediction:
-        """Query features B x W x cells x cells, memory B x M x (K, W) and logit bias B x M -> Prediction."""
-        return self.answer(read(self.keys(features), keys, values, bias), features)
+        """Query features B x W x cells x cells, memory B x M x (K, W) and logit bias B x M -> Prediction.
+
+        The memory begins with the cells of the first frame.
+        """
+        query, first = self.keys(features), self.cells * self.cells
+        found = read(query, keys, values, bias)
+        found_first = read(query, keys[:, :first], values[:, :first])
+        return self.answer(torch.cat([found, found_first], -1), features)
 
     def answer(self, found: Tensor, features: Tensor) -> Prediction:
-        """What was read for the query, B x cells x W, and its features B x W x cells x cells -> Prediction."""
+        """What was read in all frames and in the first, B x cells x 2 W, and the query's features -> Prediction."""
         x = self.shared(self.fuse_norm(self.fuse(torch.cat([by_map(found, self.cells), features], 1))))
         cls_ctr = self.cls_ctr(self.cls_tower(x)).flatten(2)
         sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0) * (2 * STRIDE)

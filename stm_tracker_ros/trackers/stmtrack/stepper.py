@@ -41,7 +41,8 @@ class Stepper:
         self._encode = engine.optimised(network, self._look, image)
         features, _ = self._encode(image)
         self._values = engine.optimised(network, network.values, features, corners)
-        self._answer = engine.optimised(network, self._scored, self._values(features, corners), features)
+        found = self._values(features, corners).repeat(1, 1, 2)
+        self._answer = engine.optimised(network, self._scored, found, features)
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
@@ -68,9 +69,11 @@ class Stepper:
         """Where is the target? `slots[0]` is the first frame's. Returns N x 5: corners in crop pixels, score."""
         keys, values = bank.parts
         with stage("read"):
-            found = read_slots(look.key[0], keys, values, slots, self.first_bias, in_place=not self.engine.plain)
+            in_place = not self.engine.plain
+            found = read_slots(look.key[0], keys, values, slots, self.first_bias, in_place=in_place)
+            first = read_slots(look.key[0], keys, values, slots[:1], in_place=in_place)
         with stage("head"):
-            answer: Tensor = self._answer(found[None], look.features)
+            answer: Tensor = self._answer(torch.cat([found, first], -1)[None], look.features)
             return answer.cpu().numpy().astype(np.float64)
 
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor]:
