@@ -125,7 +125,7 @@ def _facts(loaded: LoadedTracker) -> dict[str, Any]:
 
 
 def _memory(device: str) -> dict[str, float]:
-    """MiB in use with the tracker at work: of the host's memory by the process, torch included; of the GPU's at most."""
+    """MiB in use with the tracker at work: by the process, torch included, and of the GPU at most."""
     import torch
 
     taken = {"host_mib": _resident_mib()}
