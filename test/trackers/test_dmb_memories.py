@@ -151,6 +151,14 @@ def test_a_mask_beyond_the_image_is_cut_off() -> None:
     assert not masks.in_image(np.full((32, 32), 5, np.float32), nowhere, 4.0, 0.0, 240, 320).any()
 
 
+def test_the_crop_in_its_own_pixels_ends_where_the_image_does() -> None:
+    crop = Crop(left=-10.0, top=200.0, scale=0.5)
+    fine = masks.enlarged(np.full((32, 32), 5, np.float32), crop, 128, 240, 320)
+    assert (fine[:80, 20:] == 5).all()
+    assert (fine[80:] < 0).all()
+    assert (fine[:, :20] < 0).all()
+
+
 def test_a_box_fills_the_cells_whose_centres_it_holds() -> None:
     label = masks.filled(Box(4.0, 8.0, 9.0, 4.0), 8, 4.0)
     assert np.argwhere(label).tolist() == [[2, 1], [2, 2]]

@@ -83,6 +83,18 @@ def test_the_answer_is_the_box_of_the_mask(tracker: DmbTracker) -> None:
         assert result.score == 0.9
 
 
+def test_boxes_of_small_targets_are_finer_than_pixels(tracker: DmbTracker) -> None:
+    image = picture(0, 0, shown=False).image.copy()  # type: ignore[union-attr]
+    image[100:108, 100:108] = COLOUR
+    tracker.init(Frame(image=image, stamp_ns=0), Target(box=Box(100, 100, 8, 8)))
+    blended = image.copy()
+    blended[:, 100] = image[:, 99]
+    blended[100:108, 108] = (np.array(COLOUR) * 0.7 + image[104, 120] * 0.3).astype(np.uint8)  # most of a pixel
+    result = tracker.track(Frame(image=blended, stamp_ns=PERIOD_NS))
+    assert result.box.width == pytest.approx(8, abs=0.8)
+    assert result.box.width % 1 > 0.01 or result.box.x % 1 > 0.01
+
+
 def test_a_vanished_mask_is_a_state(tracker: DmbTracker) -> None:
     """Empty mask, low score, the last size, nothing learned; and the target is found when it comes back."""
     start(tracker)

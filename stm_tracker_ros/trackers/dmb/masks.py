@@ -11,6 +11,7 @@ from stm_tracker_ros.parts.crop import Crop
 
 Share = NDArray[np.float32]  # cells x cells in [0, 1]
 OVERSAMPLING = 4
+NOTHING_LOGIT = -20.0
 
 
 def in_crop(mask: Pixels, crop: Crop, side: float, cells: int) -> Share:
@@ -59,6 +60,16 @@ def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, h
     fine = cv2.warpAffine(logit, to_cells, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mask[top:bottom, left:right] = (fine > threshold_logit) * np.uint8(255)
     return mask
+
+
+def enlarged(logit: Share, crop: Crop, size: int, height: int, width: int) -> Share:
+    """Logits in every pixel of the crop, size x size; far below zero where it lies outside the image."""
+    fine = np.asarray(cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR))
+    for axis, (start, extent) in enumerate(((crop.top, height), (crop.left, width))):
+        low, high = np.clip(np.round([-start / crop.scale, (extent - start) / crop.scale]), 0, size).astype(int)
+        lines = np.moveaxis(fine, axis, 0)
+        lines[:low] = lines[high:] = NOTHING_LOGIT
+    return fine
 
 
 def probability(logit: Share) -> Share:

@@ -44,7 +44,6 @@ from stm_tracker_ros.trackers.dmb.uncertainty import Uncertainty
 from stm_tracker_ros.trackers.dmb.variations import variations
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
-NOTHING_LOGIT = -20.0
 EMPTY_SCORE = 0.25  # share of the network's score that is left where the mask is empty
 SECOND_PEAK_REACH = 1.1  # over the target's size: what lies further away is something else
 LEAST_OF_BOX = 0.1  # a first mask below this share of its box is no better than the box
@@ -228,8 +227,8 @@ class DmbTracker:
         near = masks.dilated(label)
         found = masks.probability(answer.logit) * near
         if found.sum() < LEAST_OF_BOX * label.sum():
-            return label, np.where(label > 0, -NOTHING_LOGIT, NOTHING_LOGIT).astype(np.float32)
-        return found, np.where(near > 0, answer.logit, NOTHING_LOGIT).astype(np.float32)
+            return label, np.where(label > 0, -masks.NOTHING_LOGIT, masks.NOTHING_LOGIT).astype(np.float32)
+        return found, np.where(near > 0, answer.logit, masks.NOTHING_LOGIT).astype(np.float32)
 
     def _remembered_box(self, look: Look, label: Share) -> tuple[Tensor, Tensor]:
         if isinstance(self.stepper, PaperStepper):
@@ -249,8 +248,16 @@ class DmbTracker:
         return chosen if memory.keeps_first or len(chosen) == 1 else chosen[1:]
 
     def _found(self, logit: Share, crop: Crop, frame: Frame) -> Found:
-        cell_px = float(MASK_STRIDE)
-        return _of_mask(masks.in_image(logit, crop, cell_px, self.threshold_logit, frame.height, frame.width))
+        """The mask in the image; its boxes come from the finer crop, so that small ones are not cut to whole pixels."""
+        size, level = self.stepper.crop_size, self.threshold_logit
+        mask = masks.in_image(logit, crop, float(MASK_STRIDE), level, frame.height, frame.width)
+        inside = fit(masks.enlarged(logit, crop, size, frame.height, frame.width) > level)
+        if inside is None or not mask.any():
+            return Found(np.zeros_like(mask), None, None, 0.0)
+        x, y, width, height, theta = inside.rotated
+        x, y = crop.to_image(Box(x, y, 0.0, 0.0)).center
+        rotated = RotatedBox(x, y, width * crop.scale, height * crop.scale, theta)
+        return Found(mask, crop.to_image(inside.box), rotated, inside.area * crop.scale**2)
 
     def _move(self, found: Found, frame: Frame, guess: tuple[float, float]) -> Box:
         """Where to search next; returns the box to answer with."""
