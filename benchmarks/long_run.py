@@ -1,6 +1,7 @@
 """Does a tracker get slower or larger with time? Resident memory over 3000 frames, then aged against fresh.
 
-  python benchmarks/long_run.py --video ../shared/data/train_video/TinyTLP/Drone1 --threads 1 --out long_run.json
+  python benchmarks/long_run.py --video ../shared/data/train_video/TinyTLP/Drone1 --frames 20000 --threads 1 \\
+      --out long_run.json --plot long_run.png
 
 A stretch of the sequence is played to and fro. The fresh tracker is filled to capacity first; then both take turns on
 the same frames, and the 20th percentiles of their times are compared.
@@ -11,9 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
 
 from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
 from stm_tracker_ros.core.protocol import Tracker
@@ -23,6 +29,7 @@ from stm_tracker_ros.data.sequence import TRUTH_NAME, VIDEO_NAME, read_boxes
 from stm_tracker_ros.evaluation.speed import ratio_of_p20, time_together
 
 FIRST_LOOK = 300
+POINTS = 100  # of the plot
 
 
 def to_and_fro(images: list, start: int = 0) -> Iterator[Frame]:
@@ -40,22 +47,51 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def run(tracker: Tracker, stream: Iterator[Frame]) -> None:
-    """Track and memorize every frame."""
+def run(tracker: Tracker, stream: Iterator[Frame]) -> list[float]:
+    """Track and memorize every frame; milliseconds of each."""
+    times_ms = []
     for frame in stream:
+        started_ns = time.perf_counter_ns()
         tracker.track(frame)
         tracker.memorize()
+        times_ms.append((time.perf_counter_ns() - started_ns) / 1e6)
+    return times_ms
 
 
-def age(tracker: Tracker, images: list, target: Target, count: int) -> dict[str, float]:
-    """Run a started tracker over `count` frames; resident memory in MiB after frame 300 and at the end."""
-    stream = to_and_fro(images)
+def age(tracker: Tracker, images: list, target: Target, count: int) -> dict[str, Any]:
+    """Run a started tracker over `count` frames; resident memory in MiB after frame 300 and at the end.
+
+    course: [frame, resident MiB, 20th percentile of ms a frame since the last row] along the way.
+    """
+    stream, step = to_and_fro(images), max(count // POINTS, 1)
     tracker.init(next(stream), target)
-    run(tracker, islice(stream, FIRST_LOOK))
-    before = resident_mib()
-    run(tracker, islice(stream, count - FIRST_LOOK))
-    after = resident_mib()
-    return {"mib_after_300": before, "mib_at_end": after, "growth_percent": 100 * (after / before - 1)}
+    done, course = 0, []
+    while done < count:
+        wanted = FIRST_LOOK if done < FIRST_LOOK else min(step, count - done)
+        times_ms = run(tracker, islice(stream, wanted))
+        done += wanted
+        course.append([done, resident_mib(), float(np.percentile(times_ms, 20))])
+    before, after = course[0][1], course[-1][1]
+    return {
+        "mib_after_300": before,
+        "mib_at_end": after,
+        "growth_percent": 100 * (after / before - 1),
+        "course": course,
+    }
+
+
+def draw(course: list[list[float]], path: Path) -> None:
+    """Memory and time along the way, as a picture."""
+    number, memory_mib, times_ms = zip(*course, strict=True)
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(7, 4), layout="constrained")
+    upper.plot(number, memory_mib)
+    upper.set_ylabel("resident memory, MiB")
+    lower.plot(number, times_ms)
+    lower.set_ylabel("ms a frame, p20")
+    lower.set_xlabel("frame")
+    for axes in (upper, lower):
+        axes.set_ylim(bottom=0)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -67,6 +103,7 @@ def main() -> None:
     parser.add_argument("--fill", type=int, default=300, help="frames that fill the fresh tracker to capacity")
     parser.add_argument("--compared", type=int, default=300, help="frames on which the two are compared")
     parser.add_argument("--out", type=Path, help="JSON file of the results")
+    parser.add_argument("--plot", type=Path, help="PNG file of memory and time along the way")
     add_tracker_options(parser)
     args = parser.parse_args()
     images = [frame.bgr() for frame in islice(frames(args.video / VIDEO_NAME), args.stretch)]
@@ -79,7 +116,9 @@ def main() -> None:
     run(fresh, islice(stream, args.fill))
     times = time_together(aged, fresh, islice(to_and_fro(images, args.frames), args.compared))
     result["aged_to_fresh"] = ratio_of_p20(*times)
-    print(json.dumps(result, indent=1))
+    print({name: round(value, 3) for name, value in result.items() if name != "course"})
+    if args.plot:
+        draw(result["course"], args.plot)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 
