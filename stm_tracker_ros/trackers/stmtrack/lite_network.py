@@ -79,8 +79,11 @@ class LiteNetwork(nn.Module):
         self.reg = nn.Conv2d(width, 4, 1)
         nn.init.constant_(self.cls_ctr.bias, -2.0)  # type: ignore[arg-type]
         nn.init.normal_(self.reg.weight, std=0.01)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+        # as large as a crop: to spread three numbers over channels-last pixels takes a CPU ten times as long
+        crop = (1, 3, config.crop_size, config.crop_size)
+        for name, rgb in (("mean", IMAGENET_MEAN_RGB), ("std", IMAGENET_STD_RGB)):
+            plane = (torch.tensor(rgb).view(1, 3, 1, 1) * 255).expand(crop).clone()
+            self.register_buffer(name, plane, persistent=False)
         points = (torch.arange(self.cells) + 0.5) * STRIDE
         grid = torch.stack(torch.meshgrid(points, points, indexing="xy"), -1).view(-1, 2)
         self.register_buffer("grid", grid, persistent=False)
@@ -91,7 +94,8 @@ class LiteNetwork(nn.Module):
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
         """BGR in 0..255, any type -> what the trunk was trained on, in the memory layout of its weights."""
-        image = (patch_bgr.flip(1).float() - self.mean) / self.std
+        rgb = torch.cat([patch_bgr[:, 2:], patch_bgr[:, 1:2], patch_bgr[:, :1]], 1)
+        image = (rgb - self.mean) / self.std
         return image.contiguous(memory_format=layout_of(self.trunk.stem.weight))
 
     def join(self, stride_8: Tensor, stride_16: Tensor) -> Tensor:
