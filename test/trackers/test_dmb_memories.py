@@ -165,6 +165,20 @@ def test_a_box_fills_the_cells_whose_centres_it_holds() -> None:
     assert np.argwhere(masks.dilated(label)).tolist() == [[y, x] for y in range(5) for x in range(5)]
 
 
+def test_parts_in_the_middle_of_a_box_are_left_out_where_others_reach_its_sides() -> None:
+    box = np.zeros((40, 40), bool)
+    box[5:35, 5:35] = True
+    side, middle = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    side[8:33, 6:12] = True
+    middle[15:25, 18:28] = True
+    kept = masks.reaching(side | middle, box)
+    assert kept[side].all()
+    assert not kept[middle].any()
+    assert kept[~(side | middle)].all()
+    assert masks.reaching(middle, box).all()
+    assert masks.reaching(np.zeros((40, 40), bool), box).all()
+
+
 def test_variations_know_where_the_target_went() -> None:
     image = np.zeros((200, 200, 3), np.uint8)
     image[96:104, 96:104] = 255

@@ -12,6 +12,7 @@ from stm_tracker_ros.parts.crop import Crop
 Share = NDArray[np.float32]  # cells x cells in [0, 1]
 OVERSAMPLING = 4
 NOTHING_LOGIT = -20.0
+SIDE_SLACK = 2  # cells
 
 
 def in_crop(mask: Pixels, crop: Crop, side: float, cells: int) -> Share:
@@ -36,6 +37,25 @@ def filled(box: Box, cells: int, cell_px: float) -> Share:
 def dilated(share: Share) -> Share:
     """Two cells wider on every side."""
     return np.asarray(cv2.dilate(share, np.ones((5, 5), np.uint8)), np.float32)
+
+
+def reaching(found: NDArray[np.bool_], box: NDArray[np.bool_]) -> Share:
+    """1 but on those parts of `found` that come near no side of the filled `box`, if others do.
+
+    A box is drawn around its target: what lies in the middle of it and is no part of what reaches its sides is
+    more likely background. Both are cells x cells.
+    """
+    kept = np.ones(found.shape, np.float32)
+    inside = found & (dilated(box.astype(np.float32)) > 0)
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
+    x, y, width, height = cv2.boundingRect(box.astype(np.uint8))
+    near = [
+        min(left - x, top - y, x + width - left - across, y + height - top - down) <= SIDE_SLACK
+        for left, top, across, down, _ in stats[1:].tolist()
+    ]
+    if any(near):
+        kept[np.isin(parts, 1 + np.flatnonzero(~np.array(near)))] = 0.0
+    return kept
 
 
 def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, height: int, width: int) -> Pixels:

@@ -224,7 +224,7 @@ class DmbTracker:
         bank.add(1, self._remembered_box(look, label))
         place = guide(self.config.spatial.guide, sight, look, self.stepper.cells)
         answer = self.stepper.segment(look.encoded, bank, [bank.first], place, 1.0)
-        near = masks.dilated(label)
+        near = masks.dilated(label) * masks.reaching(answer.logit > 0, label > 0)
         found = masks.probability(answer.logit) * near
         if found.sum() < LEAST_OF_BOX * label.sum():
             return label, np.where(label > 0, -masks.NOTHING_LOGIT, masks.NOTHING_LOGIT).astype(np.float32)
