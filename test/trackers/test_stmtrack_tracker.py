@@ -187,6 +187,31 @@ def test_frames_under_the_store_score_are_not_remembered() -> None:
     assert len(stepper.remembered) == 2
 
 
+def test_frames_are_remembered_an_interval_apart() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, {"memory.interval": 3}, START)
+    run(tracker, [2.0, 3.0, 4.0, 5.0, 9.0, 10.0, 12.0])
+    assert sorted(set(tracker.state.bank.numbers) - {0}) == [1, 4, 9, 12]  # type: ignore[union-attr]
+
+
+def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
+    class Doubting(Oracle):
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+            answer = super().ask(patch, bank, slots)
+            answer[:, 4] = self.of_first if len(slots) == 1 and len(self.asked) > 1 else 0.9
+            return answer
+
+        of_first = 0.2
+
+    stepper = Doubting()
+    tracker = following(stepper, {"memory.agreement_score": 0.3}, START)
+    run(tracker, [2.0, 3.0])
+    assert len(stepper.remembered) == 1
+    stepper.of_first = 0.4
+    run(tracker, [4.0])
+    assert len(stepper.remembered) == 2
+
+
 def test_no_side_gets_smaller_than_two_pixels() -> None:
     stepper = Oracle()
     tracker = following(stepper, AT_ONCE, Box(300, 200, 4, 4))

@@ -57,6 +57,14 @@ class MemoryConfig:
     segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
     store_score: float = setting(0.5, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
+    interval: int = setting(5, "nominal frames from one that is remembered to the next", low=1, high=300)
+    agreement_score: float = setting(
+        0.3,
+        "a frame is remembered if the first frame alone gives the place at least this score; 0 = it is not asked",
+        low=0.0,
+        high=1.0,
+        live=True,
+    )
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )
@@ -98,6 +106,6 @@ LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame
 PAPER = TrackConfig(
     area_factor=4.0,
-    memory=MemoryConfig(store_score=0.0, previous_score=0.6),
+    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
 )

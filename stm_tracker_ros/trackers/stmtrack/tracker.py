@@ -44,6 +44,7 @@ class Look(NamedTuple):
 class Best(NamedTuple):
     """The chosen candidate: its box in crop pixels, its score, its penalty, and the score with penalty and window."""
 
+    cell: int
     box: Box
     score: float
     penalty: float
@@ -60,8 +61,10 @@ class _State:
     number: int
     bank: MemoryBank
     look: Look
+    cell: int = 0
     score: float = 1.0
     rank: float = 1.0
+    remembered: int = -(10**9)  # number of the frame remembered last
     pending: Frame | None = None  # answered, not yet remembered
 
 
@@ -91,17 +94,31 @@ class StmTracker:
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         best = self._choose(answer)
         self._move(best, frame)
-        state.score, state.rank, state.pending = best.score, best.rank, frame
+        state.cell, state.score, state.rank, state.pending = best.cell, best.score, best.rank, frame
         return Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
 
     def memorize(self) -> None:
-        """Remember the frame just answered, unless its score is too low."""
+        """Remember the frame just answered if it is time for one and the box is to be trusted."""
         state = self._started()
         frame, state.pending = state.pending, None
-        if frame is None or state.score < self.config.memory.store_score:
+        if frame is None or not self._worth_remembering():
             return
         crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
         state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
+        state.remembered = state.number
+
+    def _worth_remembering(self) -> bool:
+        """Time for a frame, a good score, and the first frame alone sees the target there as well.
+
+        Without the last, what slowly covers the target is learned bit by bit, and followed.
+        """
+        state, memory = self._started(), self.config.memory
+        if state.number - state.remembered < memory.interval or state.score < memory.store_score:
+            return False
+        if state.number == 1 or memory.agreement_score == 0:
+            return True
+        answer = self.stepper.ask(state.look.features, state.bank, [state.bank.first])
+        return bool(answer[state.cell, 4] >= memory.agreement_score)
 
     def _started(self) -> _State:
         if self.state is None:
@@ -146,7 +163,8 @@ class StmTracker:
         rank = penalty * score * (1 - prior.window) + window * prior.window
         best = int(rank.argmax())
         x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
-        return Best(Box(x1, y1, x2 - x1, y2 - y1), float(score[best]), float(penalty[best]), float(rank[best]))
+        box = Box(x1, y1, x2 - x1, y2 - y1)
+        return Best(best, box, float(score[best]), float(penalty[best]), float(rank[best]))
 
     def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
