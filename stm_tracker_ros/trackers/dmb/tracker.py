@@ -4,7 +4,7 @@
 |---|---|---|---|
 | the filter's map enters the decoder | distance to the crop's centre | the filter's map | `spatial.guide` |
 | all keys and values stay | the first frame is lost, no end | first frame, a grid of times, last frame | `memory` |
-| dropped if 1 / peak > its mean or > 10 | if mean peak / peak > 10 (filter: 3) | as the code, 3 | `uncertainty` |
+| dropped if 1 / peak > its mean or > 10 (AUC .632) | if mean / peak > 10 (filter: 3) | as the code, 3 (.686) | `uncertainty` |
 | every peak joins the queue | those under 3 | those of frames that were learned from | |
 | a frame that is dropped is not segmented | likewise | segmented and answered with a low score | |
 | two crops, encoded twice | 4.5 and 4 target sizes | `dmb` so; `dmb_lite` has one crop | `spatial.area_factor` |
@@ -12,7 +12,8 @@
 | every 5 frames, every 10 frames | calls are counted | stamps at a nominal 30 Hz | `interval` |
 | | box changes by 5 % a frame at most | box as the mask has it, search region by 15 % | `motion` |
 
-`compat=paper` and `compat=official` set all that is a setting; what each is worth stands in `training/dmb_lite_1`.
+`compat=paper` and `compat=official` set all that is a setting. Figures: `dmb_lite` on validation, from the notes in
+`training/dmb_lite_1`; what has none was not measured.
 """
 
 from __future__ import annotations
