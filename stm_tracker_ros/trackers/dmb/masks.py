@@ -84,7 +84,7 @@ def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, h
 
 def enlarged(logit: Share, crop: Crop, size: int, height: int, width: int) -> Share:
     """Logits in every pixel of the crop, size x size; far below zero where it lies outside the image."""
-    fine = np.asarray(cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR))
+    fine = np.asarray(cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     for axis, (start, extent) in enumerate(((crop.top, height), (crop.left, width))):
         low, high = np.clip(np.round([-start / crop.scale, (extent - start) / crop.scale]), 0, size).astype(int)
         lines = np.moveaxis(fine, axis, 0)

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | the filter's map enters the decoder | distance to the crop's centre | the filter's map | `spatial.guide` |
 | all keys and values stay | the first frame is lost, no end | first frame, a grid of times, last frame | `memory` |
-| dropped if 1 / peak > its mean or > 10 (AUC .632) | if mean / peak > 10 (filter: 3) | as the code, 3 (.686) | `uncertainty` |
+| dropped if 1 / peak > mean or > 10 (.632) | if mean / peak > 10 (filter: 3) | 3 (AUC .686) | `uncertainty` |
 | every peak joins the queue | those under 3 | those of frames that were learned from | |
 | a frame that is dropped is not segmented | likewise | segmented and answered with a low score | |
 | two crops, encoded twice | 4.5 and 4 target sizes | `dmb` so; `dmb_lite` has one crop | `spatial.area_factor` |
