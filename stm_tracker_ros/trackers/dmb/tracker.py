@@ -3,7 +3,7 @@
 | paper | authors' code | here | setting |
 |---|---|---|---|
 | the filter's map enters the decoder | distance to the crop's centre | the filter's map | `spatial.guide` |
-| all keys and values stay | the first frame is lost (.670) | it stays (AUC .686), at most 4 more and the last | `memory` |
+| all keys and values stay | the first frame is lost (.670) | it stays (.686), 4 more, the last | `memory` |
 | dropped if 1 / peak > mean or > 10 (.632) | if mean / peak > 10 (filter: 3) | 3 (AUC .686) | `uncertainty` |
 | every peak joins the queue | those under 3 | those of frames that were learned from | |
 | a frame that is dropped is not segmented | likewise | segmented and answered with a low score | |
