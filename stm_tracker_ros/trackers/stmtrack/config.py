@@ -79,7 +79,7 @@ class PriorConfig:
 
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
-    size_rate: float = setting(0.35, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
+    size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
     move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
 
