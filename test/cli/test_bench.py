@@ -95,7 +95,8 @@ def test_it_times_a_tracker_and_writes_the_figures(
     weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bench.json"
-    settings = ("--set", "memory.store_score=0", "--precision", "fp32")
+    every_frame = ("--set", "memory.store_score=0", "--set", "memory.interval=1", "--set", "memory.agreement_score=0")
+    settings = (*every_frame, "--precision", "fp32")
     assert run("--weights", weights, "--frames", "3", "--threads", "1", *settings, "--out", str(out)) == 0
     report = json.loads(out.read_text())
     assert (report["tracker"], report["precision"], report["frames"]) == ("stmtrack_lite", "fp32", 3)

@@ -212,8 +212,9 @@ def test_what_is_kept_between_frames_is_read(tracker: Any, other: Any) -> None:
     assert abs(first.score - second.score) > 1e-6
 
 
-@pytest.mark.parametrize("name", ["stmtrack_lite", "dmb_lite"])
-def test_one_frame_more_in_memory_changes_the_next_answer(name: str) -> None:
+# dmb_lite's score of a clear target lies next to 1, where little changes it
+@pytest.mark.parametrize(("name", "change"), [("stmtrack_lite", 1e-3), ("dmb_lite", 1e-4)])
+def test_one_frame_more_in_memory_changes_the_next_answer(name: str, change: float) -> None:
     """With the shipped weights on the packaged video: what was written in frame k counts in frame k + 1."""
     sample = packaged()
     pictures = islice(frames(sample.video), 40)
@@ -221,12 +222,13 @@ def test_one_frame_more_in_memory_changes_the_next_answer(name: str) -> None:
     first = next(pictures)
     for tracker in (learned, unlearned):
         tracker.init(first, Target(box=sample.first_box))
-    for picture in pictures:
+    interval = getattr(learned.config.memory, "interval", 1)
+    for passed, picture in enumerate(pictures, start=1):
         scores = [tracker.track(picture).score for tracker in (learned, unlearned)]
-        if scores[0] >= learned.config.memory.store_score:
+        if passed >= interval and scores[0] >= learned.config.memory.store_score:
             break
     before = learned.state.bank.numbers.tolist()
     learned.memorize()
     assert learned.state.bank.numbers.tolist() != before
     last = next(pictures)
-    assert abs(learned.track(last).score - unlearned.track(last).score) > 1e-4
+    assert abs(learned.track(last).score - unlearned.track(last).score) > change
