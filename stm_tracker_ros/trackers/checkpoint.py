@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from stm_tracker_ros.core.errors import CheckpointError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 
 FORMAT_VERSION = "1"
 
@@ -58,6 +58,27 @@ def read(path: Path, tracker: str) -> Checkpoint:
     except (ValueError, TypeError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
     return Checkpoint(tracker, network, metadata.get("provenance", ""), tensors)
+
+
+def network_of(stored: Checkpoint, path: Path, kinds: Mapping[str, tuple[type[Any], type[nn.Module]]]) -> Any:
+    """The network that the checkpoint describes, with its weights in fp32.
+
+    path: the file, for messages; kinds: name of the trunk -> classes of configuration and network, the lite one first.
+    Raises CheckpointError where the description is unknown or the weights do not fit.
+    """
+    trunk = stored.network.get("trunk", next(iter(kinds)))
+    if trunk not in kinds:
+        raise CheckpointError(f"weights {path} have trunk {trunk!r}; allowed are {', '.join(kinds)}")
+    config_class, network_class = kinds[trunk]
+    try:
+        network = network_class(config_class(**stored.network))
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(f"weights {path} describe a network that is not known here: {error}") from None
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.tensors.items()}
+    if wrong := misfit(network.state_dict(), tensors):
+        raise CheckpointError(f"weights {path} do not fit their network: {wrong}")
+    network.load_state_dict(tensors)
+    return network
 
 
 def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

@@ -17,14 +17,11 @@ from torch.utils.data import DataLoader
 
 from stm_tracker_ros.trackers.dmb.lite_network import Answer, Features, LiteNetwork
 from stm_tracker_ros.trackers.dmb.loss import Loss, loss
+from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.clip_sampler import CLIP, Clips
 from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.spatial_maps import dilated, displaced, filled, simulated_maps
-
-TRAINED_TRUNK_BLOCKS = 3
-DECAY_SHARE = 0.4
-CPU_CHUNK = 4  # crops that pass the frozen trunk together: what stays in the cache
 
 
 class Clipped(NamedTuple):
@@ -51,26 +48,15 @@ class DmbLiteLesson:
         torch.manual_seed(config.seed)
         self.network, self.config, self.device = network, config, device
         self.pack, self.videos, self.steps = pack, videos, config.steps
-        self.chunk = CPU_CHUNK if device.type == "cpu" else 4096
+        self.chunk = fine_tuning.chunk(device)
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """AdamW; biases and norms do not decay, of the trunk only the last blocks are trained."""
-        config, trunk = self.config, self.network.trunk
-        trunk.requires_grad_(False)
-        rest = [p for name, p in self.network.named_parameters() if not name.startswith("trunk.")]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in rest if p.ndim >= 2]},
-            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-            {"params": list(trunk.blocks[-TRAINED_TRUNK_BLOCKS:].parameters())},
-        ]
-        return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
+        """See `fine_tuning.optimiser`."""
+        return fine_tuning.optimiser(self.network, self.network.trunk, self.config)
 
     def rates(self, step: int) -> tuple[float, float, float]:
-        """Linear warm-up, constant, linear to zero over the last part: the end may be moved while it runs."""
-        config = self.config
-        left = (config.steps - step) / (DECAY_SHARE * config.steps)
-        rate = config.rate * min(1.0, (step + 1) / max(config.warm_up, 1), left)
-        return rate, rate, rate * config.trunk_rate
+        """See `fine_tuning.rates`."""
+        return fine_tuning.rates(self.config, step)
 
     def batches(self, step: int) -> DataLoader[Any]:
         """Other clips after each start."""
@@ -110,7 +96,7 @@ class DmbLiteLesson:
         """Features of the first, second and third frames; the trunk's frozen blocks run in small parts."""
         network = self.network
         image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - TRAINED_TRUNK_BLOCKS
+        frozen = len(network.trunk.blocks) - fine_tuning.TRAINED_TRUNK_BLOCKS
         with torch.no_grad():
             parts = [network.levels(part, frozen) for part in image.split(self.chunk)]
             fine, middle, x = (torch.cat(part) for part in zip(*parts, strict=True))

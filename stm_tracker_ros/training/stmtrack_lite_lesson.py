@@ -19,17 +19,15 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.loss import loss, overlaps
+from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
 
-TRAINED_TRUNK_BLOCKS = 3
-DECAY_SHARE = 0.4
 FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
 NOISE_OF_SIZE, DRIFT_OF_PLACE = 1.2, 0.4  # over the noise of the place, over the drift of the size
 KEPT_SHARES = (0.0, 0.4, 0.7, 1.0)  # of the frames after the first, how many are read
-CPU_CHUNK = 4  # crops that pass the frozen trunk together: what stays in the cache
 
 
 class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
@@ -56,26 +54,15 @@ class LiteLesson:
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps
         self.random = np.random.default_rng(config.seed)
-        self.chunk = CPU_CHUNK if device.type == "cpu" else 4096
+        self.chunk = fine_tuning.chunk(device)
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """AdamW; biases and norms do not decay, of the trunk only the last blocks are trained."""
-        config, trunk = self.config, self.network.trunk
-        trunk.requires_grad_(False)
-        rest = [p for name, p in self.network.named_parameters() if not name.startswith("trunk.")]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in rest if p.ndim >= 2]},
-            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-            {"params": list(trunk.blocks[-TRAINED_TRUNK_BLOCKS:].parameters())},
-        ]
-        return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
+        """See `fine_tuning.optimiser`."""
+        return fine_tuning.optimiser(self.network, self.network.trunk, self.config)
 
     def rates(self, step: int) -> tuple[float, float, float]:
-        """Linear warm-up, constant, linear to zero over the last part: the end may be moved while it runs."""
-        config = self.config
-        left = (config.steps - step) / (DECAY_SHARE * config.steps)
-        rate = config.rate * min(1.0, (step + 1) / max(config.warm_up, 1), left)
-        return rate, rate, rate * config.trunk_rate
+        """See `fine_tuning.rates`."""
+        return fine_tuning.rates(self.config, step)
 
     def batches(self, step: int) -> DataLoader[Any]:
         """Other samples after each start."""
@@ -94,7 +81,7 @@ class LiteLesson:
     def _features(self, crops: Tensor) -> Tensor:
         network = self.network
         image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - TRAINED_TRUNK_BLOCKS
+        frozen = len(network.trunk.blocks) - fine_tuning.TRAINED_TRUNK_BLOCKS
         with torch.no_grad():
             parts = [network.trunk.partial(network.normalise(part), frozen) for part in image.split(self.chunk)]
             stride_8, x = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -25,6 +25,25 @@ def _conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, gro
     return nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups)
 
 
+class ImageInput(nn.Module):
+    """Pictures as the published weights expect them; for crops of one size."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, crop_size: int) -> None:
+        super().__init__()
+        # as large as a crop: to spread three numbers over channels-last pixels takes a CPU ten times as long
+        for name, rgb in (("mean", IMAGENET_MEAN_RGB), ("std", IMAGENET_STD_RGB)):
+            plane = (torch.tensor(rgb).view(1, 3, 1, 1) * 255).expand(1, 3, crop_size, crop_size).clone()
+            self.register_buffer(name, plane, persistent=False)
+
+    def forward(self, patch_bgr: Tensor) -> Tensor:
+        """B x 3 x size x size BGR in 0..255, any type -> RGB by mean and deviation, fp32."""
+        rgb = torch.cat([patch_bgr[:, 2:], patch_bgr[:, 1:2], patch_bgr[:, :1]], 1)
+        return (rgb - self.mean) / self.std
+
+
 class InvertedResidual(nn.Module):
     """Expand, filter depth-wise, project; identity around it where shapes allow."""
 

@@ -8,11 +8,9 @@ from typing import Any
 from torch import nn
 
 from stm_tracker_ros.core.compute import Compute
-from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint
-from stm_tracker_ros.trackers.checkpoint import Checkpoint
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork
@@ -29,23 +27,7 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
-    network = _network(checkpoint.read(weights, name), weights)
+    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
     if isinstance(network, PaperNetwork):
         return DmbTracker(PaperStepper(network, engine), config)
     return DmbTracker(Stepper(network, engine), config)
-
-
-def _network(stored: Checkpoint, weights: Path) -> LiteNetwork | PaperNetwork:
-    trunk = stored.network.get("trunk", "mobilenet_v2")
-    if trunk not in NETWORKS:
-        raise CheckpointError(f"weights {weights} have trunk {trunk!r}; allowed are {', '.join(NETWORKS)}")
-    config_class, network_class = NETWORKS[trunk]
-    try:
-        network: Any = network_class(config_class(**stored.network))
-    except (TypeError, ConfigError) as error:
-        raise CheckpointError(f"weights {weights} describe a network that is not known here: {error}") from None
-    tensors = {key: value.float() if value.is_floating_point() else value for key, value in stored.tensors.items()}
-    if wrong := checkpoint.misfit(network.state_dict(), tensors):
-        raise CheckpointError(f"weights {weights} do not fit their network: {wrong}")
-    network.load_state_dict(tensors)
-    return network  # type: ignore[no-any-return]

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
-    IMAGENET_MEAN_RGB,
-    IMAGENET_STD_RGB,
     STRIDE_8_BLOCKS,
     STRIDE_8_CHANNELS,
     STRIDE_16_CHANNELS,
+    ImageInput,
     MobileNetV2,
 )
 from stm_tracker_ros.parts.layers import Block, CellNorm, by_cell, by_map
@@ -64,9 +63,6 @@ class Refine(nn.Module):
 class LiteNetwork(nn.Module):
     """Trunk, memory encoder, read, decoder and score; remembers nothing between calls."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: LiteNetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -94,12 +90,11 @@ class LiteNetwork(nn.Module):
         self.score = nn.Sequential(nn.Linear(2 * width + 2, 64), nn.ReLU(), nn.Linear(64, 1))
         nn.init.constant_(self.out.bias, -1.0)  # type: ignore[arg-type]
         nn.init.normal_(self.place, std=0.1)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN_RGB).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD_RGB).view(1, 3, 1, 1) * 255, persistent=False)
+        self.input = ImageInput(config.crop_size)
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
         """BGR in 0..255, any type -> what the trunk was trained on."""
-        image = (patch_bgr.flip(1).float() - self.mean) / self.std
+        image: Tensor = self.input(patch_bgr)
         return image.contiguous(memory_format=torch.channels_last)
 
     def encode(self, patch_bgr: Tensor) -> Features:

@@ -21,10 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
-    IMAGENET_MEAN_RGB,
-    IMAGENET_STD_RGB,
     STRIDE_8_CHANNELS,
     STRIDE_16_CHANNELS,
+    ImageInput,
     MobileNetV2,
 )
 from stm_tracker_ros.parts.label_map import coverage
@@ -51,8 +50,6 @@ class Prediction(NamedTuple):
 class LiteNetwork(nn.Module):
     """Trunk, memory encoder, read and head; remembers nothing between calls."""
 
-    mean: Tensor
-    std: Tensor
     grid: Tensor
 
     def __init__(self, config: LiteNetworkConfig) -> None:
@@ -79,11 +76,7 @@ class LiteNetwork(nn.Module):
         self.reg = nn.Conv2d(width, 4, 1)
         nn.init.constant_(self.cls_ctr.bias, -2.0)  # type: ignore[arg-type]
         nn.init.normal_(self.reg.weight, std=0.01)
-        # as large as a crop: to spread three numbers over channels-last pixels takes a CPU ten times as long
-        crop = (1, 3, config.crop_size, config.crop_size)
-        for name, rgb in (("mean", IMAGENET_MEAN_RGB), ("std", IMAGENET_STD_RGB)):
-            plane = (torch.tensor(rgb).view(1, 3, 1, 1) * 255).expand(crop).clone()
-            self.register_buffer(name, plane, persistent=False)
+        self.input = ImageInput(config.crop_size)
         points = (torch.arange(self.cells) + 0.5) * STRIDE
         grid = torch.stack(torch.meshgrid(points, points, indexing="xy"), -1).view(-1, 2)
         self.register_buffer("grid", grid, persistent=False)
@@ -94,8 +87,7 @@ class LiteNetwork(nn.Module):
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
         """BGR in 0..255, any type -> what the trunk was trained on, in the memory layout of its weights."""
-        rgb = torch.cat([patch_bgr[:, 2:], patch_bgr[:, 1:2], patch_bgr[:, :1]], 1)
-        image = (rgb - self.mean) / self.std
+        image: Tensor = self.input(patch_bgr)
         return image.contiguous(memory_format=layout_of(self.trunk.stem.weight))
 
     def join(self, stride_8: Tensor, stride_16: Tensor) -> Tensor:
