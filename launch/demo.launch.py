@@ -19,6 +19,7 @@ from stm_tracker_ros.demo import sample, transport
 PACKAGE = "stm_tracker_ros"
 SAMPLE = sample.packaged()
 IMAGE = "/camera/image_raw"
+PASSED_ON = ("tracker", "weights", "device", "precision", "log_level", "rviz")
 ARGUMENTS = (
     DeclareLaunchArgument("video", default_value=str(SAMPLE.video), description="Video file or folder of images."),
     DeclareLaunchArgument(
@@ -37,6 +38,7 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
+    DeclareLaunchArgument("precision", default_value="", description="auto, fp32, bf16 or fp16; empty = auto."),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
@@ -75,7 +77,7 @@ def camera() -> Node:
 
 def tracker() -> IncludeLaunchDescription:
     file = PathJoinSubstitution([FindPackageShare(PACKAGE), "launch", "tracker.launch.py"])
-    passed_on = {name: LaunchConfiguration(name) for name in ("tracker", "weights", "device", "log_level", "rviz")}
+    passed_on = {name: LaunchConfiguration(name) for name in PASSED_ON}
     return IncludeLaunchDescription(
         PythonLaunchDescriptionSource(file), launch_arguments={"image": IMAGE, **passed_on}.items()
     )

@@ -33,6 +33,7 @@ from stm_tracker_ros.training.transforms import (
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 FRAMES = 5
 WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size, log of aspect, angle
+PACE = (0.5, 2.5)  # of a sample, times the walk
 DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 
@@ -157,7 +158,8 @@ class Sampler:
 
     def _motions(self, center: NDArray[np.float32], upright: bool) -> Iterator[Affine]:
         """A random walk: the later the crop, the less it looks like the first."""
-        size, aspect, angle = np.cumsum(self.random.normal(0, WALK, (FRAMES, 3)), 0).T
+        walk = self.random.uniform(*PACE) * np.asarray(WALK)
+        size, aspect, angle = np.cumsum(self.random.normal(0, walk, (FRAMES, 3)), 0).T
         for wider, higher, turn in zip(np.exp(size + aspect), np.exp(size - aspect), angle, strict=True):
             yield motion_affine(float(center[0]), float(center[1]), wider, higher, 0.0 if upright else turn)
 

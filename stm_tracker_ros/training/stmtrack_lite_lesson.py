@@ -106,24 +106,34 @@ class LiteLesson:
 
     @torch.no_grad()
     def _answered(self, features: Tensor, boxes: Tensor) -> Tensor:
-        """Boxes B x 5 x 4; those of some samples become what the network itself says, asked with the first frame alone.
+        """Boxes B x 5 x 4; those of some samples become what the network itself says, one crop after the other.
 
-        Answers far off stay out: a tracker would not have remembered them.
+        Each is asked with the memory of those before it, as a tracker would. Answers far off become the truth again:
+        a tracker would not have remembered them.
         """
-        samples, later = len(boxes), FRAMES - 1
-        by_sample = features.unflatten(0, (samples, FRAMES))
-        first, rest = (
-            part.contiguous(memory_format=torch.channels_last)
-            for part in (by_sample[:, 0], by_sample[:, 1:].flatten(0, 1))
-        )
-        keys, values = self.network.memory(first, boxes[:, 0])
-        answer = self.network.respond(rest, keys.repeat_interleave(later, 0), values.repeat_interleave(later, 0), None)
+        own = torch.rand(len(boxes), device=boxes.device) < self.config.own_share
+        if not own.any():
+            return boxes
+        crops = features.unflatten(0, boxes.shape[:2])[own].unbind(1)
+        truth = boxes[own]
+        answers, memory = [truth[:, 0]], [self.network.memory(_dense(crops[0]), truth[:, 0])]
+        for number in range(1, FRAMES):
+            found = self._found(_dense(crops[number]), memory)
+            close = overlaps(found, truth[:, number])[0] > FAR_OFF
+            answers.append(torch.where(close[:, None], found, truth[:, number]))
+            memory.append(self.network.memory(_dense(crops[number]), answers[-1]))
+        result = boxes.clone()
+        result[own] = torch.stack(answers, 1)
+        return result
+
+    def _found(self, features: Tensor, memory: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Best boxes B x 4 for crops, their memory's first frame being the first."""
+        keys, values = (torch.cat(part, 1) for part in zip(*memory, strict=True))
+        bias = torch.zeros(keys.shape[:2], device=keys.device)
+        bias[:, : memory[0][0].shape[1]] = self.network.first_frame_bias
+        answer = self.network.respond(features, keys, values, bias)
         best = (torch.sigmoid(answer.cls_logit) * torch.sigmoid(answer.ctr_logit)).argmax(1)
-        found = answer.box[torch.arange(len(best)), best].float()
-        overlap = overlaps(found, boxes[:, 1:].flatten(0, 1))[0].view(samples, later)
-        own = torch.rand(samples, 1, device=boxes.device) < self.config.own_share
-        taken = own & (overlap > FAR_OFF)
-        return torch.cat([boxes[:, :1], torch.where(taken[..., None], found.view(samples, later, 4), boxes[:, 1:])], 1)
+        return answer.box[torch.arange(len(best)), best].float()
 
     def _noisy(self, boxes: Tensor) -> Tensor:
         """Boxes B x 5 x 4 with what goes wrong in a memory: noise, a common drift, something else altogether."""
@@ -142,6 +152,10 @@ class LiteLesson:
         center = (boxes[..., :2] + boxes[..., 2:]) / 2 + moved * size
         half = size / 2 * torch.exp(torch.randn_like(size) * spread * NOISE_OF_SIZE + common[1] * drift)
         return torch.cat([center - half, center + half], -1)
+
+
+def _dense(features: Tensor) -> Tensor:
+    return features.contiguous(memory_format=torch.channels_last)
 
 
 class Queries:

@@ -99,6 +99,35 @@ def test_a_drift_is_common_to_all_later_boxes(pack_folder: Path) -> None:
     assert torch.allclose(later, later[:, :1].expand_as(later), atol=1e-4)
 
 
+class _Scripted:
+    """Stands in for the network: answers with the last box remembered, moved; counts the frames it is asked with."""
+
+    first_frame_bias = torch.zeros(())
+
+    def __init__(self, step: float) -> None:
+        self.step, self.asked_with = step, []
+
+    def memory(self, features: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(len(boxes), 1, 1), boxes[:, None]
+
+    def respond(self, features: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor):
+        self.asked_with.append(values.shape[1])
+        return Prediction(torch.zeros(len(values), 1), torch.zeros(len(values), 1), values[:, -1:] + self.step)
+
+
+@pytest.mark.parametrize(("step", "expected"), [(5.0, [0, 5, 10, 0, 5]), (100.0, [0, 0, 0, 0, 0])])
+def test_own_answers_are_given_one_after_the_other_unless_far_off(
+    pack_folder: Path, step: float, expected: list[float]
+) -> None:
+    """With sides of 40 a box 15 px off along both overlaps by .24: it is not remembered, the true one is."""
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(own_share=1.0), CPU)
+    lesson.network = _Scripted(step)  # type: ignore[assignment]
+    boxes = torch.tensor([20.0, 30.0, 60.0, 70.0]).expand(2, FRAMES, 4).clone()
+    answered = lesson._answered(torch.zeros(2 * FRAMES, 1, 1, 1), boxes)
+    assert lesson.network.asked_with == [1, 2, 3, 4]  # type: ignore[attr-defined]
+    np.testing.assert_allclose((answered - boxes)[0, :, 0], expected)
+
+
 def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:
     return Loop(LiteLesson(LiteNetwork(SMALL), pack, config, CPU), out, config, CPU)
 
