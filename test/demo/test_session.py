@@ -135,7 +135,15 @@ def test_a_camera_that_is_killed_is_reported_and_nothing_stays(blob, fake_node, 
     assert not [name for name in held if os.path.exists(name)]
 
 
-def test_ctrl_c_ends_every_process(blob, fake_node, tmp_path):
+@pytest.fixture
+def heard_sigint():
+    """SIGINT raises KeyboardInterrupt, also where the tests were started in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_every_process(blob, fake_node, heard_sigint, tmp_path):
     def interrupt(line):
         if line.startswith("[camera]") and "playing" in line:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
