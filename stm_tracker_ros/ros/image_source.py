@@ -128,7 +128,7 @@ class ImageSource:
     def _publishers(self) -> list[PublisherFound]:
         return [
             PublisherFound(
-                node=f"{info.node_namespace.rstrip('/')}/{info.node_name}",
+                node=no_images.node_name(info.node_namespace, info.node_name),
                 type_name=info.topic_type,
                 reliability=qos.word(info.qos_profile.reliability),
             )

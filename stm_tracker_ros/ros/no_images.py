@@ -10,6 +10,10 @@ IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 
 
+UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"
+"""What rmw calls the node of a publisher that discovery has found before its node."""
+
+
 class NoImages(str, Enum):
     """The causes, the first that holds is reported."""
 
@@ -26,6 +30,11 @@ class PublisherFound:
     node: str
     type_name: str
     reliability: str
+
+
+def node_name(namespace: str, name: str) -> str:
+    """The full name of a publisher's node, or words that say that it is not known yet."""
+    return "a node not yet known by name" if name == UNKNOWN_NAME else f"{namespace.rstrip('/')}/{name}"
 
 
 def cause(publishers: Sequence[PublisherFound], wanted_reliability: str) -> NoImages:

@@ -62,7 +62,7 @@ def test_images_end_the_complaint_and_their_end_begins_it_again(node, camera):
     node.receive_from(camera)
     camera.show(picture())
     assert node.next_status(lambda status: not status.message).received > 0
-    assert "/operator publishes" in node.wait_message("nothing has come for")
+    node.wait_message("/operator publishes", "nothing has come for")
 
 
 def test_the_qos_of_the_publisher_does_not_fit(start_node):

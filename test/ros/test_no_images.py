@@ -1,6 +1,14 @@
 import pytest
 
-from stm_tracker_ros.ros.no_images import COMPRESSED_TYPE, IMAGE_TYPE, NoImages, PublisherFound, cause, explain
+from stm_tracker_ros.ros.no_images import (
+    COMPRESSED_TYPE,
+    IMAGE_TYPE,
+    NoImages,
+    PublisherFound,
+    cause,
+    explain,
+    node_name,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -76,3 +84,15 @@ def test_the_first_cause_that_holds(publishers, wanted, why):
 )
 def test_the_sentence_names_the_fix(why, publishers, elsewhere, sentence):
     assert explain(why, "/image", publishers, silent_s=2.5, elsewhere=elsewhere) == sentence
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "full"),
+    [
+        ("/", "camera", "/camera"),
+        ("/drone", "camera", "/drone/camera"),
+        ("_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_", "a node not yet known by name"),
+    ],
+)
+def test_a_node_is_named_in_full_as_soon_as_discovery_knows_it(namespace, name, full):
+    assert node_name(namespace, name) == full
