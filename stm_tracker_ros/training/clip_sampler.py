@@ -91,11 +91,9 @@ class ClipSampler(Sampler):
         hidden = crops[int(self.random.integers(1, CLIP))]
         if hidden.state != PRESENT:
             return
-        still = self._pick(self.masked)
-        picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
         size = float(np.sqrt(np.prod(np.maximum(hidden.box[2:] - hidden.box[:2], 1.0))))
         center = (hidden.box[:2] + hidden.box[2:]) / 2
-        layer, shape = self._cut_out(still, picture, mask, center, size * self.random.uniform(1.4, 2.4))
+        layer, shape = self._laid(self._some_object(), center, size * self.random.uniform(1.4, 2.4))
         shape = np.maximum(shape, _box_mask(hidden.box, self.size, margin=4.0))
         hidden.picture, hidden.state = paste(hidden.picture, layer, feather(shape)), ABSENT
 

@@ -1,8 +1,9 @@
 """Training samples: five crops of one object in the order of time, as a tracker would have cut them.
 
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
-videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
-occluders; what is hidden is labelled so.
+videos with real motion. Cut-outs of other objects, or of the target itself in other colours, are laid beside the
+target as distractors and over it as occluders; posts stand before it; what is hidden is labelled so. Where a video
+has more than one object, some crops look at another one, as a tracker does that has taken it for its target.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,8 @@ WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size,
 PACE = (0.5, 2.5)  # of a sample, times the walk
 DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
+LOOKALIKE_COLOUR, LOOKALIKE_ASPECT = 0.25, 0.12  # how the target's double differs: log of each gain, log of width
+POST_WIDTH, POST_LEAN = (0.15, 0.7), np.deg2rad(4)  # over the target's width; usual angle to the vertical
 
 
 @dataclass
@@ -58,6 +62,16 @@ class _Crop:
     state: int = PRESENT
 
 
+@dataclass
+class _CutOut:
+    """An object to be laid into crops: its picture, its mask, and the corners of its box in them."""
+
+    picture: Picture
+    mask: Picture
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
 class Sampler:
     """Draws samples from a pack; the same seed gives the same samples."""
 
@@ -67,6 +81,11 @@ class Sampler:
         self.masked = [still for still in pack.stills if still.mask >= 0]
         weights = np.array([min(len(t.images), 400) for t in pack.tracks], np.float64) ** 0.5
         self.track_weights = weights / weights.sum()
+        videos = [track.name.split("/")[0] for track in pack.tracks]
+        self.siblings = [
+            [other for i, other in enumerate(pack.tracks) if videos[i] == video and other is not track]
+            for track, video in zip(pack.tracks, videos, strict=True)
+        ]
 
     def sample(self) -> Sample:
         """One sample."""
@@ -93,7 +112,8 @@ class Sampler:
         return crop_affine(center[0], center[1], side, self.size)
 
     def _from_track(self) -> list[_Crop]:
-        track = self.pack.tracks[self.random.choice(len(self.pack.tracks), p=self.track_weights)]
+        chosen = self.random.choice(len(self.pack.tracks), p=self.track_weights)
+        track = self.pack.tracks[chosen]
         picks = self._pick_frames(track)
         fill: tuple[float, ...] | None = None
         crops: list[_Crop] = []
@@ -102,8 +122,11 @@ class Sampler:
             fill = fill or _mean(picture)
             x, y, width, height = track.boxes[index].astype(np.float64)
             corners = np.array([x, y, x + width, y + height])
-            may_miss = bool(crops) and self.random.random() < self.config.elsewhere_share
-            away = self._elsewhere(picture, corners) if may_miss else None
+            kind, away = self.random.random() if crops else 1.0, None
+            if kind < self.config.elsewhere_share:
+                away = self._elsewhere(picture, corners)
+            elif kind < self.config.elsewhere_share + self.config.sibling_share:
+                away = self._at_sibling(picture, corners, int(track.numbers[index]), self.siblings[chosen])
             crops.append(away or self._cut(picture, corners, fill))
         return crops
 
@@ -131,6 +154,23 @@ class Sampler:
         crop = warp(picture, crop_affine(center[0], center[1], side, self.size), self.size, _mean(picture))
         nowhere = np.array([-9.0, -9.0, -1.0, -1.0])
         return _Crop(crop, nowhere, np.zeros((self.size, self.size), np.uint8), ABSENT)
+
+    def _at_sibling(
+        self, picture: Picture, box: NDArray[np.float64], number: int, siblings: list[Track]
+    ) -> _Crop | None:
+        """A crop of the same frame about another object, as large as one about the target; None if there is none."""
+        shown = [other.boxes[other.numbers == number] for other in siblings]
+        boxes = np.concatenate([*shown, np.empty((0, 4), np.float32)]).astype(np.float64)
+        if not len(boxes):
+            return None
+        x, y, width, height = boxes[self.random.integers(len(boxes))]
+        middle, half = np.array([x + width / 2, y + height / 2]), (box[2:] - box[:2]) / 2
+        affine = self._place(np.concatenate([middle - half, middle + half]))
+        placed = apply(affine, box.reshape(2, 2).astype(np.float32)).ravel()
+        seen = np.clip(placed, 0, self.size)
+        share = float((seen[2:] - seen[:2]).prod() / max((placed[2:] - placed[:2]).prod(), 1.0))
+        crop = warp(picture, affine, self.size, _mean(picture))
+        return _Crop(crop, placed, _box_mask(placed, self.size), _state(share))
 
     def _from_still(self) -> list[_Crop]:
         pasted = self.random.random() < self.config.paste_share
@@ -170,8 +210,7 @@ class Sampler:
         return warp(picture, crop_affine(center[0], center[1], side, self.size), self.size, None)
 
     def _add_distractor(self, crops: list[_Crop]) -> None:
-        still = self._pick(self.masked)
-        picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
+        other = self._other_object(crops[0])
         angle, relative = self.random.uniform(0, 2 * np.pi), self.random.uniform(0.7, 1.4)
         for crop in crops:
             if crop.state == ABSENT:
@@ -180,28 +219,63 @@ class Sampler:
             size = _size(crop.box)
             reach = self.random.uniform(0.9, 1.6) * size
             center = _center(crop.box) + reach * np.array([np.cos(angle), np.sin(angle)])
-            layer, shape = self._cut_out(still, picture, mask, center, size * relative)
+            layer, shape = self._laid(other, center, size * relative)
             behind = feather(np.where(crop.mask > 127, 0, shape).astype(np.uint8))
             crop.picture = paste(crop.picture, layer, behind)
 
     def _add_occluders(self, crops: list[_Crop]) -> None:
-        still = self._pick(self.masked)
-        picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
+        other = self._other_object(crops[0])
+        posts = self.random.random() < self.config.post_share
         for crop in crops[1:]:
             if crop.state == ABSENT or self.random.random() > self.config.occluded_frame_share:
                 continue
-            full = self.random.random() < self.config.full_cover_share
-            offset = self.random.uniform(-0.15, 0.15, 2) if full else self.random.uniform(-0.8, 0.8, 2)
-            relative = self.random.uniform(1.4, 2.4) if full else self.random.uniform(0.6, 1.3)
-            size = _size(crop.box)
-            layer, shape = self._cut_out(still, picture, mask, _center(crop.box) + offset * size, size * relative)
-            if full:
-                shape = self._cover(shape, crop)
+            layer, shape = self._post(other, crop) if posts else self._covering(other, crop)
             crop.picture = paste(crop.picture, layer, feather(shape))
             area = int(np.count_nonzero(crop.mask > 127))
             seen = int(np.count_nonzero((crop.mask > 127) & (shape < 128))) / max(area, 1)
-            crop.state = ABSENT if seen < ABSENT_BELOW else crop.state if seen >= PRESENT_FROM else IGNORE
+            crop.state = crop.state if seen >= PRESENT_FROM else _state(seen)
             crop.mask = np.where(shape > 127, 0, crop.mask).astype(np.uint8)
+
+    def _other_object(self, first: _Crop) -> _CutOut:
+        """An object from a still, or a double of the target as the first crop shows it: other colours, other width."""
+        if self.random.random() >= self.config.lookalike_share:
+            return self._some_object()
+        gain = np.exp(self.random.normal(0, LOOKALIKE_COLOUR, 3))
+        picture = colour(first.picture, gain, self.random.normal(0, 10), np.exp(self.random.normal(0, 0.2)))
+        mask, box = _rounded(first.mask, first.box), first.box
+        if self.random.random() < 0.5:
+            picture, mask = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
+            box = np.array([self.size - box[2], box[1], self.size - box[0], box[3]])
+        wider = np.exp(self.random.normal(0, LOOKALIKE_ASPECT))
+        stretch = np.array([[wider, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        picture, mask = warp(picture, stretch, self.size, None), warp(mask, stretch, self.size, (0.0,))
+        return _CutOut(picture, mask, box[:2] * (wider, 1.0), box[2:] * (wider, 1.0))
+
+    def _some_object(self) -> _CutOut:
+        still = self._pick(self.masked)
+        low, high = still.hull.min(0).astype(np.float64), still.hull.max(0).astype(np.float64)
+        return _CutOut(self.pack.image(still.image), self.pack.mask(still.mask), low, high)
+
+    def _covering(self, other: _CutOut, crop: _Crop) -> tuple[Picture, Picture]:
+        """An object over a part of the target, or over all of it, and its mask."""
+        full = self.random.random() < self.config.full_cover_share
+        offset = self.random.uniform(-0.15, 0.15, 2) if full else self.random.uniform(-0.8, 0.8, 2)
+        relative = self.random.uniform(1.4, 2.4) if full else self.random.uniform(0.6, 1.3)
+        size = _size(crop.box)
+        layer, shape = self._laid(other, _center(crop.box) + offset * size, size * relative)
+        return layer, self._cover(shape, crop) if full else shape
+
+    def _post(self, other: _CutOut, crop: _Crop) -> tuple[Picture, Picture]:
+        """A post before the target, from the upper to the lower edge, with the surface of the object's picture."""
+        width = float(crop.box[2] - crop.box[0])
+        x = _center(crop.box)[0] + self.random.uniform(-0.6, 0.6) * width
+        thick = max(self.random.uniform(*POST_WIDTH) * width, 3.0) / 2
+        lean = np.tan(self.random.normal(0, POST_LEAN)) * self.size / 2
+        top, bottom = [(x - thick - lean, 0), (x + thick - lean, 0)], [(x + thick + lean, 1), (x - thick + lean, 1)]
+        shape = np.zeros((self.size, self.size), np.uint8)
+        corners = (np.asarray(top + bottom) * (1, self.size)).round().astype(np.int32)
+        cv2.fillConvexPoly(shape, corners, 255)
+        return self._backdrop(other.picture), shape
 
     def _cover(self, shape: Picture, crop: _Crop) -> Picture:
         """Half of the full covers hide the whole box, whatever the shape of the cut-out."""
@@ -209,15 +283,12 @@ class Sampler:
             return np.maximum(shape, _box_mask(crop.box, self.size, margin=4.0))
         return shape
 
-    def _cut_out(
-        self, still: Still, picture: Picture, mask: Picture, center: NDArray[np.float64], size: float
-    ) -> tuple[Picture, Picture]:
-        """A still's object, `size` large (square root of its box) at `center` of a crop, and its mask."""
-        low, high = still.hull.min(0).astype(np.float64), still.hull.max(0).astype(np.float64)
-        scale = size / np.sqrt(np.prod(np.maximum(high - low, 1.0)))
-        middle = (low + high) / 2
+    def _laid(self, other: _CutOut, center: NDArray[np.float64], size: float) -> tuple[Picture, Picture]:
+        """The object, `size` large (square root of its box) at `center` of a crop, and its mask."""
+        scale = size / np.sqrt(np.prod(np.maximum(other.high - other.low, 1.0)))
+        middle = (other.low + other.high) / 2
         affine = np.array([[scale, 0.0, center[0] - scale * middle[0]], [0.0, scale, center[1] - scale * middle[1]]])
-        return warp(picture, affine, self.size, None), warp(mask, affine, self.size, (0.0,))
+        return warp(other.picture, affine, self.size, None), warp(other.mask, affine, self.size, (0.0,))
 
     def _vary_appearance(self, crops: list[_Crop]) -> None:
         draw, config = self.random, self.config
@@ -242,6 +313,11 @@ class Sampler:
             crop.picture = np.ascontiguousarray(picture)
 
 
+def _state(seen: float) -> int:
+    """The state of a target of which a share is seen."""
+    return PRESENT if seen >= PRESENT_FROM else ABSENT if seen < ABSENT_BELOW else IGNORE
+
+
 def _mean(picture: Picture) -> tuple[float, ...]:
     return tuple(float(v) for v in picture[::4, ::4].reshape(-1, 3).mean(0))
 
@@ -259,6 +335,14 @@ def _box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Pictu
     x0, y0, x1, y1 = np.clip(np.concatenate([box[:2] - margin, box[2:] + margin]), 0, size).round().astype(int)
     mask[y0:y1, x0:x1] = 255
     return mask
+
+
+def _rounded(mask: Picture, box: NDArray[np.float64]) -> Picture:
+    """The mask within the ellipse of the box: where a box is all that is known, its corners are background."""
+    ellipse = np.zeros_like(mask)
+    center, half = _center(box).round().astype(int), ((box[2:] - box[:2]) / 2).round().astype(int)
+    cv2.ellipse(ellipse, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
+    return np.minimum(mask, ellipse)
 
 
 def _polygon_mask(points: NDArray[np.float64], size: int) -> Picture:

@@ -9,15 +9,20 @@ import torch
 from torch import nn
 
 from stm_tracker_ros.core.errors import CheckpointError
+from stm_tracker_ros.parts.layers import Block
 from stm_tracker_ros.trackers import checkpoint
 
 
 def load_start(network: nn.Module, path: Path, tracker: str) -> None:
     """Fill `network` from a checkpoint of `tracker` (.safetensors) or a run's `last.pt` (its average, if any).
 
-    Raises CheckpointError for a file that is missing, damaged or does not fit.
+    Blocks that the file knows nothing of stay as they were made: they add next to nothing to what passes through.
+    Raises CheckpointError for a file that is missing, damaged or does not fit otherwise.
     """
     weights = _of_run(path) if path.suffix == ".pt" else checkpoint.read(path, tracker).tensors
+    for name, block in network.named_modules():
+        if isinstance(block, Block) and not any(known.startswith(f"{name}.") for known in weights):
+            weights = weights | {f"{name}.{part}": tensor for part, tensor in block.state_dict().items()}
     if wrong := checkpoint.misfit(network.state_dict(), weights):
         raise CheckpointError(f"start_from {path} does not fit {tracker}: {wrong}")
     network.load_state_dict(weights)
