@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn  # noqa: E402
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
+from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.training.config import LoopConfig  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.start import load_start  # noqa: E402
@@ -148,6 +150,25 @@ def test_a_training_starts_from_a_run_or_a_checkpoint(tmp_path: Path) -> None:
     load_start(from_file, saved, "stmtrack_lite")
     assert from_run.fast.item() == run.average["fast"].item() != run.network.fast.item()
     assert from_file.slow.item() == 7
+
+
+def test_blocks_that_the_start_does_not_know_change_next_to_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    shape = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1)
+    short, long = LiteNetwork(shape), LiteNetwork(dataclasses.replace(shape, shared_blocks=3))
+    checkpoint.save(tmp_path / "short.safetensors", "stmtrack_lite", shape, short.state_dict(), "")
+    load_start(long, tmp_path / "short.safetensors", "stmtrack_lite")
+    crops = torch.rand(1, 3, 128, 128) * 255
+    boxes = torch.tensor([[30.0, 30.0, 90.0, 90.0]])
+    answers = []
+    for network in (short, long):
+        features = network.encode(crops)
+        answers.append(network.respond(features, *network.memory(features, boxes), None).box)
+    assert (answers[0] - answers[1]).abs().max() < 3
+    partly = {name: tensor for name, tensor in short.state_dict().items() if name != "shared.0.widen.bias"}
+    checkpoint.save(tmp_path / "partly.safetensors", "stmtrack_lite", shape, partly, "")
+    with pytest.raises(CheckpointError, match=r"'shared\.0\.widen\.bias' is missing"):
+        load_start(long, tmp_path / "partly.safetensors", "stmtrack_lite")
 
 
 def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:

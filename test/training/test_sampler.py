@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,14 +9,17 @@ import pytest
 pytestmark = pytest.mark.torch
 
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
-from stm_tracker_ros.training.pack import Pack  # noqa: E402
-from stm_tracker_ros.training.sampler import ABSENT, FRAMES, PRESENT, Sampler  # noqa: E402
+from stm_tracker_ros.training.pack import Pack, Track  # noqa: E402
+from stm_tracker_ros.training.sampler import ABSENT, FRAMES, POST_WIDTH, PRESENT, Sampler  # noqa: E402
 
 PLAIN = SamplerConfig(
     area_factor=4.0,
     distractor_share=0.0,
     occluder_share=0.0,
     elsewhere_share=0.0,
+    sibling_share=0.0,
+    lookalike_share=0.0,
+    post_share=0.0,
     grey_share=0.0,
     low_resolution_share=0.0,
 )
@@ -66,6 +70,65 @@ def test_a_crop_from_elsewhere_is_labelled_absent(drawn_pack: Pack) -> None:
     assert (states == ABSENT).any()
     outside = (boxes[:, 2] <= 0) | (boxes[:, 0] >= 64)
     assert outside[states == ABSENT].all()
+
+
+def _with_sibling(pack_folder: Path, x: float, y: float) -> Pack:
+    """The drawn pack with one track more: another object of 8 x 8 pixels about a point of the first video."""
+    pack = Pack(pack_folder)
+    known = pack.tracks[0]
+    boxes = np.full_like(known.boxes, 8.0)
+    boxes[:, :2] = x - 4, y - 4
+    pack.tracks = [known, Track("walk/object_2", known.images, known.numbers, boxes)]
+    return pack
+
+
+@pytest.mark.parametrize(("place", "state"), [((92.0, 2.0), ABSENT), ((50.0, 32.0), PRESENT)])
+def test_a_crop_about_another_object_is_labelled_by_what_it_shows_of_the_target(pack_folder, place, state):
+    still = dataclasses.replace(PLAIN, area_factor=1.5, scale_jitter=0.0, shift=0.0, wide_shift_share=0.0)
+    at_sibling = dataclasses.replace(still, video_share=1.0, sibling_share=1.0)
+    sampler = Sampler(_with_sibling(pack_folder, *place), at_sibling, 64, 5)
+    sampler.track_weights = np.array([1.0, 0.0])
+    sample = sampler.sample()
+    assert sample.states.tolist() == [PRESENT] + [state] * (FRAMES - 1)
+    inside = np.clip(sample.boxes, 0, 64)
+    shares = np.prod(inside[:, 2:] - inside[:, :2], -1) / np.prod(sample.boxes[:, 2:] - sample.boxes[:, :2], -1)
+    assert ((shares[1:] > 0.4) == (state == PRESENT)).all()
+
+
+def test_a_video_with_one_object_has_no_crops_about_another(drawn_pack: Pack) -> None:
+    alone = dataclasses.replace(PLAIN, video_share=1.0, sibling_share=1.0)
+    assert (Sampler(drawn_pack, alone, 64, 5).sample().states == PRESENT).all()
+
+
+def test_the_double_has_the_target_s_shape_and_other_colours(drawn_pack: Pack) -> None:
+    """The drawn target is plain, so its colour and its double's are one each."""
+    doubles = dataclasses.replace(PLAIN, lookalike_share=1.0, video_share=0.0, paste_share=0.0)
+    sampler = Sampler(drawn_pack, doubles, 96, 6)
+    differences = []
+    for _ in range(8):
+        first = sampler._from_still()[0]
+        double = sampler._other_object(first)
+        own, other = (np.median(c.picture[c.mask > 200], axis=0) for c in (first, double))
+        differences.append(np.abs(own - other).max())
+        rows, columns = np.nonzero(double.mask > 127)
+        assert columns.min() >= double.low[0] - 2
+        assert columns.max() <= double.high[0] + 2
+        assert np.ptp(rows) == pytest.approx(np.ptp(np.nonzero(first.mask > 127)[0]), abs=0.15 * 96)
+    assert np.median(differences) > 10
+
+
+def test_a_post_stands_before_the_target_from_edge_to_edge(drawn_pack: Pack) -> None:
+    sampler = Sampler(drawn_pack, PLAIN, 96, 7)
+    for _ in range(20):
+        crop = sampler._from_still()[0]
+        width = crop.box[2] - crop.box[0]
+        _, shape = sampler._post(sampler._some_object(), crop)
+        thickness = np.count_nonzero(shape, 1)
+        whole = thickness[(shape[:, 0] == 0) & (shape[:, -1] == 0)]  # rows where it is not cut by the crop's sides
+        assert (whole <= max(POST_WIDTH[1] * width, 3) + 2).all()
+        assert (whole >= POST_WIDTH[0] * width - 2).all()
+        if 0.7 * width < crop.box[0] and crop.box[2] < 96 - 0.7 * width:
+            assert thickness.min() > 0
 
 
 def test_the_first_frame_always_shows_the_target(drawn_pack: Pack) -> None:
