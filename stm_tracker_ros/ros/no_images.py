@@ -10,8 +10,11 @@ IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 
 
-UNKNOWN_NAME = "_NODE_NAME_UNKNOWN_"
-"""What rmw calls the node of a publisher that discovery has found before its node."""
+NAMELESS = {
+    "_NODE_NAME_UNKNOWN_": "a node of unknown name",
+    "_CREATED_BY_BARE_DDS_APP_": "a DDS application without a ROS node",
+}
+"""What rmw gives for a node's name where discovery has none, or none yet; and what that means."""
 
 
 class NoImages(str, Enum):
@@ -33,8 +36,8 @@ class PublisherFound:
 
 
 def node_name(namespace: str, name: str) -> str:
-    """The full name of a publisher's node, or words that say that it is not known yet."""
-    return "a node not yet known by name" if name == UNKNOWN_NAME else f"{namespace.rstrip('/')}/{name}"
+    """The full name of a publisher's node, or words for one without a name."""
+    return NAMELESS.get(name) or f"{namespace.rstrip('/')}/{name}"
 
 
 def cause(publishers: Sequence[PublisherFound], wanted_reliability: str) -> NoImages:

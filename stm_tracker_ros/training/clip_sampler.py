@@ -19,7 +19,7 @@ from torch.utils.data import IterableDataset
 
 from stm_tracker_ros.training.dmb_config import ClipConfig
 from stm_tracker_ros.training.pack import Pack, Track
-from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _Crop, _mean
+from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _center, _Crop, _mean, _size
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
@@ -91,9 +91,8 @@ class ClipSampler(Sampler):
         hidden = crops[int(self.random.integers(1, CLIP))]
         if hidden.state != PRESENT:
             return
-        size = float(np.sqrt(np.prod(np.maximum(hidden.box[2:] - hidden.box[:2], 1.0))))
-        center = (hidden.box[:2] + hidden.box[2:]) / 2
-        layer, shape = self._laid(self._some_object(), center, size * self.random.uniform(1.4, 2.4))
+        size = _size(hidden.box) * self.random.uniform(1.4, 2.4)
+        layer, shape = self._laid(self._some_object(), _center(hidden.box), size)
         shape = np.maximum(shape, _box_mask(hidden.box, self.size, margin=4.0))
         hidden.picture, hidden.state = paste(hidden.picture, layer, feather(shape)), ABSENT
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,5 +89,6 @@ class TrainConfig(LoopConfig):
     drift_share: float = setting(0.5, "share of samples with a common error", low=0.0, high=1.0)
     wrong_share: float = setting(0.12, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
     trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
+    network: LiteNetworkConfig = section(LiteNetworkConfig)
     sampler: SamplerConfig = section(SamplerConfig)
     loss: LossConfig = section(LossConfig)

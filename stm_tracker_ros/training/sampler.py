@@ -60,6 +60,7 @@ class _Crop:
     box: NDArray[np.float64]
     mask: Picture
     state: int = PRESENT
+    outlined: bool = True  # false where the mask is a filled box
 
 
 @dataclass
@@ -141,7 +142,7 @@ class Sampler:
         affine = self._place(box)
         placed = apply(affine, box.reshape(2, 2).astype(np.float32)).ravel()
         crop = warp(picture, affine, self.size, fill)
-        return _Crop(crop, placed, _box_mask(placed, self.size))
+        return _Crop(crop, placed, _box_mask(placed, self.size), outlined=False)
 
     def _elsewhere(self, picture: Picture, box: NDArray[np.float64]) -> _Crop | None:
         """A crop of the same frame that does not show the target, if there is room for one."""
@@ -170,7 +171,7 @@ class Sampler:
         seen = np.clip(placed, 0, self.size)
         share = float((seen[2:] - seen[:2]).prod() / max((placed[2:] - placed[:2]).prod(), 1.0))
         crop = warp(picture, affine, self.size, _mean(picture))
-        return _Crop(crop, placed, _box_mask(placed, self.size), _state(share))
+        return _Crop(crop, placed, _box_mask(placed, self.size), _state(share), outlined=False)
 
     def _from_still(self) -> list[_Crop]:
         pasted = self.random.random() < self.config.paste_share
@@ -190,7 +191,8 @@ class Sampler:
             shape = _polygon_mask(box, self.size) if mask is None else warp(mask, whole, self.size, (0.0,))
             if background is not None:
                 crop = paste(self._backdrop(background), crop, feather(shape))
-            crops.append(_Crop(crop, np.concatenate([box.min(0), box.max(0)]), shape))
+            corners = np.concatenate([box.min(0), box.max(0)])
+            crops.append(_Crop(crop, corners, shape, outlined=mask is not None))
         return crops
 
     def _pick(self, stills: list[Still]) -> Still:
@@ -224,12 +226,13 @@ class Sampler:
             crop.picture = paste(crop.picture, layer, behind)
 
     def _add_occluders(self, crops: list[_Crop]) -> None:
-        other = self._other_object(crops[0])
         posts = self.random.random() < self.config.post_share
+        other = self._some_object() if posts else self._other_object(crops[0])
+        surface = self._backdrop(other.picture)
         for crop in crops[1:]:
             if crop.state == ABSENT or self.random.random() > self.config.occluded_frame_share:
                 continue
-            layer, shape = self._post(other, crop) if posts else self._covering(other, crop)
+            layer, shape = (surface, self._post(crop)) if posts else self._covering(other, crop)
             crop.picture = paste(crop.picture, layer, feather(shape))
             area = int(np.count_nonzero(crop.mask > 127))
             seen = int(np.count_nonzero((crop.mask > 127) & (shape < 128))) / max(area, 1)
@@ -242,7 +245,7 @@ class Sampler:
             return self._some_object()
         gain = np.exp(self.random.normal(0, LOOKALIKE_COLOUR, 3))
         picture = colour(first.picture, gain, self.random.normal(0, 10), np.exp(self.random.normal(0, 0.2)))
-        mask, box = _rounded(first.mask, first.box), first.box
+        mask, box = first.mask if first.outlined else _ellipse(first.box, self.size), first.box
         if self.random.random() < 0.5:
             picture, mask = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
             box = np.array([self.size - box[2], box[1], self.size - box[0], box[3]])
@@ -265,8 +268,8 @@ class Sampler:
         layer, shape = self._laid(other, _center(crop.box) + offset * size, size * relative)
         return layer, self._cover(shape, crop) if full else shape
 
-    def _post(self, other: _CutOut, crop: _Crop) -> tuple[Picture, Picture]:
-        """A post before the target, from the upper to the lower edge, with the surface of the object's picture."""
+    def _post(self, crop: _Crop) -> Picture:
+        """Mask of a post before the target, from the upper edge to the lower one."""
         width = float(crop.box[2] - crop.box[0])
         x = _center(crop.box)[0] + self.random.uniform(-0.6, 0.6) * width
         thick = max(self.random.uniform(*POST_WIDTH) * width, 3.0) / 2
@@ -275,7 +278,7 @@ class Sampler:
         shape = np.zeros((self.size, self.size), np.uint8)
         corners = (np.asarray(top + bottom) * (1, self.size)).round().astype(np.int32)
         cv2.fillConvexPoly(shape, corners, 255)
-        return self._backdrop(other.picture), shape
+        return shape
 
     def _cover(self, shape: Picture, crop: _Crop) -> Picture:
         """Half of the full covers hide the whole box, whatever the shape of the cut-out."""
@@ -337,12 +340,12 @@ def _box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Pictu
     return mask
 
 
-def _rounded(mask: Picture, box: NDArray[np.float64]) -> Picture:
-    """The mask within the ellipse of the box: where a box is all that is known, its corners are background."""
-    ellipse = np.zeros_like(mask)
+def _ellipse(box: NDArray[np.float64], size: int) -> Picture:
+    """The ellipse in a box, for want of an outline: the corners are background."""
+    mask = np.zeros((size, size), np.uint8)
     center, half = _center(box).round().astype(int), ((box[2:] - box[:2]) / 2).round().astype(int)
-    cv2.ellipse(ellipse, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
-    return np.minimum(mask, ellipse)
+    cv2.ellipse(mask, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
+    return mask
 
 
 def _polygon_mask(points: NDArray[np.float64], size: int) -> Picture:

@@ -20,24 +20,23 @@ from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson
 from stm_tracker_ros.training.trunks import mobilenet_v2
 
 DEFAULTS = TrainConfig()
-NETWORK = LiteNetworkConfig()
 
 
 def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
     pack.build(data, out / "pack")
     torch.manual_seed(config.seed)
-    network = LiteNetwork(NETWORK)
+    network = LiteNetwork(config.network)
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
         network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
     loop = Loop(LiteLesson(network, out / "pack", config, device), out, config, device)
-    loop.run(partial(_validate, data=data, device=device))
-    outcome.write(loop, "stmtrack_lite", NETWORK)
+    loop.run(partial(_validate, shape=config.network, data=data, device=device))
+    outcome.write(loop, "stmtrack_lite", config.network)
 
 
-def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:
-    flown = LiteNetwork(NETWORK)
+def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
+    flown = LiteNetwork(shape)
     flown.load_state_dict(weights)
     return validation.score(StmTracker(Stepper(flown, Engine(device=device)), LITE), data)

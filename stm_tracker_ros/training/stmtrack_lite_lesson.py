@@ -106,32 +106,28 @@ class LiteLesson:
 
     @torch.no_grad()
     def _answered(self, features: Tensor, boxes: Tensor) -> Tensor:
-        """Boxes B x 5 x 4; those of some samples become what the network itself says, one crop after the other.
+        """Boxes B x 5 x 4; the later ones of some samples become what the first frame alone says of their crops.
 
-        Each is asked with the memory of those before it, as a tracker would. Answers far off become the truth again:
-        a tracker would not have remembered them.
+        That is what a tracker remembers (`memory.label`). Answers far off stay the truth: what is not there as the
+        first frame sees it is not remembered.
         """
         own = torch.rand(len(boxes), device=boxes.device) < self.config.own_share
         if not own.any():
             return boxes
-        crops = features.unflatten(0, boxes.shape[:2])[own].unbind(1)
-        truth = boxes[own]
-        answers, memory = [truth[:, 0]], [self.network.memory(_dense(crops[0]), truth[:, 0])]
-        for number in range(1, FRAMES):
-            found = self._found(_dense(crops[number]), memory)
-            close = overlaps(found, truth[:, number])[0] > FAR_OFF
-            answers.append(torch.where(close[:, None], found, truth[:, number]))
-            memory.append(self.network.memory(_dense(crops[number]), answers[-1]))
+        crops, truth = features.unflatten(0, boxes.shape[:2])[own], boxes[own]
+        keys, values = self.network.memory(_dense(crops[:, 0]), truth[:, 0])
+        later = FRAMES - 1
+        found = self._found(
+            _dense(crops[:, 1:].flatten(0, 1)), keys.repeat_interleave(later, 0), values.repeat_interleave(later, 0)
+        )
+        close = overlaps(found, truth[:, 1:].flatten(0, 1))[0] > FAR_OFF
         result = boxes.clone()
-        result[own] = torch.stack(answers, 1)
+        result[own, 1:] = torch.where(close[:, None], found, truth[:, 1:].flatten(0, 1)).view(-1, later, 4)
         return result
 
-    def _found(self, features: Tensor, memory: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Best boxes B x 4 for crops, their memory's first frame being the first."""
-        keys, values = (torch.cat(part, 1) for part in zip(*memory, strict=True))
-        bias = torch.zeros(keys.shape[:2], device=keys.device)
-        bias[:, : memory[0][0].shape[1]] = self.network.first_frame_bias
-        answer = self.network.respond(features, keys, values, bias)
+    def _found(self, features: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Best boxes B x 4 for crops."""
+        answer = self.network.respond(features, keys, values, None)
         best = (torch.sigmoid(answer.cls_logit) * torch.sigmoid(answer.ctr_logit)).argmax(1)
         return answer.box[torch.arange(len(best)), best].float()
 

@@ -54,7 +54,7 @@ def test_the_publisher_has_another_type(start_node):
 
 def test_the_publisher_is_silent(node, camera):
     assert "ros2 topic hz" in node.wait_message("/operator publishes", "nothing has come for")
-    assert input_error(node, "nothing has come for").level == DiagnosticStatus.ERROR
+    assert "/operator" in values(input_error(node, "nothing has come for"))["publishers"]
 
 
 def test_images_end_the_complaint_and_their_end_begins_it_again(node, camera):
@@ -70,7 +70,7 @@ def test_the_qos_of_the_publisher_does_not_fit(start_node):
     node.wait_ready()
     camera = node.camera("best_effort")
     assert "set qos to auto" in node.wait_message("/operator offers", "best effort only")
-    assert input_error(node, "best effort only").level == DiagnosticStatus.ERROR
+    assert "best_effort" in values(input_error(node, "best effort only"))["publishers"]
     camera.close()
 
 

@@ -91,8 +91,9 @@ def test_the_sentence_names_the_fix(why, publishers, elsewhere, sentence):
     [
         ("/", "camera", "/camera"),
         ("/drone", "camera", "/drone/camera"),
-        ("_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_", "a node not yet known by name"),
+        ("_NODE_NAMESPACE_UNKNOWN_", "_NODE_NAME_UNKNOWN_", "a node of unknown name"),
+        ("_CREATED_BY_BARE_DDS_APP_", "_CREATED_BY_BARE_DDS_APP_", "a DDS application without a ROS node"),
     ],
 )
-def test_a_node_is_named_in_full_as_soon_as_discovery_knows_it(namespace, name, full):
+def test_a_node_is_named_in_full_where_it_has_a_name(namespace, name, full):
     assert node_name(namespace, name) == full

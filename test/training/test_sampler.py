@@ -10,7 +10,7 @@ pytestmark = pytest.mark.torch
 
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
 from stm_tracker_ros.training.pack import Pack, Track  # noqa: E402
-from stm_tracker_ros.training.sampler import ABSENT, FRAMES, POST_WIDTH, PRESENT, Sampler  # noqa: E402
+from stm_tracker_ros.training.sampler import ABSENT, FRAMES, IGNORE, POST_WIDTH, PRESENT, Sampler  # noqa: E402
 
 PLAIN = SamplerConfig(
     area_factor=4.0,
@@ -73,31 +73,53 @@ def test_a_crop_from_elsewhere_is_labelled_absent(drawn_pack: Pack) -> None:
 
 
 def _with_sibling(pack_folder: Path, x: float, y: float) -> Pack:
-    """The drawn pack with one track more: another object of 8 x 8 pixels about a point of the first video."""
+    """The drawn pack's clip, and in its frames 1 and 3 another object of 8 x 8 pixels about a point."""
     pack = Pack(pack_folder)
-    known = pack.tracks[0]
-    boxes = np.full_like(known.boxes, 8.0)
-    boxes[:, :2] = x - 4, y - 4
-    pack.tracks = [known, Track("walk/object_2", known.images, known.numbers, boxes)]
+    known = next(track for track in pack.tracks if track.name.startswith("walk/"))
+    there = np.isin(known.numbers, (1, 3))
+    boxes = np.array([[x - 4, y - 4, 8.0, 8.0]] * 2, np.float32)
+    pack.tracks = [known, Track("walk/object_2", known.images[there], known.numbers[there], boxes)]
     return pack
 
 
-@pytest.mark.parametrize(("place", "state"), [((92.0, 2.0), ABSENT), ((50.0, 32.0), PRESENT)])
+@pytest.mark.parametrize(("place", "state"), [((92.0, 2.0), ABSENT), ((50.0, 32.0), PRESENT), ((72.0, 45.0), IGNORE)])
 def test_a_crop_about_another_object_is_labelled_by_what_it_shows_of_the_target(pack_folder, place, state):
+    """Crops are 40 pixels wide, the target 30 x 24 at (30 + frame, 20)."""
     still = dataclasses.replace(PLAIN, area_factor=1.5, scale_jitter=0.0, shift=0.0, wide_shift_share=0.0)
     at_sibling = dataclasses.replace(still, video_share=1.0, sibling_share=1.0)
     sampler = Sampler(_with_sibling(pack_folder, *place), at_sibling, 64, 5)
     sampler.track_weights = np.array([1.0, 0.0])
+    picked = np.array([0, 1, 2, 3, 1])  # indexes into frames 0, 1, 3, 4, 5: frame 2 is not shown
+    sampler._pick_frames = lambda track: picked  # type: ignore[method-assign]
     sample = sampler.sample()
-    assert sample.states.tolist() == [PRESENT] + [state] * (FRAMES - 1)
-    inside = np.clip(sample.boxes, 0, 64)
-    shares = np.prod(inside[:, 2:] - inside[:, :2], -1) / np.prod(sample.boxes[:, 2:] - sample.boxes[:, :2], -1)
-    assert ((shares[1:] > 0.4) == (state == PRESENT)).all()
+    assert sample.states.tolist() == [PRESENT, state, state, PRESENT, state]
 
 
-def test_a_video_with_one_object_has_no_crops_about_another(drawn_pack: Pack) -> None:
-    alone = dataclasses.replace(PLAIN, video_share=1.0, sibling_share=1.0)
-    assert (Sampler(drawn_pack, alone, 64, 5).sample().states == PRESENT).all()
+def test_only_objects_of_the_same_video_are_others(drawn_pack: Pack, pack_folder: Path) -> None:
+    assert Sampler(drawn_pack, PLAIN, 64, 5).siblings == [[] for _ in drawn_pack.tracks]
+    pack = _with_sibling(pack_folder, 92, 2)
+    assert Sampler(pack, PLAIN, 64, 5).siblings == [[pack.tracks[1]], [pack.tracks[0]]]
+
+
+@pytest.mark.parametrize(("posts", "expected"), [(0.0, {"cover"}), (1.0, {"post"})])
+def test_what_stands_before_the_target_is_a_post_or_an_object(drawn_pack: Pack, posts: float, expected: set) -> None:
+    hidden = dataclasses.replace(PLAIN, occluder_share=1.0, occluded_frame_share=1.0, post_share=posts)
+    sampler, drawn = Sampler(drawn_pack, hidden, 64, 8), set()
+    post, cover = sampler._post, sampler._covering
+    sampler._post = lambda *given: drawn.add("post") or post(*given)  # type: ignore[method-assign]
+    sampler._covering = lambda *given: drawn.add("cover") or cover(*given)  # type: ignore[method-assign]
+    sampler.sample()
+    assert drawn == expected
+
+
+@pytest.mark.parametrize(("doubles", "others"), [(1.0, 0), (0.0, 2)])
+def test_distractors_and_occluders_are_doubles_by_share(drawn_pack: Pack, doubles: float, others: int) -> None:
+    both = dataclasses.replace(PLAIN, distractor_share=1.0, occluder_share=1.0, lookalike_share=doubles)
+    sampler, drawn = Sampler(drawn_pack, both, 64, 9), []
+    some = sampler._some_object
+    sampler._some_object = lambda: drawn.append(1) or some()  # type: ignore[method-assign]
+    sampler.sample()
+    assert len(drawn) == others
 
 
 def test_the_double_has_the_target_s_shape_and_other_colours(drawn_pack: Pack) -> None:
@@ -122,7 +144,7 @@ def test_a_post_stands_before_the_target_from_edge_to_edge(drawn_pack: Pack) -> 
     for _ in range(20):
         crop = sampler._from_still()[0]
         width = crop.box[2] - crop.box[0]
-        _, shape = sampler._post(sampler._some_object(), crop)
+        shape = sampler._post(crop)
         thickness = np.count_nonzero(shape, 1)
         whole = thickness[(shape[:, 0] == 0) & (shape[:, -1] == 0)]  # rows where it is not cut by the crop's sides
         assert (whole <= max(POST_WIDTH[1] * width, 3) + 2).all()

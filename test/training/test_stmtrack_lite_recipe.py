@@ -11,9 +11,11 @@ pytestmark = pytest.mark.torch
 
 from stm_tracker_ros.core.errors import CheckpointError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.training import recipes  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lite import NETWORK  # noqa: E402
+
+NETWORK = LiteNetworkConfig()
 
 
 def _train(data: Path, out: Path, **changes: object) -> None:

@@ -100,32 +100,35 @@ def test_a_drift_is_common_to_all_later_boxes(pack_folder: Path) -> None:
 
 
 class _Scripted:
-    """Stands in for the network: answers with the last box remembered, moved; counts the frames it is asked with."""
-
-    first_frame_bias = torch.zeros(())
+    """Stands in for the network: answers with the box remembered, moved."""
 
     def __init__(self, step: float) -> None:
-        self.step, self.asked_with = step, []
+        self.step, self.asked_with = step, 0
 
     def memory(self, features: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.zeros(len(boxes), 1, 1), boxes[:, None]
 
-    def respond(self, features: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor):
-        self.asked_with.append(values.shape[1])
+    def respond(self, features: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: None) -> Prediction:
+        self.asked_with = values.shape[1]
         return Prediction(torch.zeros(len(values), 1), torch.zeros(len(values), 1), values[:, -1:] + self.step)
 
 
-@pytest.mark.parametrize(("step", "expected"), [(5.0, [0, 5, 10, 0, 5]), (100.0, [0, 0, 0, 0, 0])])
-def test_own_answers_are_given_one_after_the_other_unless_far_off(
-    pack_folder: Path, step: float, expected: list[float]
+@pytest.mark.parametrize(("step", "expected"), [(5.0, 5.0), (100.0, 0.0)])
+def test_own_answers_are_those_of_the_first_frame_unless_far_off(
+    pack_folder: Path, monkeypatch: pytest.MonkeyPatch, step: float, expected: float
 ) -> None:
-    """With sides of 40 a box 15 px off along both overlaps by .24: it is not remembered, the true one is."""
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(own_share=1.0), CPU)
+    """Of three samples the last two are own; with sides of 40 a box 100 px off overlaps nothing, the truth is kept."""
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(own_share=0.5), CPU)
     lesson.network = _Scripted(step)  # type: ignore[assignment]
-    boxes = torch.tensor([20.0, 30.0, 60.0, 70.0]).expand(2, FRAMES, 4).clone()
-    answered = lesson._answered(torch.zeros(2 * FRAMES, 1, 1, 1), boxes)
-    assert lesson.network.asked_with == [1, 2, 3, 4]  # type: ignore[attr-defined]
-    np.testing.assert_allclose((answered - boxes)[0, :, 0], expected)
+    drawn = torch.tensor([0.9, 0.1, 0.2])
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
+    boxes = torch.tensor([20.0, 30.0, 60.0, 70.0]) + torch.arange(3.0)[:, None, None]
+    boxes = boxes.expand(3, FRAMES, 4).clone()
+    answered = lesson._answered(torch.zeros(3 * FRAMES, 1, 1, 1), boxes)
+    assert lesson.network.asked_with == 1  # type: ignore[attr-defined]
+    moved = (answered - boxes)[:, :, 0]
+    np.testing.assert_allclose(moved[0], 0)
+    np.testing.assert_allclose(moved[1:], [[0] + [expected] * (FRAMES - 1)] * 2)
 
 
 def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:
