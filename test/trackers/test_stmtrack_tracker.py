@@ -212,6 +212,25 @@ def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
     assert len(stepper.remembered) == 2
 
 
+@pytest.mark.parametrize(("label", "error"), [("first", 0.0), ("answer", 6.0)])
+def test_a_drift_of_the_answer_is_not_remembered_where_the_first_frame_labels(label: str, error: float) -> None:
+    """The whole memory answers six crop pixels too far to the right, the first frame alone does not."""
+
+    class Drifting(Oracle):
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+            answer = super().ask(patch, bank, slots)
+            answer[:, [0, 2]] += 6.0 if len(slots) > 1 else 0.0
+            return answer
+
+    stepper = Drifting(fresh_memory_crop=False)
+    tracker = following(stepper, {"memory.label": label, **AT_ONCE}, START)
+    run(tracker, [2.0, 3.0])
+    told, sight = stepper.remembered[-1]
+    assert len(stepper.remembered) == 3
+    assert told.x - sight.x == pytest.approx(error, abs=0.1)
+    assert told.width == pytest.approx(sight.width, abs=0.1)
+
+
 def test_no_side_gets_smaller_than_two_pixels() -> None:
     stepper = Oracle()
     tracker = following(stepper, AT_ONCE, Box(300, 200, 4, 4))

@@ -65,6 +65,11 @@ class MemoryConfig:
         high=1.0,
         live=True,
     )
+    label: str = setting(
+        "first",
+        "whose box a frame is remembered with: that of the answer, or what the first frame alone says of its place",
+        choices=("answer", "first"),
+    )
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )
@@ -106,6 +111,6 @@ LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame
 PAPER = TrackConfig(
     area_factor=4.0,
-    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
+    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, label="answer", previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
 )

@@ -101,24 +101,29 @@ class StmTracker:
         """Remember the frame just answered if it is time for one and the box is to be trusted."""
         state = self._started()
         frame, state.pending = state.pending, None
-        if frame is None or not self._worth_remembering():
+        box = None if frame is None else self._box_to_remember()
+        if frame is None or box is None:
             return
         crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
-        state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
+        state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(box)))
         state.remembered = state.number
 
-    def _worth_remembering(self) -> bool:
-        """Time for a frame, a good score, and the first frame alone sees the target there as well.
+    def _box_to_remember(self) -> Box | None:
+        """The box of the frame just answered; None unless it is time for one, and the score is good.
 
-        Without the last, what slowly covers the target is learned bit by bit, and followed.
+        What the first frame alone says of the place decides as well. Where it does not see the target, nothing is
+        remembered, or what slowly covers it is learned bit by bit, and followed. And its box is the one remembered:
+        an answer that is a little off would teach the next one to be.
         """
         state, memory = self._started(), self.config.memory
         if state.number - state.remembered < memory.interval or state.score < memory.store_score:
-            return False
-        if state.number == 1 or memory.agreement_score == 0:
-            return True
-        answer = self.stepper.ask(state.look.features, state.bank, [state.bank.first])
-        return bool(answer[state.cell, 4] >= memory.agreement_score)
+            return None
+        if state.number == 1 or (memory.agreement_score == 0 and memory.label == "answer"):
+            return state.box
+        answer = self.stepper.ask(state.look.features, state.bank, [state.bank.first])[state.cell]
+        if answer[4] < memory.agreement_score:
+            return None
+        return state.box if memory.label == "answer" else state.look.crop.to_image(_box(answer))
 
     def _started(self) -> _State:
         if self.state is None:
@@ -162,9 +167,7 @@ class StmTracker:
         window = hann_window(self.stepper.cells)
         rank = penalty * score * (1 - prior.window) + window * prior.window
         best = int(rank.argmax())
-        x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
-        box = Box(x1, y1, x2 - x1, y2 - y1)
-        return Best(best, box, float(score[best]), float(penalty[best]), float(rank[best]))
+        return Best(best, _box(answer[best]), float(score[best]), float(penalty[best]), float(rank[best]))
 
     def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
@@ -183,3 +186,9 @@ class StmTracker:
         height = min(max(box.height, low), max(frame.height, low))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
+
+
+def _box(candidate: NDArray[np.float64]) -> Box:
+    """Of corners x1, y1, x2, y2 and what follows."""
+    x1, y1, x2, y2 = (float(v) for v in candidate[:4])
+    return Box(x1, y1, x2 - x1, y2 - y1)
