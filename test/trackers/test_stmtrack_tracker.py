@@ -231,6 +231,51 @@ def test_a_drift_of_the_answer_is_not_remembered_where_the_first_frame_labels(la
     assert told.width == pytest.approx(sight.width, abs=0.1)
 
 
+SEARCH = {"search.seen_score": 0.2, "search.growth": 0.25, "search.largest": 2.0, "prior.window": 0.0}
+
+
+def reaches(tracker: StmTracker, stepper: Oracle, scores: dict[float, float]) -> list[float]:
+    """Sides of the search regions over the first one, frame by frame."""
+    usual, found = tracker.state.look.crop.scale, []  # type: ignore[union-attr]
+    for number, stepper.score in scores.items():
+        tracker.track(at(number))
+        tracker.memorize()
+        found.append(round(tracker.state.look.crop.scale / usual, 2))  # type: ignore[union-attr]
+    return found
+
+
+def test_the_search_region_grows_while_the_target_is_not_seen() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, SEARCH, START)
+    scores = {2: 0.9, 3: 0.1, 4: 0.1, 5: 0.1, 6: 0.1, 7: 0.1, 8: 0.1, 9: 0.9, 10: 0.9}
+    assert reaches(tracker, stepper, scores) == [1, 1, 1.25, 1.5, 1.75, 2, 2, 2, 1]
+
+
+def test_the_region_grows_by_time_and_not_for_frames_that_were_dropped() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, SEARCH, START)
+    assert reaches(tracker, stepper, {4: 0.9, 7: 0.9, 10: 0.1, 13: 0.1}) == [1, 1, 1, 1.75]
+
+
+def test_a_box_that_is_not_seen_stays_and_is_found_again_far_off() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, SEARCH, START)
+    stepper.score = 0.1
+    for number in range(2, 9):
+        assert tracker.track(at(number, Box(310, 205, 40, 30))).box == START
+        tracker.memorize()
+    stepper.score = 0.9
+    away = Box(START.x + 2.6 * 40, START.y + 60, 40, 30)
+    assert tracker.track(at(9, away)).box.center == pytest.approx(away.center, abs=1)
+
+
+def test_frames_of_a_wider_region_are_not_remembered() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, {"memory.store_score": 0.5, **SEARCH}, START)
+    reaches(tracker, stepper, {2: 0.9, 3: 0.1, 4: 0.1, 5: 0.9, 6: 0.9})
+    assert sorted(set(tracker.state.bank.numbers) - {0}) == [1, 2, 6]  # type: ignore[union-attr]
+
+
 def test_no_side_gets_smaller_than_two_pixels() -> None:
     stepper = Oracle()
     tracker = following(stepper, AT_ONCE, Box(300, 200, 4, 4))

@@ -85,8 +85,23 @@ class PriorConfig:
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
     size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
-    move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """How far around the last place the target is looked for while it is not seen."""
+
+    seen_score: float = setting(
+        0.2, "below this score the target is not seen: its box stays where it was", low=0.0, high=1.0, live=True
+    )
+    growth: float = setting(
+        0.1, "growth of the search region with each nominal frame in which it is not seen", low=0.0, high=1.0, live=True
+    )
+    largest: float = setting(3.0, "side of the region at most, over the usual one", low=1.0, high=8.0, live=True)
 
     def __post_init__(self) -> None:
         judge(self)
@@ -99,6 +114,7 @@ class TrackConfig:
     area_factor: float = setting(3.5, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
+    search: SearchConfig = section(SearchConfig)
     compat: str = setting(
         "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
     )
@@ -113,4 +129,5 @@ PAPER = TrackConfig(
     area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, label="answer", previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
+    search=SearchConfig(seen_score=0.0, growth=0.0, largest=1.0),
 )

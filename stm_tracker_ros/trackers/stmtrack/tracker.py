@@ -7,6 +7,7 @@
 | a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
+| the search region has one size | grows while the target is not seen (`search`) | it is found again |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
 
 `official.py` has the left column, for `compat=official`.
@@ -65,6 +66,8 @@ class _State:
     score: float = 1.0
     rank: float = 1.0
     remembered: int = -(10**9)  # number of the frame remembered last
+    seen: int = 1  # number of the last frame in which the target was seen
+    reach: float = 1.0  # side of the last search region over the usual one
     pending: Frame | None = None  # answered, not yet remembered
 
 
@@ -89,8 +92,9 @@ class StmTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
+        state.reach = self._reach()
         state.number = max(self._number(frame), state.number + 1)
-        state.look = self._look(frame, state.box, state.fill)
+        state.look = self._look(frame, state.box, state.fill, state.reach)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         best = self._choose(answer)
         self._move(best, frame)
@@ -109,14 +113,14 @@ class StmTracker:
         state.remembered = state.number
 
     def _box_to_remember(self) -> Box | None:
-        """The box of the frame just answered; None unless it is time for one, and the score is good.
+        """The box of the frame just answered; None unless it is time for one, the score good, the region usual.
 
         What the first frame alone says of the place decides as well. Where it does not see the target, nothing is
         remembered, or what slowly covers it is learned bit by bit, and followed. And its box is the one remembered:
         an answer that is a little off would teach the next one to be.
         """
         state, memory = self._started(), self.config.memory
-        if state.number - state.remembered < memory.interval or state.score < memory.store_score:
+        if state.number - state.remembered < memory.interval or state.score < memory.store_score or state.reach > 1:
             return None
         if state.number == 1 or (memory.agreement_score == 0 and memory.label == "answer"):
             return state.box
@@ -136,8 +140,13 @@ class StmTracker:
     def _side(self, box: Box) -> float:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
 
-    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...]) -> Look:
-        patch, crop = cut(frame, box.center, self._side(box), self.stepper.crop_size, fill)
+    def _reach(self) -> float:
+        """The longer the target has not been seen in the frames answered, the farther around it is looked for."""
+        state, search = self._started(), self.config.search
+        return min(1.0 + search.growth * (state.number - state.seen), search.largest)
+
+    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...], reach: float = 1.0) -> Look:
+        patch, crop = cut(frame, box.center, reach * self._side(box), self.stepper.crop_size, fill)
         return Look(crop, self.stepper.encode(patch))
 
     def _second_look(self, frame: Frame) -> Look:
@@ -164,15 +173,16 @@ class StmTracker:
         scale = state.look.crop.scale
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (state.box.width / scale, state.box.height / scale), prior.penalty)
-        window = hann_window(self.stepper.cells)
-        rank = penalty * score * (1 - prior.window) + window * prior.window
+        window = prior.window / state.reach  # the last place tells less
+        rank = penalty * score * (1 - window) + hann_window(self.stepper.cells) * window
         best = int(rank.argmax())
         return Best(best, _box(answer[best]), float(score[best]), float(penalty[best]), float(rank[best]))
 
     def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
-        if best.score < prior.move_score:
+        if best.score < self.config.search.seen_score:
             return
+        state.seen = state.number
         found = state.look.crop.to_image(best.box)
         rate = best.penalty * best.score * prior.size_rate
         width = (1 - rate) * state.box.width + rate * found.width
