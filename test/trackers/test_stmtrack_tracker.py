@@ -244,11 +244,18 @@ def reaches(tracker: StmTracker, stepper: Oracle, scores: dict[float, float]) ->
     return found
 
 
-def test_the_search_region_grows_while_the_target_is_not_seen() -> None:
+def test_the_search_region_grows_while_the_target_is_not_seen_and_begins_anew() -> None:
     stepper = Oracle()
     tracker = following(stepper, SEARCH, START)
     scores = {2: 0.9, 3: 0.1, 4: 0.1, 5: 0.1, 6: 0.1, 7: 0.1, 8: 0.1, 9: 0.9, 10: 0.9}
-    assert reaches(tracker, stepper, scores) == [1, 1, 1.25, 1.5, 1.75, 2, 2, 2, 1]
+    assert reaches(tracker, stepper, scores) == [1, 1, 1.25, 1.5, 1.75, 2, 1, 1.25, 1]
+
+
+@pytest.mark.parametrize("still", [{"search.growth": 0.0}, {"search.largest": 1.0}])
+def test_a_region_that_must_not_grow_stays(still: dict[str, float]) -> None:
+    stepper = Oracle()
+    tracker = following(stepper, {**SEARCH, **still}, START)
+    assert set(reaches(tracker, stepper, {number: 0.1 for number in range(2, 9)})) == {1}
 
 
 def test_the_region_grows_by_time_and_not_for_frames_that_were_dropped() -> None:
@@ -261,12 +268,12 @@ def test_a_box_that_is_not_seen_stays_and_is_found_again_far_off() -> None:
     stepper = Oracle()
     tracker = following(stepper, SEARCH, START)
     stepper.score = 0.1
-    for number in range(2, 9):
+    for number in range(2, 6):
         assert tracker.track(at(number, Box(310, 205, 40, 30))).box == START
         tracker.memorize()
     stepper.score = 0.9
     away = Box(START.x + 2.6 * 40, START.y + 60, 40, 30)
-    assert tracker.track(at(9, away)).box.center == pytest.approx(away.center, abs=1)
+    assert tracker.track(at(6, away)).box.center == pytest.approx(away.center, abs=1)
 
 
 def test_frames_of_a_wider_region_are_not_remembered() -> None:

@@ -93,15 +93,21 @@ class PriorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
-    """How far around the last place the target is looked for while it is not seen."""
+    """How far around the last place the target is looked for while it is not seen: wider and wider, then near again."""
 
     seen_score: float = setting(
         0.2, "below this score the target is not seen: its box stays where it was", low=0.0, high=1.0, live=True
     )
     growth: float = setting(
-        0.1, "growth of the search region with each nominal frame in which it is not seen", low=0.0, high=1.0, live=True
+        0.1,
+        "growth of the search region with each nominal frame in which it is not seen; 0 = none",
+        low=0.0,
+        high=1.0,
+        live=True,
     )
-    largest: float = setting(3.0, "side of the region at most, over the usual one", low=1.0, high=8.0, live=True)
+    largest: float = setting(
+        3.0, "side of the widest region over the usual one; from there it begins anew", low=1.0, high=8.0, live=True
+    )
 
     def __post_init__(self) -> None:
         judge(self)

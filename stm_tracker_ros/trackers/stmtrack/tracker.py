@@ -141,9 +141,16 @@ class StmTracker:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
 
     def _reach(self) -> float:
-        """The longer the target has not been seen in the frames answered, the farther around it is looked for."""
+        """Side of the search region over the usual one, by the time in which answered frames have not shown the target.
+
+        It grows up to the largest, then begins anew: far off is where a target may come back, near by is where it is
+        known best.
+        """
         state, search = self._started(), self.config.search
-        return min(1.0 + search.growth * (state.number - state.seen), search.largest)
+        if search.growth == 0:
+            return 1.0
+        steps = int((search.largest - 1.0) / search.growth + 1e-6)
+        return 1.0 + search.growth * ((state.number - state.seen) % (steps + 1))
 
     def _look(self, frame: Frame, box: Box, fill: tuple[float, ...], reach: float = 1.0) -> Look:
         patch, crop = cut(frame, box.center, reach * self._side(box), self.stepper.crop_size, fill)
