@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.trackers.stmtrack.config import PAPER
+from stm_tracker_ros.trackers.stmtrack.config import LITE, PAPER
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 
 pytestmark = pytest.mark.torch
@@ -231,7 +232,15 @@ def test_a_drift_of_the_answer_is_not_remembered_where_the_first_frame_labels(la
     assert told.width == pytest.approx(sight.width, abs=0.1)
 
 
-SEARCH = {"search.seen_score": 0.2, "search.growth": 0.25, "search.largest": 2.0, "prior.window": 0.0}
+SEARCH = {
+    "search.found_score": 0.6,
+    "search.seen_score": 0.2,
+    "search.patience": 8,
+    "search.coast": 0.0,
+    "search.growth": 0.25,
+    "search.largest": 2.0,
+    "prior.window": 0.0,
+}
 
 
 def reaches(tracker: StmTracker, stepper: Oracle, scores: dict[float, float]) -> list[float]:
@@ -274,6 +283,40 @@ def test_a_box_that_is_not_seen_stays_and_is_found_again_far_off() -> None:
     stepper.score = 0.9
     away = Box(START.x + 2.6 * 40, START.y + 60, 40, 30)
     assert tracker.track(at(6, away)).box.center == pytest.approx(away.center, abs=1)
+
+
+def test_a_target_is_found_again_from_a_higher_score_on_that_falls_with_time() -> None:
+    """The score that is needed falls from .6 by .05 a frame; followed, .2 is enough."""
+    for score, first in ((0.61, 3), (0.52, 4), (0.27, 9)):
+        stepper = Oracle()
+        tracker = following(stepper, SEARCH, START)
+        stepper.score = 0.1
+        tracker.track(at(2))
+        stepper.score, seen = score, []
+        for number in range(3, 14):
+            tracker.track(at(number))
+            seen.append(tracker.state.seen)  # type: ignore[union-attr]
+        assert next(number for number in seen if number > 1) == first
+        assert seen[-1] == 13
+
+
+def test_a_box_that_is_not_seen_coasts_ever_more_slowly() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, {**SEARCH, "search.coast": 0.5}, START)
+    box = START
+    for number in range(2, 30):
+        box = Box(box.x + 3, box.y - 1, 40, 30)
+        last = tracker.track(at(number, box)).box
+    stepper.score, centers = 0.1, [last.center]
+    for number in (30, 31, 33):
+        centers.append(tracker.track(at(number, START)).box.center)
+    steps = np.diff(centers, axis=0)
+    assert steps == pytest.approx(np.array([[1.5, -0.5], [0.75, -0.25], [2 * 3 / 16, -2 / 16]]), abs=0.05)
+
+
+def test_the_score_to_be_found_with_is_not_below_that_to_be_seen_with() -> None:
+    with pytest.raises(ConfigError, match=r"found_score is 0\.1; allowed is seen_score \(0\.3\) or more"):
+        with_changes(LITE, {"search.found_score": 0.1})
 
 
 def test_frames_of_a_wider_region_are_not_remembered() -> None:

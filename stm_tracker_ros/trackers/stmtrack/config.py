@@ -93,17 +93,25 @@ class PriorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchConfig:
-    """How far around the last place the target is looked for while it is not seen: wider and wider, then near again."""
+    """What happens while the target is not seen: its box coasts, and it is looked for wider and wider, then near again.
 
-    seen_score: float = setting(
-        0.2, "below this score the target is not seen: its box stays where it was", low=0.0, high=1.0, live=True
+    Frames are nominal ones, at 30 Hz.
+    """
+
+    seen_score: float = setting(0.3, "below this score the target is not seen", low=0.0, high=1.0, live=True)
+    found_score: float = setting(
+        0.5, "score from which it is seen again, at first; at least seen_score", low=0.0, high=1.0, live=True
     )
-    growth: float = setting(
-        0.1,
-        "growth of the search region with each nominal frame in which it is not seen; 0 = none",
+    patience: int = setting(60, "frames in which found_score falls to seen_score", low=1, high=10000, live=True)
+    coast: float = setting(
+        0.8,
+        "share of its speed that a box keeps from frame to frame while it is not seen",
         low=0.0,
         high=1.0,
         live=True,
+    )
+    growth: float = setting(
+        0.1, "growth of the search region with each frame, over its usual side; 0 = none", low=0.0, high=1.0, live=True
     )
     largest: float = setting(
         3.0, "side of the widest region over the usual one; from there it begins anew", low=1.0, high=8.0, live=True
@@ -111,6 +119,10 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         judge(self)
+        if self.found_score < self.seen_score:
+            raise ConfigError(
+                f"found_score is {self.found_score:g}; allowed is seen_score ({self.seen_score:g}) or more"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,5 +147,5 @@ PAPER = TrackConfig(
     area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, label="answer", previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
-    search=SearchConfig(seen_score=0.0, growth=0.0, largest=1.0),
+    search=SearchConfig(seen_score=0.0, found_score=0.0),
 )

@@ -7,7 +7,7 @@
 | a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
-| the search region has one size | grows while the target is not seen (`search`) | it is found again |
+| a poor answer is followed | its box coasts, the search region grows (`search`) | a hidden target is found again |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
 
 `official.py` has the left column, for `compat=official`.
@@ -33,6 +33,7 @@ from stm_tracker_ros.trackers.stmtrack.selection import RULES
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
+SPEED_RATE = 0.3  # share of a new speed taken over
 
 
 class Look(NamedTuple):
@@ -67,6 +68,7 @@ class _State:
     rank: float = 1.0
     remembered: int = -(10**9)  # number of the frame remembered last
     seen: int = 1  # number of the last frame in which the target was seen
+    speed: tuple[float, float] = (0.0, 0.0)  # of the centre, pixels a nominal frame
     reach: float = 1.0  # side of the last search region over the usual one
     pending: Frame | None = None  # answered, not yet remembered
 
@@ -92,12 +94,16 @@ class StmTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
+        before = state.number
         state.reach = self._reach()
-        state.number = max(self._number(frame), state.number + 1)
+        state.number = max(self._number(frame), before + 1)
         state.look = self._look(frame, state.box, state.fill, state.reach)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         best = self._choose(answer)
-        self._move(best, frame)
+        if best.score < self._needed_score(before):
+            self._coast(frame, state.number - before)
+        else:
+            self._move(best, frame, state.number - before)
         state.cell, state.score, state.rank, state.pending = best.cell, best.score, best.rank, frame
         return Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
 
@@ -185,16 +191,38 @@ class StmTracker:
         best = int(rank.argmax())
         return Best(best, _box(answer[best]), float(score[best]), float(penalty[best]), float(rank[best]))
 
-    def _move(self, best: Best, frame: Frame) -> None:
+    def _needed_score(self, before: int) -> float:
+        """The score of a target that is seen; `before` is the number of the frame answered before this one.
+
+        One that was not seen is easily taken for another: finding it needs more than following it, but not for ever.
+        """
+        state, search = self._started(), self.config.search
+        unseen = state.number - state.seen
+        if state.seen == before or unseen > search.patience:
+            return search.seen_score
+        return search.found_score - (search.found_score - search.seen_score) * (unseen - 1) / search.patience
+
+    def _coast(self, frame: Frame, elapsed: int) -> None:
+        """Not seen: the box goes on as it went, ever more slowly."""
+        state = self._started()
+        share = elapsed * self.config.search.coast ** (state.number - state.seen)
+        x, y = state.box.center
+        center = x + share * state.speed[0], y + share * state.speed[1]
+        state.box = self._limited(boxes.from_center(*center, state.box.width, state.box.height), frame)
+
+    def _move(self, best: Best, frame: Frame, elapsed: int) -> None:
+        """Seen: the place is taken over, the size and the speed in part."""
         state, prior = self._started(), self.config.prior
-        if best.score < self.config.search.seen_score:
-            return
+        followed, (x, y) = state.seen == state.number - elapsed, state.box.center
         state.seen = state.number
         found = state.look.crop.to_image(best.box)
         rate = best.penalty * best.score * prior.size_rate
         width = (1 - rate) * state.box.width + rate * found.width
         height = (1 - rate) * state.box.height + rate * found.height
         state.box = self._limited(boxes.from_center(*found.center, width, height), frame)
+        if followed:  # what was found again has jumped
+            step = (state.box.center[0] - x) / elapsed, (state.box.center[1] - y) / elapsed
+            state.speed = _towards(state.speed[0], step[0]), _towards(state.speed[1], step[1])
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""
@@ -203,6 +231,10 @@ class StmTracker:
         height = min(max(box.height, low), max(frame.height, low))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
+
+
+def _towards(old: float, new: float) -> float:
+    return old + SPEED_RATE * (new - old)
 
 
 def _box(candidate: NDArray[np.float64]) -> Box:
