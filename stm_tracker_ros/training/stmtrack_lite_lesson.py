@@ -108,8 +108,7 @@ class LiteLesson:
     def _answered(self, features: Tensor, boxes: Tensor) -> Tensor:
         """Boxes B x 5 x 4; the later ones of some samples become what the first frame alone says of their crops.
 
-        That is what a tracker remembers (`memory.label`). Answers far off stay the truth: what is not there as the
-        first frame sees it is not remembered.
+        Answers far off stay the truth: a tracker would not have remembered them.
         """
         own = torch.rand(len(boxes), device=boxes.device) < self.config.own_share
         if not own.any():

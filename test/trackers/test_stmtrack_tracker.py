@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.trackers.stmtrack.config import LITE, PAPER
+from stm_tracker_ros.trackers.stmtrack.config import PAPER
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 
 pytestmark = pytest.mark.torch
@@ -211,119 +210,6 @@ def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
     stepper.of_first = 0.4
     run(tracker, [4.0])
     assert len(stepper.remembered) == 2
-
-
-@pytest.mark.parametrize(("label", "error"), [("first", 0.0), ("answer", 6.0)])
-def test_a_drift_of_the_answer_is_not_remembered_where_the_first_frame_labels(label: str, error: float) -> None:
-    """The whole memory answers six crop pixels too far to the right, the first frame alone does not."""
-
-    class Drifting(Oracle):
-        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
-            answer = super().ask(patch, bank, slots)
-            answer[:, [0, 2]] += 6.0 if len(slots) > 1 else 0.0
-            return answer
-
-    stepper = Drifting(fresh_memory_crop=False)
-    tracker = following(stepper, {"memory.label": label, **AT_ONCE}, START)
-    run(tracker, [2.0, 3.0])
-    told, sight = stepper.remembered[-1]
-    assert len(stepper.remembered) == 3
-    assert told.x - sight.x == pytest.approx(error, abs=0.1)
-    assert told.width == pytest.approx(sight.width, abs=0.1)
-
-
-SEARCH = {
-    "search.found_score": 0.6,
-    "search.seen_score": 0.2,
-    "search.patience": 8,
-    "search.coast": 0.0,
-    "search.growth": 0.25,
-    "search.largest": 2.0,
-    "prior.window": 0.0,
-}
-
-
-def reaches(tracker: StmTracker, stepper: Oracle, scores: dict[float, float]) -> list[float]:
-    """Sides of the search regions over the first one, frame by frame."""
-    usual, found = tracker.state.look.crop.scale, []  # type: ignore[union-attr]
-    for number, stepper.score in scores.items():
-        tracker.track(at(number))
-        tracker.memorize()
-        found.append(round(tracker.state.look.crop.scale / usual, 2))  # type: ignore[union-attr]
-    return found
-
-
-def test_the_search_region_grows_while_the_target_is_not_seen_and_begins_anew() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, SEARCH, START)
-    scores = {2: 0.9, 3: 0.1, 4: 0.1, 5: 0.1, 6: 0.1, 7: 0.1, 8: 0.1, 9: 0.9, 10: 0.9}
-    assert reaches(tracker, stepper, scores) == [1, 1, 1.25, 1.5, 1.75, 2, 1, 1.25, 1]
-
-
-@pytest.mark.parametrize("still", [{"search.growth": 0.0}, {"search.largest": 1.0}])
-def test_a_region_that_must_not_grow_stays(still: dict[str, float]) -> None:
-    stepper = Oracle()
-    tracker = following(stepper, {**SEARCH, **still}, START)
-    assert set(reaches(tracker, stepper, {number: 0.1 for number in range(2, 9)})) == {1}
-
-
-def test_the_region_grows_by_time_and_not_for_frames_that_were_dropped() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, SEARCH, START)
-    assert reaches(tracker, stepper, {4: 0.9, 7: 0.9, 10: 0.1, 13: 0.1}) == [1, 1, 1, 1.75]
-
-
-def test_a_box_that_is_not_seen_stays_and_is_found_again_far_off() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, SEARCH, START)
-    stepper.score = 0.1
-    for number in range(2, 6):
-        assert tracker.track(at(number, Box(310, 205, 40, 30))).box == START
-        tracker.memorize()
-    stepper.score = 0.9
-    away = Box(START.x + 2.6 * 40, START.y + 60, 40, 30)
-    assert tracker.track(at(6, away)).box.center == pytest.approx(away.center, abs=1)
-
-
-def test_a_target_is_found_again_from_a_higher_score_on_that_falls_with_time() -> None:
-    """The score that is needed falls from .6 by .05 a frame; followed, .2 is enough."""
-    for score, first in ((0.61, 3), (0.52, 4), (0.27, 9)):
-        stepper = Oracle()
-        tracker = following(stepper, SEARCH, START)
-        stepper.score = 0.1
-        tracker.track(at(2))
-        stepper.score, seen = score, []
-        for number in range(3, 14):
-            tracker.track(at(number))
-            seen.append(tracker.state.seen)  # type: ignore[union-attr]
-        assert next(number for number in seen if number > 1) == first
-        assert seen[-1] == 13
-
-
-def test_a_box_that_is_not_seen_coasts_ever_more_slowly() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, {**SEARCH, "search.coast": 0.5}, START)
-    box = START
-    for number in range(2, 30):
-        box = Box(box.x + 3, box.y - 1, 40, 30)
-        last = tracker.track(at(number, box)).box
-    stepper.score, centers = 0.1, [last.center]
-    for number in (30, 31, 33):
-        centers.append(tracker.track(at(number, START)).box.center)
-    steps = np.diff(centers, axis=0)
-    assert steps == pytest.approx(np.array([[1.5, -0.5], [0.75, -0.25], [2 * 3 / 16, -2 / 16]]), abs=0.05)
-
-
-def test_the_score_to_be_found_with_is_not_below_that_to_be_seen_with() -> None:
-    with pytest.raises(ConfigError, match=r"found_score is 0\.1; allowed is seen_score \(0\.3\) or more"):
-        with_changes(LITE, {"search.found_score": 0.1})
-
-
-def test_frames_of_a_wider_region_are_not_remembered() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, {"memory.store_score": 0.5, **SEARCH}, START)
-    reaches(tracker, stepper, {2: 0.9, 3: 0.1, 4: 0.1, 5: 0.9, 6: 0.9})
-    assert sorted(set(tracker.state.bank.numbers) - {0}) == [1, 2, 6]  # type: ignore[union-attr]
 
 
 def test_no_side_gets_smaller_than_two_pixels() -> None:

@@ -65,11 +65,6 @@ class MemoryConfig:
         high=1.0,
         live=True,
     )
-    label: str = setting(
-        "first",
-        "whose box a frame is remembered with: that of the answer, or what the first frame alone says of its place",
-        choices=("answer", "first"),
-    )
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )
@@ -85,44 +80,11 @@ class PriorConfig:
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
     size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
+    move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
 
     def __post_init__(self) -> None:
         judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig:
-    """What happens while the target is not seen: its box coasts, and it is looked for wider and wider, then near again.
-
-    Frames are nominal ones, at 30 Hz.
-    """
-
-    seen_score: float = setting(0.3, "below this score the target is not seen", low=0.0, high=1.0, live=True)
-    found_score: float = setting(
-        0.5, "score from which it is seen again, at first; at least seen_score", low=0.0, high=1.0, live=True
-    )
-    patience: int = setting(60, "frames in which found_score falls to seen_score", low=1, high=10000, live=True)
-    coast: float = setting(
-        0.8,
-        "share of its speed that a box keeps from frame to frame while it is not seen",
-        low=0.0,
-        high=1.0,
-        live=True,
-    )
-    growth: float = setting(
-        0.1, "growth of the search region with each frame, over its usual side; 0 = none", low=0.0, high=1.0, live=True
-    )
-    largest: float = setting(
-        3.0, "side of the widest region over the usual one; from there it begins anew", low=1.0, high=8.0, live=True
-    )
-
-    def __post_init__(self) -> None:
-        judge(self)
-        if self.found_score < self.seen_score:
-            raise ConfigError(
-                f"found_score is {self.found_score:g}; allowed is seen_score ({self.seen_score:g}) or more"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +94,6 @@ class TrackConfig:
     area_factor: float = setting(3.5, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
-    search: SearchConfig = section(SearchConfig)
     compat: str = setting(
         "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
     )
@@ -145,7 +106,6 @@ LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame
 PAPER = TrackConfig(
     area_factor=4.0,
-    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, label="answer", previous_score=0.6),
+    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
-    search=SearchConfig(seen_score=0.0, found_score=0.0),
 )

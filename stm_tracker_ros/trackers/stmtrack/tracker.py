@@ -7,7 +7,6 @@
 | a frame is encoded when the next one comes | right after its answer is out | the controller waits for half the work |
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
-| a poor answer is followed | its box coasts, the search region grows (`search`) | a hidden target is found again |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
 
 `official.py` has the left column, for `compat=official`.
@@ -33,7 +32,6 @@ from stm_tracker_ros.trackers.stmtrack.selection import RULES
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
-SPEED_RATE = 0.3  # share of a new speed taken over
 
 
 class Look(NamedTuple):
@@ -67,9 +65,6 @@ class _State:
     score: float = 1.0
     rank: float = 1.0
     remembered: int = -(10**9)  # number of the frame remembered last
-    seen: int = 1  # number of the last frame in which the target was seen
-    speed: tuple[float, float] = (0.0, 0.0)  # of the centre, pixels a nominal frame
-    reach: float = 1.0  # side of the last search region over the usual one
     pending: Frame | None = None  # answered, not yet remembered
 
 
@@ -94,16 +89,11 @@ class StmTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
-        before = state.number
-        state.reach = self._reach()
-        state.number = max(self._number(frame), before + 1)
-        state.look = self._look(frame, state.box, state.fill, state.reach)
+        state.number = max(self._number(frame), state.number + 1)
+        state.look = self._look(frame, state.box, state.fill)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         best = self._choose(answer)
-        if best.score < self._needed_score(before):
-            self._coast(frame, state.number - before)
-        else:
-            self._move(best, frame, state.number - before)
+        self._move(best, frame)
         state.cell, state.score, state.rank, state.pending = best.cell, best.score, best.rank, frame
         return Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
 
@@ -111,29 +101,24 @@ class StmTracker:
         """Remember the frame just answered if it is time for one and the box is to be trusted."""
         state = self._started()
         frame, state.pending = state.pending, None
-        box = None if frame is None else self._box_to_remember()
-        if frame is None or box is None:
+        if frame is None or not self._worth_remembering():
             return
         crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
-        state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(box)))
+        state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
         state.remembered = state.number
 
-    def _box_to_remember(self) -> Box | None:
-        """The box of the frame just answered; None unless it is time for one, the score good, the region usual.
+    def _worth_remembering(self) -> bool:
+        """Time for a frame, a good score, and the first frame alone sees the target there as well.
 
-        What the first frame alone says of the place decides as well. Where it does not see the target, nothing is
-        remembered, or what slowly covers it is learned bit by bit, and followed. And its box is the one remembered:
-        an answer that is a little off would teach the next one to be.
+        Without the last, what slowly covers the target is learned bit by bit, and followed.
         """
         state, memory = self._started(), self.config.memory
-        if state.number - state.remembered < memory.interval or state.score < memory.store_score or state.reach > 1:
-            return None
-        if state.number == 1 or (memory.agreement_score == 0 and memory.label == "answer"):
-            return state.box
-        answer = self.stepper.ask(state.look.features, state.bank, [state.bank.first])[state.cell]
-        if answer[4] < memory.agreement_score:
-            return None
-        return state.box if memory.label == "answer" else state.look.crop.to_image(_box(answer))
+        if state.number - state.remembered < memory.interval or state.score < memory.store_score:
+            return False
+        if state.number == 1 or memory.agreement_score == 0:
+            return True
+        answer = self.stepper.ask(state.look.features, state.bank, [state.bank.first])
+        return bool(answer[state.cell, 4] >= memory.agreement_score)
 
     def _started(self) -> _State:
         if self.state is None:
@@ -146,20 +131,8 @@ class StmTracker:
     def _side(self, box: Box) -> float:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
 
-    def _reach(self) -> float:
-        """Side of the search region over the usual one, by the time in which answered frames have not shown the target.
-
-        It grows up to the largest, then begins anew: far off is where a target may come back, near by is where it is
-        known best.
-        """
-        state, search = self._started(), self.config.search
-        if search.growth == 0:
-            return 1.0
-        steps = int((search.largest - 1.0) / search.growth + 1e-6)
-        return 1.0 + search.growth * ((state.number - state.seen) % (steps + 1))
-
-    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...], reach: float = 1.0) -> Look:
-        patch, crop = cut(frame, box.center, reach * self._side(box), self.stepper.crop_size, fill)
+    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...]) -> Look:
+        patch, crop = cut(frame, box.center, self._side(box), self.stepper.crop_size, fill)
         return Look(crop, self.stepper.encode(patch))
 
     def _second_look(self, frame: Frame) -> Look:
@@ -186,43 +159,22 @@ class StmTracker:
         scale = state.look.crop.scale
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (state.box.width / scale, state.box.height / scale), prior.penalty)
-        window = prior.window / state.reach  # the last place tells less
-        rank = penalty * score * (1 - window) + hann_window(self.stepper.cells) * window
+        window = hann_window(self.stepper.cells)
+        rank = penalty * score * (1 - prior.window) + window * prior.window
         best = int(rank.argmax())
-        return Best(best, _box(answer[best]), float(score[best]), float(penalty[best]), float(rank[best]))
+        x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
+        box = Box(x1, y1, x2 - x1, y2 - y1)
+        return Best(best, box, float(score[best]), float(penalty[best]), float(rank[best]))
 
-    def _needed_score(self, before: int) -> float:
-        """The score of a target that is seen; `before` is the number of the frame answered before this one.
-
-        One that was not seen is easily taken for another: finding it needs more than following it, but not for ever.
-        """
-        state, search = self._started(), self.config.search
-        unseen = state.number - state.seen
-        if state.seen == before or unseen > search.patience:
-            return search.seen_score
-        return search.found_score - (search.found_score - search.seen_score) * (unseen - 1) / search.patience
-
-    def _coast(self, frame: Frame, elapsed: int) -> None:
-        """Not seen: the box goes on as it went, ever more slowly."""
-        state = self._started()
-        share = elapsed * self.config.search.coast ** (state.number - state.seen)
-        x, y = state.box.center
-        center = x + share * state.speed[0], y + share * state.speed[1]
-        state.box = self._limited(boxes.from_center(*center, state.box.width, state.box.height), frame)
-
-    def _move(self, best: Best, frame: Frame, elapsed: int) -> None:
-        """Seen: the place is taken over, the size and the speed in part."""
+    def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
-        followed, (x, y) = state.seen == state.number - elapsed, state.box.center
-        state.seen = state.number
+        if best.score < prior.move_score:
+            return
         found = state.look.crop.to_image(best.box)
         rate = best.penalty * best.score * prior.size_rate
         width = (1 - rate) * state.box.width + rate * found.width
         height = (1 - rate) * state.box.height + rate * found.height
         state.box = self._limited(boxes.from_center(*found.center, width, height), frame)
-        if followed:  # what was found again has jumped
-            step = (state.box.center[0] - x) / elapsed, (state.box.center[1] - y) / elapsed
-            state.speed = _towards(state.speed[0], step[0]), _towards(state.speed[1], step[1])
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""
@@ -231,13 +183,3 @@ class StmTracker:
         height = min(max(box.height, low), max(frame.height, low))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
-
-
-def _towards(old: float, new: float) -> float:
-    return old + SPEED_RATE * (new - old)
-
-
-def _box(candidate: NDArray[np.float64]) -> Box:
-    """Of corners x1, y1, x2, y2 and what follows."""
-    x1, y1, x2, y2 = (float(v) for v in candidate[:4])
-    return Box(x1, y1, x2 - x1, y2 - y1)
