@@ -36,11 +36,6 @@ class Block(nn.Module):
         y: Tensor = self.narrow(functional.relu(self.widen(self.norm(self.mix(x)))))
         return x + y
 
-    def silence(self) -> None:
-        """Add nothing to the input, from here on until trained."""
-        nn.init.zeros_(self.narrow.weight)
-        nn.init.zeros_(self.narrow.bias)  # type: ignore[arg-type]
-
 
 def by_cell(x: Tensor) -> Tensor:
     """B x C x H x W -> B x (H * W) x C, without a copy where x is channels-last."""

@@ -82,7 +82,7 @@ class ImageSource:
 
     def report(self) -> InputReport:
         """See InputReport."""
-        publishers = tuple(self._publishers())
+        publishers = tuple(publisher_found(info) for info in self._endpoints)
         silent_s = None if self._subscription is None else (perf_counter_ns() - self._last_image_ns) / 1e9
         why = self._why(publishers, silent_s)
         return InputReport(
@@ -125,16 +125,6 @@ class ImageSource:
     def _count_reported(self, event: Any) -> None:
         self._reported_lost += event.total_count_change
 
-    def _publishers(self) -> list[PublisherFound]:
-        return [
-            PublisherFound(
-                node=no_images.node_name(info.node_namespace, info.node_name),
-                type_name=info.topic_type,
-                reliability=qos.word(info.qos_profile.reliability),
-            )
-            for info in self._endpoints
-        ]
-
     def _offered(self) -> list[ReliabilityPolicy]:
         return [info.qos_profile.reliability for info in self._endpoints if info.topic_type == IMAGE_TYPE]
 
@@ -148,3 +138,12 @@ class ImageSource:
             for name, types in self._node.get_topic_names_and_types()
             if IMAGE_TYPE in types and not name.startswith(own) and self._node.count_publishers(name)
         ]
+
+
+def publisher_found(info: Any) -> PublisherFound:
+    """What rclpy says of a publisher (a TopicEndpointInfo), in our words."""
+    return PublisherFound(
+        node=no_images.node_name(info.node_namespace, info.node_name),
+        type_name=info.topic_type,
+        reliability=qos.word(info.qos_profile.reliability),
+    )

@@ -8,8 +8,6 @@ from enum import Enum
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-
-
 NAMELESS = {
     "_NODE_NAME_UNKNOWN_": "a node of unknown name",
     "_CREATED_BY_BARE_DDS_APP_": "a DDS application without a ROS node",

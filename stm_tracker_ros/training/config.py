@@ -40,12 +40,12 @@ class SamplerConfig:
     paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
     elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)
     sibling_share: float = setting(
-        0.15, "share of video crops that look at another object of the frame, where there is one", low=0.0, high=1.0
+        0.0, "share of video crops that look at another object of the frame, where there is one", low=0.0, high=1.0
     )
     lookalike_share: float = setting(
-        0.35, "share of distractors and occluders that are the target's double", low=0, high=1
+        0.0, "share of distractors and occluders that are the target's double", low=0.0, high=1.0
     )
-    post_share: float = setting(0.25, "share of occluders that are posts", low=0.0, high=1.0)
+    post_share: float = setting(0.0, "share of occluders that are posts", low=0.0, high=1.0)
     distractor_share: float = setting(0.5, "share of samples with another object beside the target", low=0.0, high=1.0)
     occluder_share: float = setting(0.4, "share of samples with an object over the target", low=0.0, high=1.0)
     occluded_frame_share: float = setting(0.4, "share of frames hidden in those", low=0.0, high=1.0)

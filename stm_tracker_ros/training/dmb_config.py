@@ -18,9 +18,6 @@ def _sampler() -> SamplerConfig:
         elsewhere_share=0.04,
         paste_share=0.6,
         distractor_share=0.4,
-        sibling_share=0.0,  # clips never look at another object
-        lookalike_share=0.0,
-        post_share=0.0,
     )
 
 

@@ -1,15 +1,16 @@
 """Training samples: five crops of one object in the order of time, as a tracker would have cut them.
 
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
-videos with real motion. Cut-outs of other objects, or of the target itself in other colours, are laid beside the
-target as distractors and over it as occluders; posts stand before it; what is hidden is labelled so. Where a video
-has more than one object, some crops look at another one, as a tracker does that has taken it for its target.
+videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
+occluders; what is hidden is labelled so. If asked for: the target's double in other colours as distractor or occluder,
+posts before it, and crops about another object of the same video, as of a tracker that has taken it for its target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -227,12 +228,11 @@ class Sampler:
 
     def _add_occluders(self, crops: list[_Crop]) -> None:
         posts = self.random.random() < self.config.post_share
-        other = self._some_object() if posts else self._other_object(crops[0])
-        surface = self._backdrop(other.picture)
+        cover = self._posts() if posts else partial(self._covering, self._other_object(crops[0]))
         for crop in crops[1:]:
             if crop.state == ABSENT or self.random.random() > self.config.occluded_frame_share:
                 continue
-            layer, shape = (surface, self._post(crop)) if posts else self._covering(other, crop)
+            layer, shape = cover(crop)
             crop.picture = paste(crop.picture, layer, feather(shape))
             area = int(np.count_nonzero(crop.mask > 127))
             seen = int(np.count_nonzero((crop.mask > 127) & (shape < 128))) / max(area, 1)
@@ -240,9 +240,11 @@ class Sampler:
             crop.mask = np.where(shape > 127, 0, crop.mask).astype(np.uint8)
 
     def _other_object(self, first: _Crop) -> _CutOut:
-        """An object from a still, or a double of the target as the first crop shows it: other colours, other width."""
-        if self.random.random() >= self.config.lookalike_share:
-            return self._some_object()
+        double = self.random.random() < self.config.lookalike_share
+        return self._double(first) if double else self._some_object()
+
+    def _double(self, first: _Crop) -> _CutOut:
+        """The target as the first crop shows it, in other colours, wider or narrower, perhaps mirrored."""
         gain = np.exp(self.random.normal(0, LOOKALIKE_COLOUR, 3))
         picture = colour(first.picture, gain, self.random.normal(0, 10), np.exp(self.random.normal(0, 0.2)))
         mask, box = first.mask if first.outlined else _ellipse(first.box, self.size), first.box
@@ -267,6 +269,11 @@ class Sampler:
         size = _size(crop.box)
         layer, shape = self._laid(other, _center(crop.box) + offset * size, size * relative)
         return layer, self._cover(shape, crop) if full else shape
+
+    def _posts(self) -> Callable[[_Crop], tuple[Picture, Picture]]:
+        """Makes posts of one surface before targets, each with its mask."""
+        surface = self._backdrop(self.pack.image(self._pick(self.pack.stills).image))
+        return lambda crop: (surface, self._post(crop))
 
     def _post(self, crop: _Crop) -> Picture:
         """Mask of a post before the target, from the upper edge to the lower one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from torch import Tensor, nn  # noqa: E402
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
-from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.training.config import LoopConfig  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.start import load_start  # noqa: E402
@@ -150,26 +148,6 @@ def test_a_training_starts_from_a_run_or_a_checkpoint(tmp_path: Path) -> None:
     load_start(from_file, saved, "stmtrack_lite")
     assert from_run.fast.item() == run.average["fast"].item() != run.network.fast.item()
     assert from_file.slow.item() == 7
-
-
-def test_blocks_behind_those_of_the_start_change_nothing(tmp_path: Path) -> None:
-    torch.manual_seed(3)
-    shape = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1)
-    short, long = LiteNetwork(shape), LiteNetwork(dataclasses.replace(shape, shared_blocks=3))
-    checkpoint.save(tmp_path / "short.safetensors", "stmtrack_lite", shape, short.state_dict(), "")
-    load_start(long, tmp_path / "short.safetensors", "stmtrack_lite")
-    features = torch.rand(1, 16, 8, 8)
-    assert torch.equal(short.shared(features), long.shared(features))
-    assert not torch.equal(short.shared(features), features)
-
-
-@pytest.mark.parametrize("lost", ["neck_block.", "shared.0.", "shared.1.widen.bias"])
-def test_blocks_that_are_missing_elsewhere_are_an_error(tmp_path: Path, lost: str) -> None:
-    network = LiteNetwork(LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=3))
-    rest = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(lost)}
-    checkpoint.save(tmp_path / "rest.safetensors", "stmtrack_lite", network.config, rest, "")
-    with pytest.raises(CheckpointError, match=rf"'{lost}.*' is missing"):
-        load_start(network, tmp_path / "rest.safetensors", "stmtrack_lite")
 
 
 def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:

@@ -17,9 +17,6 @@ PLAIN = SamplerConfig(
     distractor_share=0.0,
     occluder_share=0.0,
     elsewhere_share=0.0,
-    sibling_share=0.0,
-    lookalike_share=0.0,
-    post_share=0.0,
     grey_share=0.0,
     low_resolution_share=0.0,
 )
@@ -124,12 +121,11 @@ def test_distractors_and_occluders_are_doubles_by_share(drawn_pack: Pack, double
 
 def test_the_double_has_the_target_s_shape_and_other_colours(drawn_pack: Pack) -> None:
     """The drawn target is plain, so its colour and its double's are one each."""
-    doubles = dataclasses.replace(PLAIN, lookalike_share=1.0, video_share=0.0, paste_share=0.0)
-    sampler = Sampler(drawn_pack, doubles, 96, 6)
+    sampler = Sampler(drawn_pack, dataclasses.replace(PLAIN, paste_share=0.0), 96, 6)
     differences = []
     for _ in range(8):
         first = sampler._from_still()[0]
-        double = sampler._other_object(first)
+        double = sampler._double(first)
         own, other = (np.median(c.picture[c.mask > 200], axis=0) for c in (first, double))
         differences.append(np.abs(own - other).max())
         rows, columns = np.nonzero(double.mask > 127)
@@ -137,6 +133,15 @@ def test_the_double_has_the_target_s_shape_and_other_colours(drawn_pack: Pack) -
         assert columns.max() <= double.high[0] + 2
         assert np.ptp(rows) == pytest.approx(np.ptp(np.nonzero(first.mask > 127)[0]), abs=0.15 * 96)
     assert np.median(differences) > 10
+
+
+def test_a_double_without_an_outline_comes_without_the_corners_of_its_box(drawn_pack: Pack) -> None:
+    sampler = Sampler(drawn_pack, dataclasses.replace(PLAIN, wide_shift_share=0.0), 224, 6)
+    first = sampler._from_track()[0]
+    assert not first.outlined
+    double = sampler._double(first)
+    x0, y0, x1, y1 = np.concatenate([double.low, double.high]).round().astype(int)
+    assert (double.mask[y0:y1, x0:x1] > 127).mean() == pytest.approx(np.pi / 4, abs=0.05)
 
 
 def test_a_post_stands_before_the_target_from_edge_to_edge(drawn_pack: Pack) -> None:

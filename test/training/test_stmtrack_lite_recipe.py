@@ -43,6 +43,16 @@ def test_a_second_phase_starts_where_the_first_ended(drawn_data: Path, tmp_path:
     assert (_written(tmp_path / "third")["cls_ctr.weight"] - second["cls_ctr.weight"]).abs().max() < 1e-3
 
 
+def test_the_network_is_a_setting_that_the_weights_know(drawn_data: Path, tmp_path: Path) -> None:
+    shape = LiteNetworkConfig(shared_blocks=1)
+    file = tmp_path / "first.safetensors"
+    checkpoint.save(file, "stmtrack_lite", shape, LiteNetwork(shape).state_dict(), "made by a test")
+    _train(drawn_data, tmp_path / "run", start_from=file, **{"network.shared_blocks": 1})
+    written = checkpoint.read(tmp_path / "run" / "stmtrack_lite.safetensors", "stmtrack_lite")
+    assert written.network["shared_blocks"] == 1
+    assert not any(name.startswith("shared.1.") for name in written.tensors)
+
+
 def test_weights_of_another_tracker_are_refused(drawn_data: Path, tmp_path: Path) -> None:
     file = tmp_path / "other.safetensors"
     checkpoint.save(file, "stmtrack", NETWORK, {"x": torch.zeros(1)}, "")

@@ -16,7 +16,7 @@ class LiteNetworkConfig:
     crop_size: int = setting(224, "side of the crop in pixels, a multiple of 16", low=128, high=512)
     width: int = setting(128, "channels of features and values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
-    shared_blocks: int = setting(4, "blocks before the towers part", low=0, high=8)
+    shared_blocks: int = setting(2, "blocks before the towers part", low=0, high=8)
     tower_blocks: int = setting(1, "blocks of each tower", low=0, high=8)
     first_weight: float = setting(
         1.0, "weight of the first frame in the read, times the learned one", low=0.01, high=1000.0
