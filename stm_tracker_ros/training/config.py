@@ -18,6 +18,9 @@ class LoopConfig:
     precision: str = setting("bf16", "of the arithmetic; fp16 on a GPU only", choices=("fp32", "bf16", "fp16"))
     seed: int = setting(1, "seed of samples and weights", low=0)
     start_from: str = setting("", "weights to start from: ours as .safetensors, or a run's last.pt; empty: none")
+    workers: int = setting(
+        0, "processes that draw samples; 0 = one beside a CPU that trains, one a core beside a GPU", low=0, high=64
+    )
     log_steps: int = setting(20, "steps a row of the log", low=1)
     checkpoint_minutes: float = setting(4.0, "minutes between checkpoints", low=0.1)
     validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)
@@ -37,6 +40,9 @@ class SamplerConfig:
     wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)
     wide_shift_share: float = setting(0.4, "share of large offsets", low=0.0, high=1.0)
     video_share: float = setting(0.55, "share of samples from videos", low=0.0, high=1.0)
+    turn_share: float = setting(
+        0.0, "share of stills with a mask whose surface turns", low=0.0, high=1.0
+    )
     paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
     elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)
     sibling_share: float = setting(
@@ -79,6 +85,7 @@ class TrainConfig(LoopConfig):
     batch: int = setting(10, "samples a step; each gives four queries", low=2, high=1024)
     rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
     trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
+    trained_blocks: int = setting(3, "blocks of the trunk that are trained, from its end on", low=1, high=8)
     warm_up: int = setting(200, "steps of linear warm-up", low=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)

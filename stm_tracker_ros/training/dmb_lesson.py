@@ -62,7 +62,7 @@ class DmbLesson:
         """Other clips after each start."""
         config = self.config
         clips = Clips(self.pack, self.videos, config.clips, config.network.crop_size, config.seed + 1000 * step)
-        return loader(clips, config.batch, self.device)
+        return loader(clips, config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 3 x S x S x 3, masks B x 3 x S/2 x S/2, boxes B x 3 x 4, is_mask B -> weighted sum and terms."""

@@ -62,7 +62,7 @@ class DmbLiteLesson:
         """Other clips after each start."""
         seed = self.config.seed + 1000 * step
         clips = Clips(self.pack, self.videos, self.config.clips, self.network.config.crop_size, seed)
-        return loader(clips, self.config.batch, self.device)
+        return loader(clips, self.config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 3 x S x S x 3, masks B x 3 x S/2 x S/2, boxes B x 3 x 4, is_mask B -> weighted sum and terms."""
@@ -96,7 +96,7 @@ class DmbLiteLesson:
         """Features of the first, second and third frames; the trunk's frozen blocks run in small parts."""
         network = self.network
         image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - fine_tuning.TRAINED_TRUNK_BLOCKS
+        frozen = len(network.trunk.blocks) - self.config.trained_blocks
         with torch.no_grad():
             parts = [network.levels(part, frozen) for part in image.split(self.chunk)]
             fine, middle, x = (torch.cat(part) for part in zip(*parts, strict=True))

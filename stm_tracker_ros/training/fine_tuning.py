@@ -11,7 +11,6 @@ from stm_tracker_ros.parts.backbones.mobilenet_v2 import MobileNetV2
 from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
 
-TRAINED_TRUNK_BLOCKS = 3
 DECAY_SHARE = 0.4  # of the steps, in which the rate falls to zero
 CPU_CHUNK, GPU_CHUNK = 4, 4096  # crops that pass the frozen trunk together: on a CPU, what stays in the cache
 LiteConfig = TrainConfig | DmbLiteTrainConfig
@@ -27,7 +26,7 @@ def optimiser(network: nn.Module, trunk: MobileNetV2, config: LiteConfig) -> tor
     groups: list[dict[str, Any]] = [
         {"params": [p for p in rest if p.ndim >= 2]},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
-        {"params": list(trunk.blocks[-TRAINED_TRUNK_BLOCKS:].parameters())},
+        {"params": list(trunk.blocks[-config.trained_blocks :].parameters())},
     ]
     return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
 

@@ -10,18 +10,21 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from stm_tracker_ros.training.config import LoopConfig
+
 MOST_WORKERS = 12
 
 
 def loader(
-    samples: Dataset[Any], batch: int, device: torch.device, order: Sequence[int] | None = None
+    samples: Dataset[Any], config: LoopConfig, device: torch.device, order: Sequence[int] | None = None
 ) -> DataLoader[Any]:
-    """Batches of `batch` samples; `order` names the samples by number, None takes an endless data set as it comes.
+    """Batches of samples; `order` names the samples by number, None takes an endless data set as it comes.
 
-    One worker beside a CPU that trains, one a core (12 at most) beside a GPU.
+    `config.workers` of 0: one beside a CPU that trains, one a core (12 at most) beside a GPU.
     """
-    workers = 1 if device.type == "cpu" else max(1, min(MOST_WORKERS, (os.cpu_count() or 2) - 1))
+    suited = 1 if device.type == "cpu" else max(1, min(MOST_WORKERS, (os.cpu_count() or 2) - 1))
+    workers = config.workers or suited
     # A worker is a fork: OpenCV's threads do not come with it, and ending them there waits for ever.
     cv2.setNumThreads(1)
     pinned = device.type == "cuda"
-    return DataLoader(samples, batch, sampler=order, num_workers=workers, prefetch_factor=4, pin_memory=pinned)
+    return DataLoader(samples, config.batch, sampler=order, num_workers=workers, prefetch_factor=4, pin_memory=pinned)

@@ -3,7 +3,8 @@
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
 videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
 occluders; what is hidden is labelled so. If asked for: the target's double in other colours as distractor or occluder,
-posts before it, and crops about another object of the same video, as of a tracker that has taken it for its target.
+posts before it, a surface that turns, and crops about another object of the same video, as of a tracker that has taken
+it for its target.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from stm_tracker_ros.training.transforms import (
     motion_affine,
     motion_blur,
     paste,
+    turned,
     warp,
 )
 
 PRESENT, ABSENT, IGNORE = 1, 0, -1
 FRAMES = 5
 WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size, log of aspect, angle
+TURN = np.deg2rad(25)  # of a round still from crop to crop
 PACE = (0.5, 2.5)  # of a sample, times the walk
 DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
@@ -182,13 +185,17 @@ class Sampler:
         background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
         low, high = still.hull.min(0), still.hull.max(0)
         crops = []
-        for motion in self._motions((low + high) / 2, upright=still.mask < 0):
+        share = self.config.turn_share if mask is not None else 0.0
+        turns = share > 0 and self.random.random() < share  # unasked-for, seeds draw what they always drew
+        angles = np.cumsum(self.random.normal(0, TURN, FRAMES)) if turns else np.zeros(FRAMES)
+        for motion, angle in zip(self._motions((low + high) / 2, upright=still.mask < 0), angles, strict=True):
             moved = apply(motion, still.hull)
             place = self._place(np.concatenate([moved.min(0), moved.max(0)]))
             whole = compose(place, motion)
             box = apply(whole, still.hull)
             fill = fill or _mean(picture)
-            crop = warp(picture, whole, self.size, fill)
+            surface = turned(picture, mask, angle) if mask is not None and angle else picture
+            crop = warp(surface, whole, self.size, fill)
             shape = _polygon_mask(box, self.size) if mask is None else warp(mask, whole, self.size, (0.0,))
             if background is not None:
                 crop = paste(self._backdrop(background), crop, feather(shape))

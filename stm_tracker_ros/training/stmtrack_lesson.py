@@ -82,7 +82,7 @@ class PaperLesson:
         """Each step has its own samples, however often the training was interrupted."""
         batch = self.config.batch
         order = range(step * batch, self.steps * batch)
-        return loader(_Samples(self.pack, self.config), batch, self.device, order)
+        return loader(_Samples(self.pack, self.config), self.config, self.device, order)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x F x S x S x 3 (the query last), boxes B x F x 4, negative B -> the weighted sum and its terms."""

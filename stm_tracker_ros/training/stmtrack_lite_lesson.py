@@ -68,7 +68,7 @@ class LiteLesson:
         """Other samples after each start."""
         seed = self.config.seed + 1000 * step
         samples = _Samples(self.pack, self.config, self.network.config.crop_size, seed)
-        return loader(samples, self.config.batch, self.device)
+        return loader(samples, self.config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 5 x S x S x 3, boxes B x 5 x 4 and states B x 5 -> the weighted sum and its terms."""
@@ -81,7 +81,7 @@ class LiteLesson:
     def _features(self, crops: Tensor) -> Tensor:
         network = self.network
         image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - fine_tuning.TRAINED_TRUNK_BLOCKS
+        frozen = len(network.trunk.blocks) - self.config.trained_blocks
         with torch.no_grad():
             parts = [network.trunk.partial(network.normalise(part), frozen) for part in image.split(self.chunk)]
             stride_8, x = (torch.cat(part) for part in zip(*parts, strict=True))

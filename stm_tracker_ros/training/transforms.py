@@ -53,6 +53,23 @@ def warp(picture: Picture, affine: Affine, size: int, border: tuple[float, ...] 
     return np.asarray(cv2.warpAffine(picture, centred, (size, size), borderMode=mode, borderValue=fill), np.uint8)
 
 
+def turned(picture: Picture, mask: Picture, angle_rad: float) -> Picture:
+    """As if what `mask` outlines were round and turned about an upright axis: the outline stays, its surface slides.
+
+    What comes into view mirrors what has left it.
+    """
+    inside = mask > 127
+    height, width = inside.shape
+    left = inside.argmax(1)[:, None]
+    wide = np.maximum(width - inside[:, ::-1].argmax(1)[:, None] - left, 1)
+    across = np.clip((np.arange(width) + 0.5 - left) / wide * 2 - 1, -1, 1)  # the sine of where it is on the round
+    slid = across * np.cos(angle_rad) + np.sqrt(1 - across**2) * np.sin(angle_rad)
+    columns = (left + (slid + 1) / 2 * wide - 0.5).astype(np.float32)
+    rows = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, 1)
+    surface = cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.where(inside[..., None], surface, picture)
+
+
 def paste(crop: Picture, picture: Picture, alpha: Picture) -> Picture:
     """Lay `picture` over `crop` where `alpha` (0..255, same size) says so."""
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))

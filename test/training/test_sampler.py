@@ -8,9 +8,11 @@ import pytest
 
 pytestmark = pytest.mark.torch
 
+from stm_tracker_ros.training import sampler as sampler_module  # noqa: E402
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
 from stm_tracker_ros.training.pack import Pack, Track  # noqa: E402
 from stm_tracker_ros.training.sampler import ABSENT, FRAMES, IGNORE, POST_WIDTH, PRESENT, Sampler  # noqa: E402
+from stm_tracker_ros.training.transforms import turned  # noqa: E402
 
 PLAIN = SamplerConfig(
     area_factor=4.0,
@@ -168,3 +170,28 @@ def test_frames_of_a_video_come_in_the_order_of_time_or_against_it(drawn_pack: P
     steps = [np.sign(np.diff(sampler._pick_frames(drawn_pack.tracks[0]))) for _ in range(30)]
     assert all((step >= 0).all() or (step <= 0).all() for step in steps)
     assert {int(step.sum() > 0) for step in steps} == {0, 1}
+
+
+def test_a_turned_surface_slides_within_its_outline() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 20:40] = 255
+    picture[10:30, 20:40] = 100
+    picture[10:30, 29:31] = 250  # a stripe in the middle
+    right = turned(picture, mask, np.deg2rad(-30))
+    assert (right[mask == 0] == 0).all()
+    stripe = np.flatnonzero(right[20, :, 0] > 200)
+    # half of the half width is the sine of 30 degrees
+    assert abs(stripe.mean() - (29.5 + 5)) <= 1
+    assert (right[12:28, 21:32] < 120).all()
+
+
+@pytest.mark.parametrize(("share", "varied"), [(0.0, False), (1.0, True)])
+def test_surfaces_turn_by_share(drawn_pack: Pack, monkeypatch: pytest.MonkeyPatch, share: float, varied: bool) -> None:
+    angles = []
+    monkeypatch.setattr(sampler_module, "turned", lambda picture, mask, angle: angles.append(angle) or picture)
+    sampler = Sampler(drawn_pack, dataclasses.replace(PLAIN, video_share=0.0, turn_share=share), 96, 2)
+    for _ in range(3):
+        sampler.sample()
+    assert bool(angles) == varied
+    assert len(set(angles)) == len(angles)
