@@ -16,6 +16,7 @@ class CudaGraph:
     """Replays `step` with new contents of its arguments; answers are copies, so that the next call leaves them."""
 
     def __init__(self, step: Callable[..., Any], examples: Sequence[Tensor]) -> None:
+        self._step = step  # its constants are read where they lie: they must live as long as the graph
         self._inputs = [example.clone() for example in examples]
         stream = torch.cuda.Stream(examples[0].device)
         stream.wait_stream(torch.cuda.current_stream(examples[0].device))

@@ -40,9 +40,7 @@ class SamplerConfig:
     wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)
     wide_shift_share: float = setting(0.4, "share of large offsets", low=0.0, high=1.0)
     video_share: float = setting(0.55, "share of samples from videos", low=0.0, high=1.0)
-    turn_share: float = setting(
-        0.0, "share of stills with a mask whose surface turns", low=0.0, high=1.0
-    )
+    turn_share: float = setting(0.0, "share of stills with a mask whose surface turns", low=0.0, high=1.0)
     paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
     elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)
     sibling_share: float = setting(
@@ -59,6 +57,9 @@ class SamplerConfig:
     grey_share: float = setting(0.1, "share of grey samples", low=0.0, high=1.0)
     low_resolution_share: float = setting(0.15, "share of coarse samples", low=0.0, high=1.0)
     blur_share: float = setting(0.08, "share of motion-blurred frames", low=0.0, high=1.0)
+    poor_first_share: float = setting(
+        0.0, "share of samples whose first frame is seen badly: coarse, in other light", low=0.0, high=1.0
+    )
 
     def __post_init__(self) -> None:
         judge(self)

@@ -41,6 +41,7 @@ WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size,
 TURN = np.deg2rad(25)  # of a round still from crop to crop
 PACE = (0.5, 2.5)  # of a sample, times the walk
 DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
+POOR_GAIN, POOR_BRIGHTNESS, POOR_SHARE = 0.25, 25.0, (0.1, 0.4)  # log of gain, grey levels, share of the resolution
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 LOOKALIKE_COLOUR, LOOKALIKE_ASPECT = 0.25, 0.12  # how the target's double differs: log of each gain, log of width
 POST_WIDTH, POST_LEAN = (0.15, 0.7), np.deg2rad(4)  # over the target's width; usual angle to the vertical
@@ -313,6 +314,8 @@ class Sampler:
         grey = draw.random() < config.grey_share
         coarse = draw.uniform(0.12, 0.5) if draw.random() < config.low_resolution_share else 1.0
         gain, shift, gamma = np.exp(draw.normal(0, 0.12, 3)), draw.normal(0, 12), np.exp(draw.normal(0, 0.2))
+        if config.poor_first_share and draw.random() < config.poor_first_share:
+            crops[0].picture = self._seen_badly(crops[0].picture)
         for crop in crops:
             gain, shift = gain * np.exp(draw.normal(0, DRIFT_OF_COLOUR, 3)), shift + draw.normal(0, DRIFT_OF_BRIGHTNESS)
             picture = crop.picture
@@ -328,6 +331,12 @@ class Sampler:
                 crop.box = np.array([self.size - crop.box[2], crop.box[1], self.size - crop.box[0], crop.box[3]])
                 crop.mask = np.ascontiguousarray(crop.mask[:, ::-1])
             crop.picture = np.ascontiguousarray(picture)
+
+    def _seen_badly(self, picture: Picture) -> Picture:
+        """As from far away and in other light: what comes later shows the target better."""
+        picture = low_resolution(picture, self.random.uniform(*POOR_SHARE))
+        gain = np.exp(self.random.normal(0, POOR_GAIN, 3))
+        return colour(picture, gain, self.random.normal(0, POOR_BRIGHTNESS), np.exp(self.random.normal(0, 0.2)))
 
 
 def _state(seen: float) -> int:

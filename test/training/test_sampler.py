@@ -195,3 +195,16 @@ def test_surfaces_turn_by_share(drawn_pack: Pack, monkeypatch: pytest.MonkeyPatc
         sampler.sample()
     assert bool(angles) == varied
     assert len(set(angles)) == len(angles)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_only_the_first_frame_is_seen_badly(drawn_pack: Pack, share: float) -> None:
+    """Noise that is made coarse keeps little of its contrast from pixel to pixel."""
+    config = dataclasses.replace(PLAIN, video_share=0.0, poor_first_share=share, blur_share=0.0, paste_share=0.0)
+    sampler = Sampler(drawn_pack, config, 96, 2)
+    steps = []
+    for _ in range(8):
+        crops = sampler.sample().crops.astype(np.float32).mean(-1)
+        steps.append(np.abs(np.diff(crops, axis=2)).mean((1, 2)))
+    first, others = np.mean(steps, 0)[0], np.mean(steps, 0)[1:].mean()
+    assert (first < 0.6 * others) == bool(share)
