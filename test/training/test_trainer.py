@@ -164,3 +164,21 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) 
         run("stmtrack_lite", stepz="3")
     with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
         run("stmtrack_lite", trunk_weights="nowhere.pth")
+
+
+def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None:
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(trained_blocks=5), CPU)
+    lesson.optimiser()
+    trunk = lesson.network.trunk
+    trained = [all(p.requires_grad for p in block.parameters()) for block in trunk.blocks]
+    assert trained == [False] * 9 + [True] * 5
+    assert not any(p.requires_grad for p in trunk.stem.parameters())
+    crops = torch.randint(0, 256, (1, FRAMES, 128, 128, 3), dtype=torch.uint8)
+    lesson._features(crops).square().mean().backward()
+    assert all(block.project.weight.grad is not None for block in trunk.blocks[9:])
+
+
+@pytest.mark.parametrize(("asked", "made"), [(0, 1), (3, 3)])
+def test_samples_come_from_as_many_workers_as_asked_for(pack_folder: Path, asked: int, made: int) -> None:
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(workers=asked), CPU)
+    assert lesson.batches(0).num_workers == made
