@@ -86,7 +86,9 @@ class TrainConfig(LoopConfig):
     batch: int = setting(10, "samples a step; each gives four queries", low=2, high=1024)
     rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
     trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
-    trained_blocks: int = setting(3, "blocks of the trunk that are trained, from its end on", low=1, high=8)
+    trained_blocks: int = setting(
+        3, "blocks of the trunk that are trained, from its end on; all of stride 16: 7", low=1, high=7
+    )
     warm_up: int = setting(200, "steps of linear warm-up", low=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
     negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)

@@ -171,11 +171,11 @@ def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None
     lesson.optimiser()
     trunk = lesson.network.trunk
     trained = [all(p.requires_grad for p in block.parameters()) for block in trunk.blocks]
-    assert trained == [False] * 9 + [True] * 5
+    assert trained == [False] * 8 + [True] * 5
     assert not any(p.requires_grad for p in trunk.stem.parameters())
     crops = torch.randint(0, 256, (1, FRAMES, 128, 128, 3), dtype=torch.uint8)
     lesson._features(crops).square().mean().backward()
-    assert all(block.project.weight.grad is not None for block in trunk.blocks[9:])
+    assert all(block.project.weight.grad is not None for block in trunk.blocks[8:])
 
 
 @pytest.mark.parametrize(("asked", "made"), [(0, 1), (3, 3)])
