@@ -126,13 +126,36 @@ class MotionConfig:
 
     mask_threshold: float = setting(0.5, "probability from which a pixel is target", low=0.01, high=0.99, live=True)
     smallest_mask: float = setting(0.1, "a mask smaller than this share of the last one is none", low=0.0, high=1.0)
-    follow_score: float = setting(0.3, "below this score box and search region keep their size", low=0.0, high=1.0)
+    follow_score: float = setting(
+        0.5, "below this score the target is not seen: box and search region keep their size", low=0.0, high=1.0
+    )
     size_rate: float = setting(0.5, "share of a new size taken over by the search region", low=0.0, high=1.0)
     largest_change: float = setting(1.15, "the search region grows or shrinks at most by this", low=1.0, high=10.0)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
 
     def __post_init__(self) -> None:
         judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """Where the target is looked for while it is not seen (`motion.follow_score`)."""
+
+    guess_doubt: float = setting(
+        1.4, "the filter's peak moves the search region where it is less uncertain than this", low=0.0
+    )
+    growth: float = setting(
+        0.1, "growth of the search region with each nominal frame, over the usual one", low=0.0, high=1.0
+    )
+    largest: float = setting(
+        3.0, "side of the search region at most, over the usual one; then it begins anew", low=1.0, high=8.0
+    )
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+PAPER_SEARCH = SearchConfig(guess_doubt=3.0, growth=0.0, largest=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +167,7 @@ class TrackConfig:
     spatial: SpatialConfig = section(SpatialConfig)
     uncertainty: UncertaintyConfig = section(UncertaintyConfig)
     motion: MotionConfig = section(MotionConfig)
+    search: SearchConfig = section(SearchConfig)
     compat: str = setting(
         "none",
         "paper, official: the rules of the one or the other where they differ, whatever is set for them",
@@ -165,6 +189,7 @@ class TrackConfig:
             memory=replace(self.memory, keeps_first=paper, interval=5),
             spatial=replace(self.spatial, guide="response" if paper else "distance", window=not paper),
             uncertainty=replace(self.uncertainty, rule="average" if paper else "ratio", remember=10.0, learn=3.0),
+            search=PAPER_SEARCH,
         )
 
 
@@ -176,4 +201,6 @@ PAPER = TrackConfig(
     spatial=SpatialConfig(
         channels=64, samples=250, rate=0.0075, hard_rate=0.02, first_steps=6, first_inner_steps=10, second_peak=0.3
     ),
+    motion=MotionConfig(follow_score=0.3),
+    search=PAPER_SEARCH,
 )

@@ -10,6 +10,8 @@
 | two crops, encoded twice | 4.5 and 4 target sizes | `dmb` so; `dmb_lite` has one crop | `spatial.area_factor` |
 | memory from a pass of its own | likewise | `dmb` so; `dmb_lite` from the query's features | |
 | every 5 frames, every 10 frames | calls are counted | stamps at a nominal 30 Hz | `interval` |
+| the filter's peak is the next place | if mean / peak < 3 | the mask's; without one, the peak if < 1.4 | `search` |
+| the search region has one size | likewise | grows and begins anew while the target is not seen | `search` |
 | | box changes by 5 % a frame at most | box as the mask has it, search region by 15 % | `motion` |
 
 `compat=paper` and `compat=official` set all that is a setting. Figures: `dmb_lite` on validation, from the notes in
@@ -74,6 +76,8 @@ class _State:
     label: Share
     area: float
     number: int = 1
+    seen: int = 1  # number of the last frame in which the target was seen
+    reach: float = 1.0  # side of the last search region over the usual one
     learned: int = 1  # number of the frame after which the filter was improved
     score: float = 1.0
     doubt: float = 0.0
@@ -113,6 +117,7 @@ class DmbTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
+        state.reach = self._reach()
         state.number = max(self._number(frame), state.number + 1)
         guess = self._see(frame)
         place = guide(self.config.spatial.guide, state.sight, state.look, self.stepper.cells)
@@ -129,10 +134,14 @@ class DmbTracker:
         return Result(box=box, score=state.score, mask=found.mask, rotated=found.rotated)
 
     def memorize(self) -> None:
-        """Remember the frame just answered where it is certain enough; improve the filter when it is due."""
+        """Remember the frame just answered where it is certain enough; improve the filter when it is due.
+
+        A wider search region shows the target smaller than the network knows it: what is found there is followed,
+        and remembered from the next frame on.
+        """
         state, doubts = self._started(), self.config.uncertainty
         pending, state.pending = state.pending, False
-        if not pending or state.score < self.config.memory.store_score:
+        if not pending or state.score < self.config.memory.store_score or state.reach > 1:
             return
         if state.doubt < doubts.remember:
             state.bank.add(state.number, self.stepper.remember(state.look.encoded, state.label))
@@ -199,18 +208,29 @@ class DmbTracker:
             crop, features = look.crop, self.stepper.spatial(look.encoded)
         return Sight(crop, features, spatial.respond(features))
 
+    def _reach(self) -> float:
+        """The longer the target was not seen in the frames answered, the farther around it is looked for, in turns.
+
+        It begins anew at the usual region, since what comes back near by is found most surely there.
+        """
+        state, search = self._started(), self.config.search
+        steps = 1 + int((search.largest - 1) / search.growth + 1e-6) if search.growth else 1
+        return 1.0 + search.growth * ((state.number - state.seen) % steps)
+
     def _see(self, frame: Frame) -> tuple[float, float]:
         """Ask the filter, look where it is to be segmented; returns the filter's guess of the target's centre."""
         state = self._started()
         wide = bool(self.stepper.spatial_size)
-        look = None if wide else self._look(frame, state.box, state.box.center, state.fill)
-        state.sight = self._sight(frame, state.box, state.fill, state.spatial, look)
+        width, height = state.reach * state.box.width, state.reach * state.box.height
+        region = boxes.from_center(*state.box.center, width, height)
+        look = None if wide else self._look(frame, region, region.center, state.fill)
+        state.sight = self._sight(frame, region, state.fill, state.spatial, look)
         height, x, y = peak(state.sight.response.cpu().numpy())
         state.doubt = state.uncertainty.judge(height)
         guess = state.sight.crop.to_image(Box(x * STRIDE, y * STRIDE, 0.0, 0.0)).center
         if look is None:
             center = guess if state.doubt < self.config.uncertainty.learn else state.box.center
-            look = self._look(frame, state.box, center, state.fill)
+            look = self._look(frame, region, center, state.fill)
         state.look = look
         return guess
 
@@ -261,16 +281,20 @@ class DmbTracker:
         return Found(mask, crop.to_image(inside.box), rotated, inside.area * crop.scale**2)
 
     def _move(self, found: Found, frame: Frame, guess: tuple[float, float]) -> Box:
-        """Where to search next; returns the box to answer with."""
+        """Where to search next; returns the box to answer with.
+
+        A target that is not seen is looked for where it was last: the highest peak of a doubtful filter lies on
+        something else, and after some frames the search region would be there.
+        """
         state, motion = self._started(), self.config.motion
         if found.box is None or state.score < motion.follow_score:
-            if state.doubt < self.config.uncertainty.learn and self.config.spatial.guide == "response":
+            if state.doubt < self.config.search.guess_doubt and self.config.spatial.guide == "response":
                 state.box = self._limited(boxes.from_center(*guess, state.box.width, state.box.height), frame)
             return state.box if found.box is None else self._limited(found.box, frame)
         width = _toward(state.box.width, found.box.width, motion.size_rate, motion.largest_change)
         height = _toward(state.box.height, found.box.height, motion.size_rate, motion.largest_change)
         state.box = self._limited(boxes.from_center(*found.box.center, width, height), frame)
-        state.area = found.area
+        state.area, state.seen = found.area, state.number
         return self._limited(found.box, frame)
 
     def _place(self, crop: Crop, box: Box) -> Place:
