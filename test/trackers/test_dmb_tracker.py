@@ -187,6 +187,34 @@ def test_a_wider_search_teaches_nothing(tracker: DmbTracker) -> None:
         assert (state.spatial.filled > filled) == (remembered == 7)
 
 
+def test_what_may_be_the_target_is_looked_at_closely_once(tracker: DmbTracker) -> None:
+    """The filter doubts what it sees from afar; if it doubts that from near by as well, the search goes back."""
+    start(tracker)
+    hide(tracker, range(1, 7), 2.0)
+    state, size = tracker.state, tracker.stepper.crop_size
+    assert state is not None
+    state.uncertainty.trust = lambda doubt: 0.1  # type: ignore[method-assign]
+    usual, seen = 3.2 * SIDE / size, []
+    for number in range(7, 12):
+        tracker.track(picture(160, 90, number))
+        seen.append((state.look.crop.scale / usual, center(state.look.crop, size)[0]))
+    assert [reach for reach, _ in seen] == pytest.approx([1.6, 1, 1.8, 1, 2.0], rel=0.03)
+    assert [x for _, x in seen] == pytest.approx([120, 180, 120, 180, 120], abs=4)
+    state.uncertainty.trust = lambda doubt: 1.0  # type: ignore[method-assign]
+    assert tracker.track(picture(160, 90, 12)).score == 0.9
+    assert state.box.center[0] == pytest.approx(180, abs=4)
+    assert state.glance is None
+
+
+def test_what_the_network_does_not_see_either_is_not_looked_at(tracker: DmbTracker, stepper: ColourStepper) -> None:
+    start(tracker)
+    doubting(tracker, 2.0)
+    stepper.score = 0.4
+    tracker.track(picture(120, 90, 1))
+    assert tracker.state is not None
+    assert tracker.state.glance is None
+
+
 def test_the_box_keeps_place_and_size_under_the_follow_score(tracker: DmbTracker, stepper: ColourStepper) -> None:
     start(tracker)
     doubting(tracker, 2.0)

@@ -150,12 +150,15 @@ class SearchConfig:
     largest: float = setting(
         3.0, "side of the search region at most, over the usual one; then it begins anew", low=1.0, high=8.0
     )
+    glance_score: float = setting(
+        0.5, "what the network finds above this, and the filter doubts, is looked at closely next", low=0.0, high=1.0
+    )
 
     def __post_init__(self) -> None:
         judge(self)
 
 
-PAPER_SEARCH = SearchConfig(guess_doubt=3.0, growth=0.0, largest=1.0)
+PAPER_SEARCH = SearchConfig(guess_doubt=3.0, growth=0.0, largest=1.0, glance_score=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@
 | memory from a pass of its own | likewise | `dmb` so; `dmb_lite` from the query's features | |
 | every 5 frames, every 10 frames | calls are counted | stamps at a nominal 30 Hz | `interval` |
 | the filter's peak is the next place | if mean / peak < 3 | the mask's; without one, the peak if < 1.4 | `search` |
-| the search region has one size | likewise | grows and begins anew while the target is not seen | `search` |
+| the search region has one size | likewise | grows, begins anew, looks closely while nothing is seen | `search` |
 | | box changes by 5 % a frame at most | box as the mask has it, search region by 15 % | `motion` |
 
 `compat=paper` and `compat=official` set all that is a setting. Figures: `dmb_lite` on validation, from the notes in
@@ -78,6 +78,7 @@ class _State:
     number: int = 1
     seen: int = 1  # number of the last frame in which the target was seen
     reach: float = 1.0  # side of the last search region over the usual one
+    glance: Box | None = None  # looked at closely in the next frame, and only there
     learned: int = 1  # number of the frame after which the filter was improved
     score: float = 1.0
     doubt: float = 0.0
@@ -129,7 +130,11 @@ class DmbTracker:
         trust = state.uncertainty.trust(state.doubt)
         state.score = answer.score * trust * (1.0 if found.box is not None else EMPTY_SCORE)
         state.label = masks.probability(answer.logit)
-        box = self._move(found, frame, guess)
+        if found.box is not None and state.score >= self.config.motion.follow_score:
+            self._follow(found.box, found.area, frame)
+        else:
+            self._wait(found.box, answer.score, frame, guess)
+        box = state.box if found.box is None else self._limited(found.box, frame)
         state.pending = True
         return Result(box=box, score=state.score, mask=found.mask, rotated=found.rotated)
 
@@ -214,6 +219,8 @@ class DmbTracker:
         It begins anew at the usual region, since what comes back near by is found most surely there.
         """
         state, search = self._started(), self.config.search
+        if state.glance is not None:
+            return 1.0
         steps = 1 + int((search.largest - 1) / search.growth + 1e-6) if search.growth else 1
         return 1.0 + search.growth * ((state.number - state.seen) % steps)
 
@@ -221,15 +228,15 @@ class DmbTracker:
         """Ask the filter, look where it is to be segmented; returns the filter's guess of the target's centre."""
         state = self._started()
         wide = bool(self.stepper.spatial_size)
-        width, height = state.reach * state.box.width, state.reach * state.box.height
-        region = boxes.from_center(*state.box.center, width, height)
+        box = state.glance or state.box
+        region = boxes.from_center(*box.center, state.reach * box.width, state.reach * box.height)
         look = None if wide else self._look(frame, region, region.center, state.fill)
         state.sight = self._sight(frame, region, state.fill, state.spatial, look)
         height, x, y = peak(state.sight.response.cpu().numpy())
         state.doubt = state.uncertainty.judge(height)
         guess = state.sight.crop.to_image(Box(x * STRIDE, y * STRIDE, 0.0, 0.0)).center
         if look is None:
-            center = guess if state.doubt < self.config.uncertainty.learn else state.box.center
+            center = guess if state.doubt < self.config.uncertainty.learn else region.center
             look = self._look(frame, region, center, state.fill)
         state.look = look
         return guess
@@ -280,22 +287,26 @@ class DmbTracker:
         rotated = RotatedBox(x, y, width * crop.scale, height * crop.scale, theta)
         return Found(mask, crop.to_image(inside.box), rotated, inside.area * crop.scale**2)
 
-    def _move(self, found: Found, frame: Frame, guess: tuple[float, float]) -> Box:
-        """Where to search next; returns the box to answer with.
-
-        A target that is not seen is looked for where it was last: the highest peak of a doubtful filter lies on
-        something else, and after some frames the search region would be there.
-        """
+    def _follow(self, found: Box, area: float, frame: Frame) -> None:
+        """The target is seen: the next frame is searched around it."""
         state, motion = self._started(), self.config.motion
-        if found.box is None or state.score < motion.follow_score:
-            if state.doubt < self.config.search.guess_doubt and self.config.spatial.guide == "response":
-                state.box = self._limited(boxes.from_center(*guess, state.box.width, state.box.height), frame)
-            return state.box if found.box is None else self._limited(found.box, frame)
-        width = _toward(state.box.width, found.box.width, motion.size_rate, motion.largest_change)
-        height = _toward(state.box.height, found.box.height, motion.size_rate, motion.largest_change)
-        state.box = self._limited(boxes.from_center(*found.box.center, width, height), frame)
-        state.area, state.seen = found.area, state.number
-        return self._limited(found.box, frame)
+        width = _toward(state.box.width, found.width, motion.size_rate, motion.largest_change)
+        height = _toward(state.box.height, found.height, motion.size_rate, motion.largest_change)
+        state.box = self._limited(boxes.from_center(*found.center, width, height), frame)
+        state.area, state.seen, state.glance = area, state.number, None
+
+    def _wait(self, found: Box | None, score: float, frame: Frame, guess: tuple[float, float]) -> None:
+        """The target is not seen: it is looked for where it was last, with one close look at what may be it.
+
+        The highest peak of a doubtful filter lies on something else: followed, it takes the search away in some
+        frames. But far from the middle of a crop, or small in it, the filter doubts the target as well.
+        """
+        state, search, (width, height) = self._started(), self.config.search, self._started().box[2:]
+        if state.doubt < search.guess_doubt and self.config.spatial.guide == "response":
+            state.box = self._limited(boxes.from_center(*guess, width, height), frame)
+        looked, state.glance = state.glance, None
+        if looked is None and found is not None and score > search.glance_score:
+            state.glance = self._limited(boxes.from_center(*found.center, width, height), frame)
 
     def _place(self, crop: Crop, box: Box) -> Place:
         """A box in cells of a crop: its geometric centre, from the mask (section III-E)."""
