@@ -12,7 +12,7 @@ from stm_tracker_ros.parts.crop import Crop
 Share = NDArray[np.float32]  # cells x cells in [0, 1]
 OVERSAMPLING = 4
 NOTHING_LOGIT = -20.0
-SIDE_SLACK = 1  # cells
+SIDE_SLACK = 2  # cells
 
 
 def in_crop(mask: Pixels, crop: Crop, side: float, cells: int) -> Share:
