@@ -301,7 +301,8 @@ class DmbTracker:
         The highest peak of a doubtful filter lies on something else: followed, it takes the search away in some
         frames. But far from the middle of a crop, or small in it, the filter doubts the target as well.
         """
-        state, search, (width, height) = self._started(), self.config.search, self._started().box[2:]
+        state, search = self._started(), self.config.search
+        width, height = state.box.width, state.box.height
         if state.doubt < search.guess_doubt and self.config.spatial.guide == "response":
             state.box = self._limited(boxes.from_center(*guess, width, height), frame)
         looked, state.glance = state.glance, None
