@@ -22,13 +22,13 @@ NORMS = {
     if hasattr(aten, name)
 }
 PRODUCTS = {getattr(aten, name).default for name in ("convolution", "bmm", "mm", "addmm", "baddbmm")}
-NORM = aten.native_layer_norm.default
+LAYER_NORM = aten.native_layer_norm.default
 # What moves, clips, averages or adds, or keeps more digits inside: may run in the precision of the products.
 LIGHT = {
     operator.getitem,
     aten.relu.default, aten.relu_.default, aten.hardtanh.default, aten.hardtanh_.default,
     aten.add.Tensor, aten.add_.Tensor, aten.cat.default, aten.avg_pool2d.default,
-    aten.max_pool2d_with_indices.default, NORM, aten.constant_pad_nd.default,
+    aten.max_pool2d_with_indices.default, LAYER_NORM, aten.constant_pad_nd.default,
     aten.pixel_unshuffle.default, aten.permute.default, aten.transpose.int, aten.t.default, aten.view.default,
     aten._unsafe_view.default, aten.unsqueeze.default, aten.squeeze.dim, aten.expand.default, aten.slice.Tensor,
     aten.select.int, aten.split.Tensor, aten.clone.default, aten.detach.default, aten.alias.default,
@@ -56,7 +56,7 @@ def lowered(graph: fx.GraphModule, examples: Sequence[Tensor], dtype: torch.dtyp
         if node.op != "call_function":
             continue
         with graph.graph.inserting_before(node):
-            if node.target in PRODUCTS or (uniform_norms and node.target == NORM and node.args[0] in low):
+            if node.target in PRODUCTS or (uniform_norms and node.target == LAYER_NORM and node.args[0] in low):
                 _cast(graph, node, node.all_input_nodes, dtype)
             elif node.target not in LIGHT:
                 _cast(graph, node, [source for source in node.all_input_nodes if source in low], torch.float32)

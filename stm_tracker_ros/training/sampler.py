@@ -3,8 +3,8 @@
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
 videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
 occluders; what is hidden is labelled so. If asked for: the target's double in other colours as distractor or occluder,
-posts before it, a surface that turns, and crops about another object of the same video, as of a tracker that has taken
-it for its target.
+posts before it, a surface that turns, a first frame that is seen badly, and crops about another object of the same
+video, as of a tracker that has taken it for its target.
 """
 
 from __future__ import annotations
@@ -186,9 +186,7 @@ class Sampler:
         background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
         low, high = still.hull.min(0), still.hull.max(0)
         crops = []
-        share = self.config.turn_share if mask is not None else 0.0
-        turns = share > 0 and self.random.random() < share  # unasked-for, seeds draw what they always drew
-        angles = np.cumsum(self.random.normal(0, TURN, FRAMES)) if turns else np.zeros(FRAMES)
+        angles = self._angles() if mask is not None else np.zeros(FRAMES)
         for motion, angle in zip(self._motions((low + high) / 2, upright=still.mask < 0), angles, strict=True):
             moved = apply(motion, still.hull)
             place = self._place(np.concatenate([moved.min(0), moved.max(0)]))
@@ -213,6 +211,12 @@ class Sampler:
         size, aspect, angle = np.cumsum(self.random.normal(0, walk, (FRAMES, 3)), 0).T
         for wider, higher, turn in zip(np.exp(size + aspect), np.exp(size - aspect), angle, strict=True):
             yield motion_affine(float(center[0]), float(center[1]), wider, higher, 0.0 if upright else turn)
+
+    def _angles(self) -> NDArray[np.float64]:
+        """How far the surface of a still has turned in each crop; zeros unless it is asked for and drawn."""
+        share = self.config.turn_share
+        turns = share > 0 and self.random.random() < share  # unasked-for, seeds draw what they always drew
+        return np.cumsum(self.random.normal(0, TURN, FRAMES)) if turns else np.zeros(FRAMES)
 
     def _backdrop(self, picture: Picture) -> Picture:
         height, width = picture.shape[:2]

@@ -1,4 +1,4 @@
-"""What several tests of trackers share: the network of the paper with reproducible weights, made once."""
+"""What several tests of trackers share: the paper's network with reproducible weights, a DMB that sees a colour."""
 
 from __future__ import annotations
 
@@ -26,3 +26,24 @@ def reference_network():  # type: ignore[no-untyped-def]
     from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 
     return fill(PaperNetwork(PaperNetworkConfig())).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def stepper():  # type: ignore[no-untyped-def]
+    """The lite steps of DMB that see one colour; see dmb_scene.py."""
+    from dmb_scene import ColourStepper
+    from made_weights import small_network
+
+    from stm_tracker_ros.parts.inference import Engine
+
+    return ColourStepper(small_network("dmb_lite"), Engine())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tracker(stepper):  # type: ignore[no-untyped-def]
+    """A `dmb_lite` of those steps that is sure of what it sees."""
+    from stm_tracker_ros.trackers.dmb.config import LITE
+    from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+
+    stepper.score = 0.9
+    return DmbTracker(stepper, LITE)

@@ -9,65 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dmb_scene import COLOUR, PERIOD_NS, SIDE, ColourStepper, picture, start
 from made_weights import save_small, small_network
-from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
-from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.parts.crop import Crop
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.dmb.config import LITE, PAPER, LiteNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.dmb.sight import Look, Sight, guide
-from stm_tracker_ros.trackers.dmb.stepper import Segmented, Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 
 pytestmark = pytest.mark.torch
-PERIOD_NS = 33_333_333
-SIDE, COLOUR = 40, (60, 200, 90)
-
-
-class ColourStepper(Stepper):
-    """The lite steps, but the mask is where the picture has the target's colour: no weights are trusted."""
-
-    score = 0.9
-
-    def encode(self, patch: np.ndarray) -> Any:
-        self.patch = patch
-        return super().encode(patch)
-
-    def segment(self, look: Any, bank: Any, slots: list[int], place: Tensor, first_weight: float) -> Segmented:
-        self.slots, self.place = slots, place
-        super().segment(look, bank, slots, place, first_weight)
-        step = self.crop_size // self.mask_cells
-        seen = self.patch[step // 2 :: step, step // 2 :: step].astype(int)
-        near = np.abs(seen - COLOUR).max(-1) < 60
-        return Segmented(np.where(near, 9.0, -9.0).astype(np.float32), self.score)
-
-
-@pytest.fixture(scope="module")
-def stepper() -> ColourStepper:
-    return ColourStepper(small_network("dmb_lite"), Engine())  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def tracker(stepper: ColourStepper) -> DmbTracker:
-    stepper.score = 0.9
-    return DmbTracker(stepper, LITE)
-
-
-def picture(x: float, y: float, number: int = 0, shown: bool = True) -> Frame:
-    image = np.full((240, 320, 3), 40, np.uint8)
-    image[::7, ::5] = 90
-    if shown:
-        image[round(y) : round(y) + SIDE, round(x) : round(x) + SIDE] = COLOUR
-    return Frame(image=image, stamp_ns=number * PERIOD_NS)
-
-
-def start(tracker: DmbTracker) -> Result:
-    return tracker.init(picture(100, 90), Target(box=Box(100, 90, SIDE, SIDE)))
 
 
 def test_the_answer_is_the_box_of_the_mask(tracker: DmbTracker) -> None:
@@ -115,118 +71,6 @@ def test_a_vanished_mask_is_a_state(tracker: DmbTracker) -> None:
     x, y = (round(v - SIDE / 2) for v in state.box.center)
     x, y = min(max(x, 0), 280), min(max(y, 0), 200)
     assert tracker.track(picture(x, y, 6)).score == 0.9
-
-
-def doubting(tracker: DmbTracker, doubt: float) -> None:
-    """The filter is that uncertain from here on, and the score is the network's."""
-    assert tracker.state is not None
-    tracker.state.uncertainty.judge = lambda peak: doubt  # type: ignore[method-assign]
-    tracker.state.uncertainty.trust = lambda doubt: 1.0  # type: ignore[method-assign]
-
-
-def hide(tracker: DmbTracker, numbers: range, doubt: float) -> list[Crop]:
-    """Frames without the target, with a filter that is that uncertain; the crops that were searched."""
-    doubting(tracker, doubt)
-    state = tracker.state
-    assert state is not None
-    crops = []
-    for number in numbers:
-        tracker.track(picture(0, 0, number, shown=False))
-        tracker.memorize()
-        crops.append(state.look.crop)
-    return crops
-
-
-def center(crop: Crop, size: int) -> tuple[float, float]:
-    return crop.left + size * crop.scale / 2, crop.top + size * crop.scale / 2
-
-
-@pytest.mark.parametrize(("doubt", "stays"), [(2.0, True), (1.0, False)])
-def test_a_doubtful_filter_does_not_move_the_search(tracker: DmbTracker, doubt: float, stays: bool) -> None:
-    """The highest peak is somewhere else while the target is hidden; a sure one is followed."""
-    start(tracker)
-    size = tracker.stepper.crop_size
-    places = [center(crop, size) for crop in hide(tracker, range(1, 12), doubt)]
-    assert all(place == pytest.approx((120, 110), abs=1) for place in places) == stays
-
-
-def test_the_search_grows_while_the_target_is_not_seen_and_begins_anew(stepper: ColourStepper) -> None:
-    stepper.score = 0.9
-    tracker = DmbTracker(stepper, with_changes(LITE, {"search.growth": 0.5, "search.largest": 2.0}))
-    start(tracker)
-    usual = tracker.state.look.crop.scale  # type: ignore[union-attr]
-    reaches = [crop.scale / usual for crop in hide(tracker, range(1, 8), 2.0)]
-    assert reaches == pytest.approx([1, 1.5, 2, 1, 1.5, 2, 1], rel=0.03)
-    tracker.track(picture(100, 90, 8))
-    tracker.track(picture(100, 90, 9))
-    assert tracker.state.look.crop.scale / usual == pytest.approx(1, rel=0.15)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize(("growth", "finds"), [(0.1, True), (0.0, False)])
-def test_what_comes_back_farther_off_is_found(stepper: ColourStepper, growth: float, finds: bool) -> None:
-    """2.6 sizes away, where the usual region of 3.2 does not reach."""
-    stepper.score = 0.9
-    tracker = DmbTracker(stepper, with_changes(LITE, {"search.growth": growth}))
-    start(tracker)
-    hide(tracker, range(1, 6), 2.0)
-    scores = [tracker.track(picture(204, 90, number)).score for number in range(6, 26)]
-    assert (max(scores) > 0.5) == finds
-
-
-def test_a_wider_search_teaches_nothing(tracker: DmbTracker) -> None:
-    """It shows the target smaller than it is known; the next frame, of the usual region, is remembered."""
-    start(tracker)
-    hide(tracker, range(1, 5), 2.0)
-    state = tracker.state
-    assert state is not None
-    for number, remembered in ((5, 1), (6, 7)):
-        filled = state.spatial.filled
-        assert tracker.track(picture(100, 90, number)).score == 0.9
-        tracker.memorize()
-        assert state.bank.numbers[state.bank.previous] == remembered
-        assert (state.spatial.filled > filled) == (remembered == 7)
-
-
-def test_what_may_be_the_target_is_looked_at_closely_once(tracker: DmbTracker) -> None:
-    """The filter doubts what it sees from afar; if it doubts that from near by as well, the search goes back."""
-    start(tracker)
-    hide(tracker, range(1, 7), 2.0)
-    state, size = tracker.state, tracker.stepper.crop_size
-    assert state is not None
-    state.uncertainty.trust = lambda doubt: 0.1  # type: ignore[method-assign]
-    usual, seen = 3.2 * SIDE / size, []
-    for number in range(7, 12):
-        tracker.track(picture(160, 90, number))
-        seen.append((state.look.crop.scale / usual, center(state.look.crop, size)[0]))
-    assert [reach for reach, _ in seen] == pytest.approx([1.6, 1, 1.8, 1, 2.0], rel=0.03)
-    assert [x for _, x in seen] == pytest.approx([120, 180, 120, 180, 120], abs=4)
-    state.uncertainty.trust = lambda doubt: 1.0  # type: ignore[method-assign]
-    assert tracker.track(picture(160, 90, 12)).score == 0.9
-    assert state.box.center[0] == pytest.approx(180, abs=4)
-    assert state.glance is None
-
-
-def test_what_the_network_does_not_see_either_is_not_looked_at(tracker: DmbTracker, stepper: ColourStepper) -> None:
-    start(tracker)
-    doubting(tracker, 2.0)
-    stepper.score = 0.4
-    tracker.track(picture(120, 90, 1))
-    assert tracker.state is not None
-    assert tracker.state.glance is None
-
-
-def test_the_box_keeps_place_and_size_under_the_follow_score(tracker: DmbTracker, stepper: ColourStepper) -> None:
-    start(tracker)
-    doubting(tracker, 2.0)
-    state = tracker.state
-    assert state is not None
-    before = state.box
-    stepper.score = 0.45
-    tracker.track(picture(112, 96, 1))
-    assert state.box == before
-    stepper.score = 0.55
-    tracker.track(picture(112, 96, 2))
-    assert state.box.center == pytest.approx((132, 116), abs=3)
 
 
 def test_a_speck_is_no_target(tracker: DmbTracker) -> None:

@@ -1,0 +1,45 @@
+"""A square of one colour on a grey picture, and the lite DMB that sees its colour: what the tests of DMB track."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.trackers.dmb.stepper import Segmented, Stepper
+from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+
+PERIOD_NS = 33_333_333
+SIDE, COLOUR = 40, (60, 200, 90)
+
+
+class ColourStepper(Stepper):
+    """The lite steps, but the mask is where the picture has the target's colour: no weights are trusted."""
+
+    score = 0.9
+
+    def encode(self, patch: np.ndarray) -> Any:
+        self.patch = patch
+        return super().encode(patch)
+
+    def segment(self, look: Any, bank: Any, slots: list[int], place: Tensor, first_weight: float) -> Segmented:
+        self.slots, self.place = slots, place
+        super().segment(look, bank, slots, place, first_weight)
+        step = self.crop_size // self.mask_cells
+        seen = self.patch[step // 2 :: step, step // 2 :: step].astype(int)
+        near = np.abs(seen - COLOUR).max(-1) < 60
+        return Segmented(np.where(near, 9.0, -9.0).astype(np.float32), self.score)
+
+
+def picture(x: float, y: float, number: int = 0, shown: bool = True) -> Frame:
+    image = np.full((240, 320, 3), 40, np.uint8)
+    image[::7, ::5] = 90
+    if shown:
+        image[round(y) : round(y) + SIDE, round(x) : round(x) + SIDE] = COLOUR
+    return Frame(image=image, stamp_ns=number * PERIOD_NS)
+
+
+def start(tracker: DmbTracker) -> Result:
+    return tracker.init(picture(100, 90), Target(box=Box(100, 90, SIDE, SIDE)))
