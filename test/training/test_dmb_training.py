@@ -175,6 +175,17 @@ def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_pat
     assert loop.step == 14
 
 
+def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
+    config = DmbLiteTrainConfig(batch=2, trained_blocks=5)
+    lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
+    for parameter in lesson.optimiser().param_groups[-1]["params"]:
+        parameter.requires_grad_(True)
+    features = lesson._features(next(iter(lesson.batches(0)))[0])
+    features[0].coarse.square().mean().backward()
+    trained = [block.project.weight.grad is not None for block in lesson.network.trunk.blocks]
+    assert trained == [False] * 8 + [True] * 5
+
+
 def test_the_recurrent_memory_is_what_was_answered(pack_folder: Path, filmed: Path) -> None:
     """Frame 3 is judged with a memory that the answer of frame 2 went into: its loss reaches frame 2's read."""
     config = DmbLiteTrainConfig(batch=2, precision="fp32", wrong_share=0.0, box_share=0.0)
