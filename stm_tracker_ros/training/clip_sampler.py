@@ -92,7 +92,7 @@ class ClipSampler(Sampler):
         if hidden.state != PRESENT:
             return
         size = _size(hidden.box) * self.random.uniform(1.4, 2.4)
-        layer, shape = self._laid(self._some_object(), _center(hidden.box), size)
+        layer, shape = self._laid(self._cut_out(self._pick(self.masked)), _center(hidden.box), size)
         shape = np.maximum(shape, _box_mask(hidden.box, self.size, margin=4.0))
         hidden.picture, hidden.state = paste(hidden.picture, layer, feather(shape)), ABSENT
 

@@ -49,6 +49,9 @@ class SamplerConfig:
     lookalike_share: float = setting(
         0.0, "share of distractors and occluders that are the target's double", low=0.0, high=1.0
     )
+    similar_share: float = setting(
+        0.0, "share of distractors and occluders that are other objects that look like the target", low=0.0, high=1.0
+    )
     post_share: float = setting(0.0, "share of occluders that are posts", low=0.0, high=1.0)
     distractor_share: float = setting(0.5, "share of samples with another object beside the target", low=0.0, high=1.0)
     occluder_share: float = setting(0.4, "share of samples with an object over the target", low=0.0, high=1.0)

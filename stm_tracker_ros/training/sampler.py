@@ -2,14 +2,14 @@
 
 Half of them come from stills that are made to move (affine motion, cut-outs pasted on other pictures), half from
 videos with real motion. Cut-outs of other objects are laid beside the target as distractors and over it as
-occluders; what is hidden is labelled so. If asked for: the target's double in other colours as distractor or occluder,
-posts before it, a surface that turns, a first frame that is seen badly, and crops about another object of the same
-video, as of a tracker that has taken it for its target.
+occluders; what is hidden is labelled so. If asked for: the target's double in other colours or another object that
+looks like it as distractor or occluder, posts before it, a surface that turns, a first frame that is seen badly, and
+crops about another object of the same video, as of a tracker that has taken it for its target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.training.config import SamplerConfig
 from stm_tracker_ros.training.pack import Pack, Still, Track
+from stm_tracker_ros.training.similar import Similar
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
@@ -66,6 +68,7 @@ class _Crop:
     mask: Picture
     state: int = PRESENT
     outlined: bool = True  # false where the mask is a filled box
+    alike: Sequence[int] = ()  # numbers of the masked stills that look like the object
 
 
 @dataclass
@@ -79,12 +82,20 @@ class _CutOut:
 
 
 class Sampler:
-    """Draws samples from a pack; the same seed gives the same samples."""
+    """Draws samples from a pack; the same seed gives the same samples.
 
-    def __init__(self, pack: Pack, config: SamplerConfig, crop_size: int, seed: int) -> None:
-        self.pack, self.config, self.size = pack, config, crop_size
+    similar: which objects look alike; needed where the configuration asks for them.
+    """
+
+    def __init__(
+        self, pack: Pack, config: SamplerConfig, crop_size: int, seed: int, similar: Similar | None = None
+    ) -> None:
+        self.pack, self.config, self.size, self.similar = pack, config, crop_size, similar
+        if config.similar_share and similar is None:
+            raise DataError(f"sampler.similar_share is {config.similar_share:g}; which objects look alike is not known")
         self.random = np.random.default_rng(seed)
-        self.masked = [still for still in pack.stills if still.mask >= 0]
+        self.masked_numbers = np.flatnonzero([still.mask >= 0 for still in pack.stills])
+        self.masked = [pack.stills[number] for number in self.masked_numbers]
         weights = np.array([min(len(t.images), 400) for t in pack.tracks], np.float64) ** 0.5
         self.track_weights = weights / weights.sum()
         videos = [track.name.split("/")[0] for track in pack.tracks]
@@ -134,6 +145,7 @@ class Sampler:
             elif kind < self.config.elsewhere_share + self.config.sibling_share:
                 away = self._at_sibling(picture, corners, int(track.numbers[index]), self.siblings[chosen])
             crops.append(away or self._cut(picture, corners, fill))
+        crops[0].alike = _known(self.similar.tracks[chosen]) if self.similar else ()
         return crops
 
     def _pick_frames(self, track: Track) -> NDArray[np.int64]:
@@ -180,7 +192,9 @@ class Sampler:
 
     def _from_still(self) -> list[_Crop]:
         pasted = self.random.random() < self.config.paste_share
-        still = self._pick(self.masked if pasted else self.pack.stills)
+        numbers = self.masked_numbers if pasted else np.arange(len(self.pack.stills))
+        number = numbers[self.random.integers(len(numbers))]
+        still = self.pack.stills[number]
         picture, fill = self.pack.image(still.image), None
         mask = self.pack.mask(still.mask) if still.mask >= 0 else None
         background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
@@ -200,6 +214,7 @@ class Sampler:
                 crop = paste(self._backdrop(background), crop, feather(shape))
             corners = np.concatenate([box.min(0), box.max(0)])
             crops.append(_Crop(crop, corners, shape, outlined=mask is not None))
+        crops[0].alike = _known(self.similar.stills[number]) if self.similar else ()
         return crops
 
     def _pick(self, stills: list[Still]) -> Still:
@@ -252,8 +267,10 @@ class Sampler:
             crop.mask = np.where(shape > 127, 0, crop.mask).astype(np.uint8)
 
     def _other_object(self, first: _Crop) -> _CutOut:
+        if first.alike and self.random.random() < self.config.similar_share:
+            return self._cut_out(self.masked[self.random.choice(first.alike)])
         double = self.random.random() < self.config.lookalike_share
-        return self._double(first) if double else self._some_object()
+        return self._double(first) if double else self._cut_out(self._pick(self.masked))
 
     def _double(self, first: _Crop) -> _CutOut:
         """The target as the first crop shows it, in other colours, wider or narrower, perhaps mirrored."""
@@ -268,8 +285,7 @@ class Sampler:
         picture, mask = warp(picture, stretch, self.size, None), warp(mask, stretch, self.size, (0.0,))
         return _CutOut(picture, mask, box[:2] * (wider, 1.0), box[2:] * (wider, 1.0))
 
-    def _some_object(self) -> _CutOut:
-        still = self._pick(self.masked)
+    def _cut_out(self, still: Still) -> _CutOut:
         low, high = still.hull.min(0).astype(np.float64), still.hull.max(0).astype(np.float64)
         return _CutOut(self.pack.image(still.image), self.pack.mask(still.mask), low, high)
 
@@ -346,6 +362,11 @@ class Sampler:
 def _state(seen: float) -> int:
     """The state of a target of which a share is seen."""
     return PRESENT if seen >= PRESENT_FROM else ABSENT if seen < ABSENT_BELOW else IGNORE
+
+
+def _known(numbers: NDArray[np.int64]) -> list[int]:
+    """What a row of `Similar` names."""
+    return [int(number) for number in numbers if number >= 0]
 
 
 def _mean(picture: Picture) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
-from stm_tracker_ros.training import outcome, pack, validation
+from stm_tracker_ros.training import outcome, pack, similar, validation
 from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
@@ -24,13 +24,15 @@ DEFAULTS = TrainConfig()
 
 def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
-    pack.build(data, out / "pack")
+    packed = pack.build(data, out / "pack")
     torch.manual_seed(config.seed)
     network = LiteNetwork(config.network)
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
         network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+    if config.sampler.similar_share:
+        similar.build(packed, out / "pack", network.trunk, device)
     loop = Loop(LiteLesson(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack_lite", config.network)

@@ -24,6 +24,7 @@ from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
+from stm_tracker_ros.training.similar import load as load_similar
 
 FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
 NOISE_OF_SIZE, DRIFT_OF_PLACE = 1.2, 0.4  # over the noise of the place, over the drift of the size
@@ -40,7 +41,8 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         cv2.setNumThreads(1)
         info = torch.utils.data.get_worker_info()
         seed = self.seed * 64 + (info.id if info else 0)
-        sampler = Sampler(Pack(self.folder), self.config.sampler, self.crop_size, seed)
+        similar = load_similar(self.folder) if self.config.sampler.similar_share else None
+        sampler = Sampler(Pack(self.folder), self.config.sampler, self.crop_size, seed, similar)
         while True:
             sample = sampler.sample()
             yield torch.from_numpy(sample.crops), torch.from_numpy(sample.boxes), torch.from_numpy(sample.states)

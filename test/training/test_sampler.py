@@ -115,8 +115,8 @@ def test_what_stands_before_the_target_is_a_post_or_an_object(drawn_pack: Pack, 
 def test_distractors_and_occluders_are_doubles_by_share(drawn_pack: Pack, doubles: float, others: int) -> None:
     both = dataclasses.replace(PLAIN, distractor_share=1.0, occluder_share=1.0, lookalike_share=doubles)
     sampler, drawn = Sampler(drawn_pack, both, 64, 9), []
-    some = sampler._some_object
-    sampler._some_object = lambda: drawn.append(1) or some()  # type: ignore[method-assign]
+    cut_out = sampler._cut_out
+    sampler._cut_out = lambda still: drawn.append(1) or cut_out(still)  # type: ignore[method-assign]
     sampler.sample()
     assert len(drawn) == others
 

@@ -1,0 +1,116 @@
+"""Which masked stills look like an object of the pack: hard negatives to be laid beside it and over it.
+
+An object is described by the mean of a trunk's features within its outline, each channel in deviations from its mean
+over the masked stills; what has the highest cosine looks alike. The table lies beside the pack that it is about.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput, MobileNetV2
+from stm_tracker_ros.training.pack import Pack, Still, Track
+from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, warp
+
+TABLE_NAME = "similar.npz"
+KEPT = 24  # look-alikes of an object
+SAME = 0.95  # from this cosine on it is the same object in another picture
+SIZE, STRIDE = 128, 16  # side of the described crop, of a feature's cell: pixels
+CONTEXT = 1.15  # side of the described crop over the object's longer side
+BATCH = 64
+Floats = NDArray[np.float32]
+
+
+class Similar(NamedTuple):
+    """Numbers of the masked stills that look like each object, the most alike first: stills x N, tracks x N.
+
+    They count the pack's stills that have a mask, in their order; -1 where there are fewer than N.
+    """
+
+    stills: NDArray[np.int64]
+    tracks: NDArray[np.int64]
+
+
+def load(folder: Path) -> Similar:
+    """The table of a pack. Raises DataError if it has none."""
+    path = folder / TABLE_NAME
+    if not path.exists():
+        raise DataError(f"{path} is missing; training.similar.build writes it")
+    table = np.load(path, allow_pickle=False)
+    return Similar(table["stills"], table["tracks"])
+
+
+def build(pack: Pack, folder: Path, trunk: MobileNetV2, device: torch.device) -> Similar:
+    """Write the table of `pack` into `folder` unless it is there; `trunk` says what looks alike."""
+    if not (folder / TABLE_NAME).exists():
+        masked = np.flatnonzero([still.mask >= 0 for still in pack.stills])
+        stills, tracks = np.split(_alike(_described(pack, trunk.to(device), device), masked), [len(pack.stills)])
+        np.savez(folder / TABLE_NAME, stills=stills, tracks=tracks)
+    return load(folder)
+
+
+@torch.inference_mode()
+def _described(pack: Pack, trunk: MobileNetV2, device: torch.device) -> Floats:
+    """Objects x channels: stills first, then tracks."""
+    normalise, rows = ImageInput(SIZE).to(device), []
+    shown = chain((_still(pack, s) for s in pack.stills), (_track(pack, t) for t in pack.tracks))
+    with tqdm(total=len(pack.stills) + len(pack.tracks), desc="look-alikes") as bar:
+        while some := list(islice(shown, BATCH)):
+            crops, outlines = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*some, strict=True))
+            features = trunk(normalise(crops.permute(0, 3, 1, 2)))[1]
+            weight = outlines[:, None]
+            rows.append(((features * weight).sum((2, 3)) / weight.sum((2, 3))).cpu().numpy())
+            bar.update(len(some))
+    return np.concatenate(rows)
+
+
+def _still(pack: Pack, still: Still) -> tuple[Picture, Floats]:
+    low, high = still.hull.min(0), still.hull.max(0)
+    return _crop(pack.image(still.image), low, high, pack.mask(still.mask) if still.mask >= 0 else None)
+
+
+def _track(pack: Pack, track: Track) -> tuple[Picture, Floats]:
+    """The object in the middle one of its frames."""
+    middle = len(track.images) // 2
+    low = track.boxes[middle, :2]
+    return _crop(pack.image(int(track.images[middle])), low, low + track.boxes[middle, 2:], None)
+
+
+def _crop(picture: Picture, low: Floats, high: Floats, mask: Picture | None) -> tuple[Picture, Floats]:
+    """Crop SIZE x SIZE x 3 of an object, and how much of each cell its outline fills; a box counts as an ellipse."""
+    center, side = (low + high) / 2, CONTEXT * float(max((high - low).max(), 1.0))
+    affine = crop_affine(float(center[0]), float(center[1]), side, SIZE)
+    outline = _ellipse(apply(affine, np.stack([low, high]))) if mask is None else warp(mask, affine, SIZE, (0.0,))
+    cells = cv2.resize(outline, (SIZE // STRIDE, SIZE // STRIDE), interpolation=cv2.INTER_AREA)
+    weights: Floats = np.asarray(cells, np.float32) / np.float32(255) + np.float32(1e-3)
+    return warp(picture, affine, SIZE, None), weights
+
+
+def _ellipse(corners: NDArray[np.float64]) -> Picture:
+    outline = np.zeros((SIZE, SIZE), np.uint8)
+    center, half = corners.mean(0).round().astype(int), ((corners[1] - corners[0]) / 2).round().astype(int)
+    cv2.ellipse(outline, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
+    return outline
+
+
+def _alike(described: Floats, masked: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Objects x channels, numbers of those that are masked stills -> objects x KEPT, as in `Similar`."""
+    known = described[masked]
+    unit = (described - known.mean(0)) / (known.std(0) + 1e-6)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
+    rows = np.full((len(unit), KEPT), -1, np.int64)
+    for row, direction in zip(rows, unit, strict=True):
+        cosines = unit[masked] @ direction
+        order = (-cosines).argsort()
+        chosen = order[cosines[order] < SAME][:KEPT]
+        row[: len(chosen)] = chosen
+    return rows

@@ -1,0 +1,84 @@
+"""Which objects look alike, and that the sampler lays them beside and over the target."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from stm_tracker_ros.core.errors import DataError  # noqa: E402
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import MobileNetV2  # noqa: E402
+from stm_tracker_ros.training import similar  # noqa: E402
+from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
+from stm_tracker_ros.training.pack import Pack  # noqa: E402
+from stm_tracker_ros.training.sampler import Sampler  # noqa: E402
+
+CPU = torch.device("cpu")
+
+
+def test_the_most_alike_come_first_and_an_object_is_not_like_itself() -> None:
+    generator = np.random.default_rng(1)
+    kinds = generator.normal(0, 5, (3, 16))
+    described = np.repeat(kinds, 4, 0) + generator.normal(0, 1.5, (12, 16))
+    described[5] = described[4] * 1.0001  # the same object in another picture
+    rows = similar._alike(described.astype(np.float32), np.arange(8))  # the last four are no masked stills
+    assert rows.shape == (12, similar.KEPT)
+    assert set(rows[0][:3]) == {1, 2, 3}
+    assert 0 not in rows[0]
+    assert set(rows[4][:2]) == {6, 7}
+    assert not {4, 5} & {*rows[4]}
+    assert (rows < 8).all()
+    assert {*rows[9]} <= {*range(8), -1}  # described as well, never named
+    assert (rows[0][7:] == -1).all()
+
+
+def test_the_table_of_a_pack_is_made_once(pack_folder: Path, tmp_path: Path) -> None:
+    pack = Pack(pack_folder)
+    torch.manual_seed(3)
+    made = similar.build(pack, tmp_path, MobileNetV2(), CPU)
+    assert made.stills.shape == (len(pack.stills), similar.KEPT)
+    assert made.tracks.shape == (len(pack.tracks), similar.KEPT)
+    assert [row[row >= 0].tolist() for row in made.stills[:2]] == [[1], [0]]
+    again = similar.build(pack, tmp_path, MobileNetV2(), CPU)  # other weights, the old table
+    assert (again.stills == made.stills).all()
+
+
+def test_a_pack_without_a_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"similar\.npz is missing"):
+        similar.load(tmp_path)
+
+
+def test_asked_for_look_alikes_need_a_table(drawn_pack: Pack) -> None:
+    with pytest.raises(DataError, match=r"similar_share is 0\.5"):
+        Sampler(drawn_pack, SamplerConfig(similar_share=0.5), 64, 1)
+
+
+@pytest.mark.parametrize("video_share", [0.0, 1.0])
+def test_look_alikes_are_laid_beside_and_over_the_target(drawn_pack: Pack, video_share: float) -> None:
+    """Only what the table names is taken, whatever the target is; without the setting other objects are."""
+    named = np.full((3, similar.KEPT), -1)
+    named[:, 0] = 1
+    table = similar.Similar(np.repeat(named[:1], len(drawn_pack.stills), 0), np.repeat(named[:1], 2, 0))
+    config = SamplerConfig(similar_share=1.0, distractor_share=1.0, occluder_share=1.0, video_share=video_share)
+    assert _taken(drawn_pack, config, table) == {1}
+    assert _taken(drawn_pack, dataclasses.replace(config, similar_share=0.0), table) == {0, 1}
+
+
+def _taken(pack: Pack, config: SamplerConfig, table: similar.Similar) -> set[int]:
+    """Numbers of the masked stills that were cut out in some samples."""
+    sampler, taken = Sampler(pack, config, 64, 4, table), set()
+    cut_out = sampler._cut_out
+
+    def listening(still):
+        taken.add(next(number for number, masked in enumerate(sampler.masked) if masked is still))
+        return cut_out(still)
+
+    sampler._cut_out = listening  # type: ignore[method-assign]
+    for _ in range(12):
+        sampler.sample()
+    return taken
