@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.parts.presence import CREDULOUS, PresenceConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class MemoryConfig:
     store_score: float = setting(0.5, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
     interval: int = setting(5, "nominal frames from one that is remembered to the next", low=1, high=300)
     agreement_score: float = setting(
-        0.3,
+        0.55,
         "a frame is remembered if the first frame alone gives the place at least this score; 0 = it is not asked",
         low=0.0,
         high=1.0,
@@ -80,7 +81,6 @@ class PriorConfig:
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
     size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
-    move_score: float = setting(0.0, "below this score the box stays where it was", low=0.0, high=1.0, live=True)
     smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
 
     def __post_init__(self) -> None:
@@ -94,6 +94,7 @@ class TrackConfig:
     area_factor: float = setting(3.5, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
+    presence: PresenceConfig = section(PresenceConfig)
     compat: str = setting(
         "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
     )
@@ -103,9 +104,10 @@ class TrackConfig:
 
 
 LITE = TrackConfig()
-# the authors' settings for GOT-10k; they remember every frame
+# the authors' settings for GOT-10k; they remember every frame, and follow the best candidate whatever it scores
 PAPER = TrackConfig(
     area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
+    presence=CREDULOUS,
 )

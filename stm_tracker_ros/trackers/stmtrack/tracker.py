@@ -8,6 +8,7 @@
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
+| the best candidate is followed, however bad | lite: `parts/presence.py` judges them | a hidden target is not swapped |
 
 `official.py` has the left column, for `compat=official`.
 """
@@ -25,6 +26,7 @@ from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
+from stm_tracker_ros.parts.presence import Presence
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
@@ -42,7 +44,7 @@ class Look(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The chosen candidate: its box in crop pixels, its score, its penalty, and the score with penalty and window."""
+    """A candidate: its number, box in crop pixels, score, penalty, and the score with penalty and window."""
 
     cell: int
     box: Box
@@ -60,6 +62,7 @@ class _State:
     first_stamp_ns: int
     number: int
     bank: MemoryBank
+    presence: Presence
     look: Look
     cell: int = 0
     score: float = 1.0
@@ -81,7 +84,8 @@ class StmTracker:
         box = self._limited(box, frame)
         fill = mean_colour(frame, box.center, self._side(box))
         bank = self.stepper.bank(self.config.memory.history)
-        self.state = _State(box, fill, frame.stamp_ns, 1, bank, self._look(frame, box, fill))
+        presence = Presence(self.config.presence, 1)
+        self.state = _State(box, fill, frame.stamp_ns, 1, bank, presence, self._look(frame, box, fill))
         self.state.pending = frame
         self.memorize()
         return Result(box=box, score=1.0)
@@ -92,10 +96,18 @@ class StmTracker:
         state.number = max(self._number(frame), state.number + 1)
         state.look = self._look(frame, state.box, state.fill)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
-        best = self._choose(answer)
-        self._move(best, frame)
-        state.cell, state.score, state.rank, state.pending = best.cell, best.score, best.rank, frame
-        return Result(box=state.box, score=float(np.clip(best.score, 0.0, 1.0)))
+        found, scores, last = _in_image(answer, state.look.crop), answer[:, 4], state.box
+        judgement = state.presence.judge(found, scores, last, state.number)
+        if judgement.allowed.any():
+            best = self._choose(answer, judgement.allowed)
+            self._move(best, frame)
+            state.score = state.presence.followed(found, scores, judgement, best.cell, last, state.box)
+        else:
+            best = self._choose(answer)
+            state.box = self._limited(state.presence.coasted(last), frame)
+            state.score = state.presence.missed(found, scores, judgement, state.box)
+        state.cell, state.rank, state.pending = best.cell, best.rank, frame
+        return Result(box=state.box, score=float(np.clip(state.score, 0.0, 1.0)))
 
     def memorize(self) -> None:
         """Remember the frame just answered if it is time for one and the box is to be trusted."""
@@ -153,23 +165,21 @@ class StmTracker:
         numbers = {int(bank.numbers[slot]): slot for slot in reversed(slots)}
         return sorted(numbers.values(), key=slots.index)
 
-    def _choose(self, answer: NDArray[np.float64]) -> Best:
-        """Candidates N x 5 (x1, y1, x2, y2 in crop pixels, score) -> the best under the prior."""
+    def _choose(self, answer: NDArray[np.float64], allowed: NDArray[np.bool_] | None = None) -> Best:
+        """Candidates N x 5 (x1, y1, x2, y2 in crop pixels, score) -> the best under the prior, of the allowed ones."""
         state, prior = self._started(), self.config.prior
         scale = state.look.crop.scale
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (state.box.width / scale, state.box.height / scale), prior.penalty)
         window = hann_window(self.stepper.cells)
         rank = penalty * score * (1 - prior.window) + window * prior.window
-        best = int(rank.argmax())
+        best = int((rank if allowed is None else np.where(allowed, rank, -np.inf)).argmax())
         x1, y1, x2, y2 = (float(v) for v in answer[best, :4])
         box = Box(x1, y1, x2 - x1, y2 - y1)
         return Best(best, box, float(score[best]), float(penalty[best]), float(rank[best]))
 
     def _move(self, best: Best, frame: Frame) -> None:
         state, prior = self._started(), self.config.prior
-        if best.score < prior.move_score:
-            return
         found = state.look.crop.to_image(best.box)
         rate = best.penalty * best.score * prior.size_rate
         width = (1 - rate) * state.box.width + rate * found.width
@@ -183,3 +193,9 @@ class StmTracker:
         height = min(max(box.height, low), max(frame.height, low))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
+
+
+def _in_image(answer: NDArray[np.float64], crop: Crop) -> NDArray[np.float64]:
+    """Candidates N x 5, corners in crop pixels -> N x 4: x, y, width, height in image pixels."""
+    low, high = answer[:, :2] * crop.scale, answer[:, 2:4] * crop.scale
+    return np.concatenate([low + (crop.left, crop.top), high - low], 1)

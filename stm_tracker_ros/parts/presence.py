@@ -1,0 +1,134 @@
+"""Is one of a frame's candidates the target, or is it hidden? What it usually scores and where it must be by now.
+
+A candidate is followed if its score is a large enough share of what the target usually has: a small one where the
+target is expected, a larger one elsewhere, nearly all of it on a known rival. Without one the box goes on as the target
+last moved, for a while, then waits; the longer it is not seen, the less is asked of a place far off. After a jump the
+answer is trusted less at first: another object that looks the same is found like this as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core import boxes as arithmetic
+from stm_tracker_ros.core.config import judge, setting
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.parts.rivals import Rivals
+
+Floats = NDArray[np.float64]
+
+FIRST_GUESS, USUAL_RATE = 0.6, 0.05  # of the usual score; share of a new score in it
+ORDINARY, SURE = 0.6, 0.7  # shares of the usual score: counts for it, counts for the speed
+SPEED_RATE, SLOWING = 0.3, 0.9  # share of a new displacement in the speed, what is left of it a frame while coasting
+NEAR_OVERLAP = 0.25  # with the expected box: what is seen at its place
+FULL_OVERLAP = 0.7  # with the expected box: no jump at all
+LOSS_FRAMES = 3  # after the loss: what is seen elsewhere then has not come from the target's place
+APART, NONE = 0.1, -1.0  # overlap with the target of a new rival at most: while it is hidden, if there is none
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresenceConfig:
+    """Shares are of the target's usual score; frames are nominal ones, 30 a second."""
+
+    near_share: float = setting(0.45, "needed at the expected place", low=0.0, high=2.0, live=True)
+    return_share: float = setting(0.65, "needed there after a frame without the target", low=0.0, high=2.0, live=True)
+    jump_share: float = setting(0.6, "needed elsewhere", low=0.0, high=2.0, live=True)
+    far_share: float = setting(
+        0.9, "needed elsewhere after a frame without the target; less later", low=0.0, high=2.0, live=True
+    )
+    far_frames: float = setting(60.0, "frames without the target in which that falls to nothing", low=1.0, live=True)
+    least_share: float = setting(0.25, "never less than this is needed then", low=0.0, high=2.0, live=True)
+    rival_share: float = setting(0.95, "needed on a known rival; 0 = none are known", low=0.0, high=2.0, live=True)
+    coast_frames: int = setting(10, "frames that the box goes on moving without the target", low=0, live=True)
+    least_trust: float = setting(0.5, "factor of the score after a jump; 1 = none", low=0.0, high=1.0, live=True)
+    trust_frames: float = setting(45.0, "frames from no trust to all of it", low=1.0, live=True)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+CREDULOUS = PresenceConfig(
+    near_share=0.0, return_share=0.0, jump_share=0.0, far_share=0.0, least_share=0.0, rival_share=0.0, least_trust=1.0
+)
+"""The best candidate is the target, always: as trackers are published."""
+
+
+class Judgement(NamedTuple):
+    """Of one frame's candidates: box where the target is expected, overlap of each with it (N), who may be it (N)."""
+
+    expected: Box
+    overlap: Floats
+    allowed: NDArray[np.bool_]
+
+
+class Presence:
+    """What is known of one target: its usual score, its speed, for how long it has not been seen, and its rivals."""
+
+    def __init__(self, config: PresenceConfig, number: int) -> None:
+        """A target just named, in the frame of that number; frames are numbered by time."""
+        self.config, self.number = config, number
+        self.usual, self.trust, self.unseen = FIRST_GUESS, 1.0, 0
+        self.speed = np.zeros(2)  # pixels a nominal frame
+        self.rivals = Rivals()
+        self._step = 1  # nominal frames from the frame before to this one
+
+    def judge(self, boxes: Floats, scores: Floats, last: Box, number: int) -> Judgement:
+        """Candidates N x 4 in image pixels and their scores N, the target's last box, the frame's number."""
+        self._step, self.number = max(number - self.number, 1), number
+        expected = self.coasted(last) if self.unseen else last
+        overlap = arithmetic.iou(tuple(expected), boxes)
+        near, far = self._needed()
+        needed = far + (near - far) * np.clip(overlap / FULL_OVERLAP, 0.0, 1.0)
+        if self.config.rival_share:
+            claimed = self.rivals.claims(boxes, overlap, number)
+            needed = np.where(claimed, np.maximum(needed, self.config.rival_share), needed)
+        return Judgement(expected, overlap, scores >= needed * self.usual)
+
+    def coasted(self, last: Box) -> Box:
+        """The last box, moved on as the target moved while it was seen."""
+        left = max(min(self._step, self.config.coast_frames - self.unseen), 0)
+        x, y = self.speed * sum(SLOWING ** (self.unseen + 1 + frame) for frame in range(left))
+        return Box(last.x + float(x), last.y + float(y), last.width, last.height)
+
+    def followed(self, boxes: Floats, scores: Floats, judgement: Judgement, cell: int, last: Box, box: Box) -> float:
+        """The candidate `cell` is the target, now at `box`, before at `last`. Returns its score as it is trusted."""
+        config, score = self.config, float(scores[cell])
+        seen_well = score >= SURE * self.usual
+        place = config.least_trust + (1 - config.least_trust) * min(judgement.overlap[cell] / FULL_OVERLAP, 1.0)
+        self.trust = min(1.0, self.trust + (1 - config.least_trust) * self._step / config.trust_frames)
+        if self.unseen or not seen_well:
+            self.trust = min(self.trust, float(place))
+        else:
+            moved = np.subtract(box.center, last.center) / self._step
+            self.speed += SPEED_RATE * (moved - self.speed)
+        self._learn_rivals(boxes, scores, np.array([box, boxes[cell]]), 1.0 if self._ordinary(score) else NONE, score)
+        self.unseen = 0
+        if self._ordinary(score):
+            self.usual += USUAL_RATE * (score - self.usual)
+        return score * self.trust
+
+    def missed(self, boxes: Floats, scores: Floats, judgement: Judgement, box: Box) -> float:
+        """No candidate is the target; its box is at `box`. Returns the score at the expected place."""
+        self.unseen += self._step
+        self._learn_rivals(boxes, scores, np.array([box]), APART if self.unseen <= LOSS_FRAMES else NONE)
+        near = scores[judgement.overlap >= NEAR_OVERLAP]
+        return min(float(near.max(initial=0.0)), self.config.near_share * self.usual)
+
+    def _ordinary(self, score: float) -> bool:
+        return score >= ORDINARY * self.usual
+
+    def _needed(self) -> tuple[float, float]:
+        """Shares of the usual score at the expected place and elsewhere."""
+        config = self.config
+        if not self.unseen:
+            return config.near_share, config.jump_share
+        far = max(config.least_share, config.far_share * (1 - self.unseen / config.far_frames))
+        return min(config.return_share, far), far
+
+    def _learn_rivals(self, boxes: Floats, scores: Floats, target: Floats, apart: float, below: float = np.inf) -> None:
+        if self.config.rival_share:
+            self.rivals.learn(boxes, scores, target, self.number, apart, below)

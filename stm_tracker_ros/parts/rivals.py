@@ -1,0 +1,93 @@
+"""Other objects that look like the target, followed from frame to frame so that they are not taken for it.
+
+What scores somewhat beside the well-seen target is another object. It is known by where it was and how it moved; as
+long as it goes on from there it is not the target, even where it is the best that is left in the picture. After
+KeepTrack (Mayer et al., ICCV 2021), without its network: place alone tells which is which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.boxes import centers, iou
+
+Floats = NDArray[np.float64]
+
+PEAK_SCORE, PEAK_OVERLAP, MOST_PEAKS = 0.12, 0.45, 6  # what counts as an object of its own
+SAME_OVERLAP = 0.25  # with its predicted box: the same object
+TARGET_OVERLAP = 0.3  # with the target's box: the target itself
+SPEED_RATE = 0.3  # share of a new displacement in the speed
+LONGEST_STEP, KEPT_FRAMES = 5, 15  # frames: predicted ahead at most, remembered without being seen
+CONFIRMED = 2  # sightings
+
+
+@dataclass
+class Rival:
+    """One such object. box: x, y, width, height in image pixels; number: its frame; speed: pixels a nominal frame."""
+
+    box: Floats
+    number: int
+    speed: Floats = field(default_factory=lambda: np.zeros(2))
+    sightings: int = 1
+
+    def predicted(self, number: int) -> Floats:
+        """Its box in that frame."""
+        steps = min(number - self.number, LONGEST_STEP)
+        return np.concatenate([self.box[:2] + steps * self.speed, self.box[2:]])
+
+    def move(self, box: Floats, number: int) -> None:
+        """It was seen there."""
+        displacement = (centers(box) - centers(self.box)) / max(number - self.number, 1)
+        self.speed += SPEED_RATE * (displacement - self.speed)
+        self.box, self.number, self.sightings = box, number, self.sightings + 1
+
+
+class Rivals:
+    """The objects known now. Frames are numbered by time, one a nominal frame period."""
+
+    def __init__(self) -> None:
+        self.known: list[Rival] = []
+
+    def claims(self, boxes: Floats, overlap: Floats, number: int) -> NDArray[np.bool_]:
+        """Which candidates lie on a rival rather than where the target is expected.
+
+        boxes: N x 4; overlap: N, with the expected box; number: of the frame they are from.
+        """
+        self.known = [rival for rival in self.known if number - rival.number <= KEPT_FRAMES]
+        claimed = np.zeros(len(boxes), bool)
+        for rival in self.known:
+            if rival.sightings >= CONFIRMED:
+                shared = iou(rival.predicted(number), boxes)
+                claimed |= (shared >= SAME_OVERLAP) & (shared > overlap)
+        return claimed
+
+    def learn(
+        self, boxes: Floats, scores: Floats, target: Floats, number: int, apart: float, below: float = np.inf
+    ) -> None:
+        """Move the rivals that are seen, and add those that are new.
+
+        boxes: N x 4 candidates; scores: N; target: T x 4, boxes that are the target's; apart, below: what overlaps with
+        those at most so much and scores less is a new rival (apart < 0: none is).
+        """
+        left = list(self.known)
+        for peak in _peaks(boxes, scores):
+            shared = float(iou(boxes[peak], target).max())
+            if shared > TARGET_OVERLAP:
+                continue
+            overlaps = [float(iou(boxes[peak], rival.predicted(number))) for rival in left]
+            best = int(np.argmax(overlaps)) if left else -1
+            if left and overlaps[best] >= SAME_OVERLAP:
+                if overlaps[best] > shared:
+                    left.pop(best).move(boxes[peak], number)
+            elif shared <= apart and scores[peak] < below:
+                self.known.append(Rival(boxes[peak], number))
+
+
+def _peaks(boxes: Floats, scores: Floats) -> list[int]:
+    """Candidates that stand for an object each, best first."""
+    kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), PEAK_SCORE, PEAK_OVERLAP)
+    return [int(index) for index in np.ravel(np.asarray(kept))[:MOST_PEAKS]]
