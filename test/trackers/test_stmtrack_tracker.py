@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torch import Tensor
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.trackers.stmtrack.config import PAPER
+from stm_tracker_ros.trackers.stmtrack.config import LITE, PAPER
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 
 pytestmark = pytest.mark.torch
@@ -218,3 +220,21 @@ def test_no_side_gets_smaller_than_two_pixels() -> None:
     result = tracker.track(at(2, Box(302, 201, 1, 1)))
     assert (result.box.width, result.box.height) == (2, 2)
     assert result.box.center == pytest.approx((302.5, 201.5), abs=0.1)
+
+
+def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembered_of_it() -> None:
+    stepper, x = Oracle(), START.x
+    lite = {f"presence.{field.name}": getattr(LITE.presence, field.name) for field in fields(LITE.presence)}
+    tracker = following(stepper, AT_ONCE | {"memory.store_score": 0.5} | lite, START)
+    for number in range(2, 22):
+        x += 2
+        tracker.track(at(number, START._replace(x=x)))
+        tracker.memorize()
+    known, stepper.score = len(stepper.remembered), 0.2
+    for number in range(22, 62):  # what the network sees, and does not believe in, stays behind
+        result = tracker.track(at(number, START._replace(x=x)))
+        tracker.memorize()
+    assert x + 8 < result.box.x < x + 20
+    assert len(stepper.remembered) == known
+    stepper.score = 1.0
+    assert tracker.track(at(62, START._replace(x=x))).box.x == pytest.approx(x, abs=0.5)

@@ -1,0 +1,171 @@
+"""Who may be the target: its usual score, where it must be, and what is reported while it is hidden."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.parts.presence import CREDULOUS, Presence, PresenceConfig
+
+pytestmark = pytest.mark.pure
+
+START = Box(100.0, 100.0, 40.0, 80.0)
+FAR = Box(300.0, 100.0, 40.0, 80.0)
+CONFIG = PresenceConfig()
+
+
+class Scene:
+    """A presence, its box, and frames with some candidates each: the first allowed one with the best score wins."""
+
+    def __init__(self, config: PresenceConfig = CONFIG, box: Box = START) -> None:
+        self.presence, self.box, self.number = Presence(config, 1), box, 1
+
+    def show(self, *candidates: tuple[Box, float], frames: int = 1) -> float:
+        """The score after so many more frames with these candidates in each."""
+        for _ in range(frames):
+            score = self.step(*candidates)
+        return score
+
+    def step(self, *candidates: tuple[Box, float], elapsed: int = 1) -> float:
+        self.number += elapsed
+        boxes = np.array([tuple(box) for box, _ in candidates], float).reshape(-1, 4)
+        scores = np.array([score for _, score in candidates], float)
+        judgement = self.presence.judge(boxes, scores, self.box, self.number)
+        if not judgement.allowed.any():
+            self.box = self.presence.coasted(self.box)
+            return self.presence.missed(boxes, scores, judgement, self.box)
+        cell, last = int(np.where(judgement.allowed, scores, -1).argmax()), self.box
+        self.box = Box(*boxes[cell])
+        return self.presence.followed(boxes, scores, judgement, cell, last, self.box)
+
+
+def moved(x: float) -> Box:
+    return START._replace(x=START.x + x)
+
+
+def test_the_usual_score_follows_what_is_seen() -> None:
+    scene = Scene()
+    assert scene.show((START, 0.9), frames=80) == pytest.approx(0.9)
+    assert scene.presence.usual == pytest.approx(0.9, abs=0.01)
+    scene.show((START, 0.5))  # less than ordinary: counts for nothing
+    assert scene.presence.usual == pytest.approx(0.9, abs=0.01)
+
+
+def test_less_is_asked_at_the_expected_place_than_elsewhere() -> None:
+    usual = Scene().presence.usual
+    place, elsewhere = CONFIG.near_share * usual, CONFIG.jump_share * usual
+    for box, needed in ((START, place), (FAR, elsewhere)):
+        follows, stays = Scene(), Scene()
+        follows.show((box, needed + 0.01))
+        stays.show((box, needed - 0.01))
+        assert (follows.box, stays.box) == (box, START)
+        assert (follows.presence.unseen, stays.presence.unseen) == (0, 1)
+
+
+def test_what_appears_elsewhere_when_the_target_has_just_gone_is_not_followed() -> None:
+    scene = Scene()
+    scene.show((START, 0.6), frames=20)
+    scene.show()
+    score = scene.show((FAR, 0.5), frames=10)
+    assert scene.box == START
+    assert score == 0.0  # nothing at the target's place, however good the other one looks
+
+
+@pytest.mark.parametrize(("gone", "follows"), [(10, False), (40, True)])
+def test_the_longer_it_is_gone_the_less_is_asked_elsewhere(gone: int, follows: bool) -> None:
+    scene = Scene()
+    scene.show(frames=gone)
+    scene.show((FAR, 0.4))
+    assert (scene.box == FAR) == follows
+
+
+def test_a_hidden_target_is_expected_where_its_motion_takes_it_and_then_waited_for() -> None:
+    scene = Scene()
+    for frame in range(1, 31):
+        scene.show((moved(3.0 * frame), 0.8))
+    scene.show(frames=4)
+    ahead = scene.box.x - moved(90.0).x
+    assert 0.6 * 12 < ahead < 12
+    scene.show(frames=CONFIG.coast_frames)
+    waiting = scene.box
+    scene.show(frames=20)
+    assert scene.box == waiting
+    assert waiting.width == START.width
+
+
+def test_time_counts_not_frames() -> None:
+    """A stream at a third of the rate moves on as far while the target is hidden, and is as patient."""
+    fast, slow = Scene(), Scene()
+    for frame in range(1, 31):
+        fast.step((moved(3.0 * frame), 0.8))
+        if frame % 3 == 0:
+            slow.step((moved(3.0 * frame), 0.8), elapsed=3)
+    for _ in range(12):
+        fast.step()
+    for _ in range(4):
+        slow.step(elapsed=3)
+    assert slow.presence.unseen == fast.presence.unseen == 12
+    assert slow.presence.speed == pytest.approx(fast.presence.speed, rel=0.05)
+    assert slow.box.x == pytest.approx(fast.box.x, abs=1.5)
+
+
+def test_after_a_jump_the_score_is_trusted_less_and_by_and_by_again() -> None:
+    scene = Scene()
+    scene.show((START, 0.6), frames=20)
+    scene.show()
+    scene.show((START, 0.6))
+    assert scene.show((START, 0.6)) == pytest.approx(0.6)  # back at its place: no doubt
+    scene.show(frames=45)
+    assert scene.show((FAR, 0.6)) == pytest.approx(0.6 * CONFIG.least_trust)
+    half = scene.show((FAR, 0.6), frames=round(CONFIG.trust_frames / 2))
+    assert 0.42 < half < 0.5
+    assert scene.show((FAR, 0.6), frames=round(CONFIG.trust_frames / 2) + 1) == pytest.approx(0.6)
+
+
+def test_a_known_rival_is_not_taken_for_a_hidden_target() -> None:
+    """It stands near by: without the rivals it would be followed as soon as the target is hidden."""
+    beside = moved(28.0)
+    for share, expected in ((CONFIG.rival_share, START), (0.0, beside)):
+        scene = Scene(dataclasses.replace(CONFIG, rival_share=share, far_share=0.6))
+        for frame in range(20, 0, -1):
+            scene.show((START, 0.6), (moved(28.0 + 3 * frame), 0.3))
+        score = scene.show((beside, 0.5), frames=3)
+        assert scene.box == expected
+        assert score < 0.3 or share == 0.0
+
+
+def test_a_rival_that_looks_as_the_target_does_is_followed() -> None:
+    """A target that comes out from behind another object is next to it: what scores as it does is it."""
+    scene, beside = Scene(), moved(28.0)
+    for frame in range(20, 0, -1):
+        scene.show((START, 0.6), (moved(28.0 + 3 * frame), 0.3))
+    scene.show((beside, 0.59))
+    assert scene.box == beside
+
+
+def test_what_is_reported_without_the_target_is_what_its_place_scores_and_never_good() -> None:
+    scene = Scene()
+    scene.show((START, 0.6), frames=10)
+    scene.show()
+    assert scene.show((START, 0.2), (FAR, 0.5)) == pytest.approx(0.2)
+    assert scene.show((START, 0.38), (FAR, 0.5)) == pytest.approx(CONFIG.near_share * scene.presence.usual)
+    assert scene.presence.unseen == 3
+
+
+def test_credulous_follows_the_best_candidate_whatever_it_scores() -> None:
+    scene = Scene(CREDULOUS)
+    for box, score in ((FAR, 0.0), (START, 0.001), (FAR, 0.3)):
+        assert scene.show((box, score)) == pytest.approx(score)
+        assert scene.box == box
+    assert scene.presence.rivals.known == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("near_share", -0.1), ("least_trust", 1.5), ("coast_frames", -1)])
+def test_settings_out_of_range_are_named(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        with_changes(CONFIG, {name: value})

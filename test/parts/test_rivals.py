@@ -1,0 +1,102 @@
+"""Objects beside the target are known by where they were, and not taken for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stm_tracker_ros.parts.rivals import KEPT_FRAMES, Rivals
+
+pytestmark = pytest.mark.pure
+
+TARGET = np.array([[100.0, 100.0, 40.0, 80.0]])
+BESIDE = np.array([220.0, 100.0, 40.0, 80.0])
+NOWHERE = np.array([[-900.0, -900.0, 1.0, 1.0]])
+
+
+def candidates(*boxes: np.ndarray) -> np.ndarray:
+    return np.array([TARGET[0], *boxes])
+
+
+def seen(rivals: Rivals, box: np.ndarray, number: int, score: float = 0.4, apart: float = 1.0) -> None:
+    rivals.learn(candidates(box), np.array([0.8, score]), TARGET, number, apart, below=0.8)
+
+
+def claimed(rivals: Rivals, box: np.ndarray, number: int, overlap: float = 0.0) -> bool:
+    """Whether a candidate there is a rival's; overlap: of it with where the target is expected."""
+    return bool(rivals.claims(candidates(box), np.array([1.0, overlap]), number)[1])
+
+
+def test_what_was_seen_twice_beside_the_target_is_a_rival() -> None:
+    rivals = Rivals()
+    seen(rivals, BESIDE, 1)
+    assert not claimed(rivals, BESIDE, 2)
+    seen(rivals, BESIDE, 2)
+    assert claimed(rivals, BESIDE, 3)
+    assert not claimed(rivals, BESIDE + (80, 0, 0, 0), 3)
+    assert not rivals.claims(candidates(BESIDE), np.array([1.0, 0.0]), 3)[0]  # the target's own place
+
+
+def test_a_place_that_is_rather_the_target_s_is_not_claimed() -> None:
+    rivals = Rivals()
+    for number in (1, 2):
+        seen(rivals, BESIDE, number)
+    near = BESIDE - (16, 0, 0, 0)
+    assert claimed(rivals, near, 3, overlap=0.2)
+    assert not claimed(rivals, near, 3, overlap=0.6)
+
+
+def test_a_rival_is_expected_where_its_motion_takes_it() -> None:
+    rivals = Rivals()
+    for number in range(1, 15):
+        seen(rivals, BESIDE + (9 * number, 0, 0, 0), number)
+    assert claimed(rivals, BESIDE + (9 * 18, 0, 0, 0), 18)  # 36 px on, of 40 that it is wide
+    assert not claimed(rivals, BESIDE + (9 * 14 - 36, 0, 0, 0), 18)
+    assert len(rivals.known) == 1
+
+
+def test_the_target_itself_and_faint_or_better_candidates_are_no_rivals() -> None:
+    rivals = Rivals()
+    for number in (1, 2, 3):
+        seen(rivals, TARGET[0] + (12, 0, 0, 0), number)
+        seen(rivals, BESIDE, number, score=0.05)
+        seen(rivals, BESIDE - (0, 300, 0, 0), number, score=0.9)
+    assert rivals.known == []
+
+
+def test_none_is_added_unless_asked_but_the_known_ones_are_followed() -> None:
+    rivals = Rivals()
+    for number in (1, 2):
+        seen(rivals, BESIDE, number)
+    other = BESIDE + (0, 200, 0, 0)
+    rivals.learn(candidates(BESIDE + (8, 0, 0, 0), other), np.array([0.8, 0.4, 0.4]), NOWHERE, 3, apart=-1.0)
+    assert [rival.box[0] for rival in rivals.known] == [BESIDE[0] + 8]
+
+
+def test_two_rivals_are_kept_apart_and_a_frame_may_show_neither() -> None:
+    rivals, second = Rivals(), BESIDE + (60, 0, 0, 0)
+    for number in (1, 2):
+        rivals.learn(candidates(BESIDE, second), np.array([0.8, 0.4, 0.3]), TARGET, number, 1.0, 0.8)
+    rivals.learn(candidates(), np.array([0.8]), TARGET, 3, 1.0, 0.8)
+    assert len(rivals.known) == 2
+    assert claimed(rivals, BESIDE, 4)
+    assert claimed(rivals, second, 4)
+
+
+def test_a_rival_that_is_gone_is_forgotten() -> None:
+    rivals = Rivals()
+    for number in (1, 2):
+        seen(rivals, BESIDE, number)
+    assert claimed(rivals, BESIDE, 2 + KEPT_FRAMES)
+    assert not claimed(rivals, BESIDE, 3 + KEPT_FRAMES)
+    assert rivals.known == []
+
+
+@pytest.mark.parametrize("crowd", [40])
+def test_a_crowd_does_not_pile_up(crowd: int) -> None:
+    rivals, draw = Rivals(), np.random.default_rng(2)
+    for number in range(1, 200):
+        places = np.concatenate([draw.uniform(200, 5000, (crowd, 2)), np.full((crowd, 2), 30.0)], 1)
+        rivals.claims(candidates(*places), np.zeros(crowd + 1), number)
+        rivals.learn(candidates(*places), np.full(crowd + 1, 0.5), TARGET, number, 1.0, 0.8)
+    assert len(rivals.known) <= 6 * (KEPT_FRAMES + 1)
