@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.parts.presence import CREDULOUS, PresenceConfig
+from stm_tracker_ros.trackers.stmtrack.presence import CREDULOUS, PresenceConfig
 
 
 @dataclass(frozen=True, kw_only=True)

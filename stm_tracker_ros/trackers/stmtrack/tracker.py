@@ -8,7 +8,7 @@
 | features of every frame are kept | at most `memory.history`, thinned on a grid of times | bounded for ever |
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
-| the best candidate is followed, however bad | lite: `parts/presence.py` judges them | a hidden target is not swapped |
+| the best candidate is followed, however bad | lite: `presence.py` judges them | a hidden target is not swapped |
 
 `official.py` has the left column, for `compat=official`.
 """
@@ -26,10 +26,10 @@ from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
-from stm_tracker_ros.parts.presence import Presence
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
+from stm_tracker_ros.trackers.stmtrack.presence import Presence
 from stm_tracker_ros.trackers.stmtrack.selection import RULES
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stm_tracker_ros.core import boxes as arithmetic
 from stm_tracker_ros.core.config import judge, setting
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.parts.rivals import Rivals
+from stm_tracker_ros.trackers.stmtrack.rivals import Rivals
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stm_tracker_ros.parts.rivals import KEPT_FRAMES, Rivals
+from stm_tracker_ros.trackers.stmtrack.rivals import KEPT_FRAMES, Rivals
 
 pytestmark = pytest.mark.pure
 

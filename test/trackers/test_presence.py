@@ -10,7 +10,7 @@ import pytest
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.parts.presence import CREDULOUS, Presence, PresenceConfig
+from stm_tracker_ros.trackers.stmtrack.presence import CREDULOUS, Presence, PresenceConfig
 
 pytestmark = pytest.mark.pure
 
