@@ -230,7 +230,7 @@ def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembe
         x += 2
         tracker.track(at(number, START._replace(x=x)))
         tracker.memorize()
-    known, stepper.score = len(stepper.remembered), 0.2
+    known, stepper.score = len(stepper.remembered), 0.05
     for number in range(22, 62):  # what the network sees, and does not believe in, stays behind
         result = tracker.track(at(number, START._replace(x=x)))
         tracker.memorize()

@@ -4,6 +4,9 @@ A candidate is followed if its score is a large enough share of what the target 
 target is expected, a larger one elsewhere, nearly all of it on a known rival. Without one the box goes on as the target
 last moved, for a while, then waits; the longer it is not seen, the less is asked of a place far off. After a jump the
 answer is trusted less at first: another object that looks the same is found like this as well.
+
+All this rests on knowing where the target must be. Where it, or the camera, moves so that each frame is a surprise,
+nothing is asked, and the best candidate is followed as in the papers.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ ORDINARY, SURE = 0.6, 0.7  # shares of the usual score: counts for it, counts fo
 SPEED_RATE, SLOWING = 0.3, 0.9  # share of a new displacement in the speed, what is left of it a frame while coasting
 NEAR_OVERLAP = 0.25  # with the expected box: what is seen at its place
 FULL_OVERLAP = 0.7  # with the expected box: no jump at all
+STEADY, ERRATIC = 0.1, 0.2  # usual surprise, over the target's size: all is asked, nothing is asked
+SURPRISE_RATE, LARGEST_SURPRISE = 0.1, 0.5  # share of a new surprise in the usual one; more does not count
 LOSS_FRAMES = 3  # after the loss: what is seen elsewhere then has not come from the target's place
 APART, NONE = 0.1, -1.0  # overlap with the target of a new rival at most: while it is hidden, if there is none
 
@@ -35,7 +40,9 @@ class PresenceConfig:
     """Shares are of the target's usual score; frames are nominal ones, 30 a second."""
 
     near_share: float = setting(0.45, "needed at the expected place", low=0.0, high=2.0, live=True)
-    return_share: float = setting(0.65, "needed there after a frame without the target", low=0.0, high=2.0, live=True)
+    alone_share: float = setting(
+        0.2, "needed there where nothing else in the picture scores more", low=0.0, high=2.0, live=True
+    )
     jump_share: float = setting(0.6, "needed elsewhere", low=0.0, high=2.0, live=True)
     far_share: float = setting(
         0.9, "needed elsewhere after a frame without the target; less later", low=0.0, high=2.0, live=True
@@ -52,7 +59,7 @@ class PresenceConfig:
 
 
 CREDULOUS = PresenceConfig(
-    near_share=0.0, return_share=0.0, jump_share=0.0, far_share=0.0, least_share=0.0, rival_share=0.0, least_trust=1.0
+    near_share=0.0, alone_share=0.0, jump_share=0.0, far_share=0.0, least_share=0.0, rival_share=0.0, least_trust=1.0
 )
 """The best candidate is the target, always: as trackers are published."""
 
@@ -73,6 +80,7 @@ class Presence:
         self.config, self.number = config, number
         self.usual, self.trust, self.unseen = FIRST_GUESS, 1.0, 0
         self.speed = np.zeros(2)  # pixels a nominal frame
+        self.surprise = ERRATIC  # how far from its predicted place the target is found, over its size
         self.rivals = Rivals()
         self._step = 1  # nominal frames from the frame before to this one
 
@@ -81,12 +89,17 @@ class Presence:
         self._step, self.number = max(number - self.number, 1), number
         expected = self.coasted(last) if self.unseen else last
         overlap = arithmetic.iou(tuple(expected), boxes)
-        near, far = self._needed()
+        near, far = self._needed(alone=bool(overlap[scores.argmax()] >= NEAR_OVERLAP) if len(scores) else False)
         needed = far + (near - far) * np.clip(overlap / FULL_OVERLAP, 0.0, 1.0)
         if self.config.rival_share:
             claimed = self.rivals.claims(boxes, overlap, number)
             needed = np.where(claimed, np.maximum(needed, self.config.rival_share), needed)
-        return Judgement(expected, overlap, scores >= needed * self.usual)
+        return Judgement(expected, overlap, scores >= needed * self.steadiness * self.usual)
+
+    @property
+    def steadiness(self) -> float:
+        """How far the expected place can be relied on, from 0 to 1."""
+        return float(np.clip((ERRATIC - self.surprise) / (ERRATIC - STEADY), 0.0, 1.0))
 
     def coasted(self, last: Box) -> Box:
         """The last box, moved on as the target moved while it was seen."""
@@ -98,13 +111,12 @@ class Presence:
         """The candidate `cell` is the target, now at `box`, before at `last`. Returns its score as it is trusted."""
         config, score = self.config, float(scores[cell])
         seen_well = score >= SURE * self.usual
-        place = config.least_trust + (1 - config.least_trust) * min(judgement.overlap[cell] / FULL_OVERLAP, 1.0)
+        doubt = self.steadiness * (1 - min(float(judgement.overlap[cell]) / FULL_OVERLAP, 1.0))
         self.trust = min(1.0, self.trust + (1 - config.least_trust) * self._step / config.trust_frames)
         if self.unseen or not seen_well:
-            self.trust = min(self.trust, float(place))
+            self.trust = min(self.trust, 1 - (1 - config.least_trust) * doubt)
         else:
-            moved = np.subtract(box.center, last.center) / self._step
-            self.speed += SPEED_RATE * (moved - self.speed)
+            self._learn_motion(last, box)
         self._learn_rivals(boxes, scores, np.array([box, boxes[cell]]), 1.0 if self._ordinary(score) else NONE, score)
         self.unseen = 0
         if self._ordinary(score):
@@ -118,16 +130,23 @@ class Presence:
         near = scores[judgement.overlap >= NEAR_OVERLAP]
         return min(float(near.max(initial=0.0)), self.config.near_share * self.usual)
 
+    def _learn_motion(self, last: Box, box: Box) -> None:
+        error = np.subtract(box.center, last.center) / self._step - self.speed
+        surprise = float(np.hypot(*error)) * self._step / float(np.sqrt(last.width * last.height))
+        self.surprise += SURPRISE_RATE * (min(surprise, LARGEST_SURPRISE) - self.surprise)
+        self.speed += SPEED_RATE * error
+
     def _ordinary(self, score: float) -> bool:
         return score >= ORDINARY * self.usual
 
-    def _needed(self) -> tuple[float, float]:
-        """Shares of the usual score at the expected place and elsewhere."""
+    def _needed(self, alone: bool) -> tuple[float, float]:
+        """Shares of the usual score at the expected place and elsewhere; alone: nothing elsewhere scores more."""
         config = self.config
+        near = min(config.near_share, config.alone_share) if alone else config.near_share
         if not self.unseen:
-            return config.near_share, config.jump_share
+            return near, config.jump_share
         far = max(config.least_share, config.far_share * (1 - self.unseen / config.far_frames))
-        return min(config.return_share, far), far
+        return min(near, far), far
 
     def _learn_rivals(self, boxes: Floats, scores: Floats, target: Floats, apart: float, below: float = np.inf) -> None:
         if self.config.rival_share:

@@ -83,7 +83,7 @@ class Rivals:
             if left and overlaps[best] >= SAME_OVERLAP:
                 if overlaps[best] > shared:
                     left.pop(best).move(boxes[peak], number)
-            elif shared <= apart and scores[peak] < below:
+            elif shared <= apart and scores[peak] < below and not _inside(boxes[peak], target):
                 self.known.append(Rival(boxes[peak], number))
 
 
@@ -91,3 +91,8 @@ def _peaks(boxes: Floats, scores: Floats) -> list[int]:
     """Candidates that stand for an object each, best first."""
     kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), PEAK_SCORE, PEAK_OVERLAP)
     return [int(index) for index in np.ravel(np.asarray(kept))[:MOST_PEAKS]]
+
+
+def _inside(box: Floats, target: Floats) -> bool:
+    """Whether the centre of the box lies in one of the target's boxes: then it is another outline of the target."""
+    return bool(((centers(box) > target[:, :2]) & (centers(box) < target[:, :2] + target[:, 2:])).all(1).any())
