@@ -238,3 +238,14 @@ def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembe
     assert len(stepper.remembered) == known
     stepper.score = 1.0
     assert tracker.track(at(62, START._replace(x=x))).box.x == pytest.approx(x, abs=0.5)
+
+
+def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, AT_ONCE, START)
+    run(tracker, [float(number) for number in range(2, 30)])
+    tracker.config = with_changes(tracker.config, {"presence.jump_share": 1.5})
+    beside = START._replace(x=START.x + 45)
+    assert tracker.track(at(30, beside)).box.x == pytest.approx(START.x, abs=0.1)
+    tracker.config = with_changes(tracker.config, {"presence.jump_share": 0.0})
+    assert tracker.track(at(31, beside)).box.x == pytest.approx(beside.x, abs=0.5)

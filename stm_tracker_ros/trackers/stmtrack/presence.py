@@ -73,7 +73,10 @@ class Judgement(NamedTuple):
 
 
 class Presence:
-    """What is known of one target: its usual score, its speed, for how long it has not been seen, and its rivals."""
+    """What is known of one target: its usual score, its speed, for how long it has not been seen, and its rivals.
+
+    `config` may be replaced at any time.
+    """
 
     def __init__(self, config: PresenceConfig, number: int) -> None:
         """A target just named, in the frame of that number; frames are numbered by time."""

@@ -97,6 +97,7 @@ class StmTracker:
         state.look = self._look(frame, state.box, state.fill)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         found, scores, last = _in_image(answer, state.look.crop), answer[:, 4], state.box
+        state.presence.config = self.config.presence
         judgement = state.presence.judge(found, scores, last, state.number)
         if judgement.allowed.any():
             best = self._choose(answer, judgement.allowed)
