@@ -38,8 +38,9 @@ class Scene:
 
     def step(self, *candidates: tuple[Box, float], elapsed: int = 1) -> float:
         self.number += elapsed
-        boxes = np.array([tuple(box) for box, _ in candidates], float).reshape(-1, 4)
-        scores = np.array([score for _, score in candidates], float)
+        background = Box(-999.0, -999.0, 1.0, 1.0), 0.0
+        boxes = np.array([tuple(box) for box, _ in (*candidates, background)], float)
+        scores = np.array([score for _, score in (*candidates, background)], float)
         judgement = self.presence.judge(boxes, scores, self.box, self.number)
         if not judgement.allowed.any():
             self.box = self.presence.coasted(self.box)

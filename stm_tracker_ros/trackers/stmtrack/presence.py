@@ -92,7 +92,7 @@ class Presence:
         self._step, self.number = max(number - self.number, 1), number
         expected = self.coasted(last) if self.unseen else last
         overlap = arithmetic.iou(tuple(expected), boxes)
-        near, far = self._needed(alone=bool(overlap[scores.argmax()] >= NEAR_OVERLAP) if len(scores) else False)
+        near, far = self._needed(alone=bool(overlap[scores.argmax()] >= NEAR_OVERLAP))
         needed = far + (near - far) * np.clip(overlap / FULL_OVERLAP, 0.0, 1.0)
         if self.config.rival_share:
             claimed = self.rivals.claims(boxes, overlap, number)

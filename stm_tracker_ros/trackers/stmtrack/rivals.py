@@ -89,8 +89,9 @@ class Rivals:
 
 def _peaks(boxes: Floats, scores: Floats) -> list[int]:
     """Candidates that stand for an object each, best first."""
-    kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), PEAK_SCORE, PEAK_OVERLAP)
-    return [int(index) for index in np.ravel(np.asarray(kept))[:MOST_PEAKS]]
+    some = np.flatnonzero(scores > PEAK_SCORE)
+    kept = np.ravel(cv2.dnn.NMSBoxes(boxes[some].tolist(), scores[some].tolist(), PEAK_SCORE, PEAK_OVERLAP))
+    return [int(some[index]) for index in kept[:MOST_PEAKS].astype(int)]
 
 
 def _inside(box: Floats, target: Floats) -> bool:
