@@ -28,6 +28,7 @@ from stm_tracker_ros.training.transforms import (
     colour,
     compose,
     crop_affine,
+    ellipse_mask,
     feather,
     low_resolution,
     motion_affine,
@@ -276,7 +277,7 @@ class Sampler:
         """The target as the first crop shows it, in other colours, wider or narrower, perhaps mirrored."""
         gain = np.exp(self.random.normal(0, LOOKALIKE_COLOUR, 3))
         picture = colour(first.picture, gain, self.random.normal(0, 10), np.exp(self.random.normal(0, 0.2)))
-        mask, box = first.mask if first.outlined else _ellipse(first.box, self.size), first.box
+        mask, box = first.mask if first.outlined else ellipse_mask(first.box, self.size), first.box
         if self.random.random() < 0.5:
             picture, mask = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
             box = np.array([self.size - box[2], box[1], self.size - box[0], box[3]])
@@ -385,14 +386,6 @@ def _box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Pictu
     mask = np.zeros((size, size), np.uint8)
     x0, y0, x1, y1 = np.clip(np.concatenate([box[:2] - margin, box[2:] + margin]), 0, size).round().astype(int)
     mask[y0:y1, x0:x1] = 255
-    return mask
-
-
-def _ellipse(box: NDArray[np.float64], size: int) -> Picture:
-    """The ellipse in a box, for want of an outline: the corners are background."""
-    mask = np.zeros((size, size), np.uint8)
-    center, half = _center(box).round().astype(int), ((box[2:] - box[:2]) / 2).round().astype(int)
-    cv2.ellipse(mask, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
     return mask
 
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput, MobileNetV2
 from stm_tracker_ros.training.pack import Pack, Still, Track
-from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, warp
+from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, ellipse_mask, warp
 
 TABLE_NAME = "similar.npz"
 KEPT = 24  # look-alikes of an object
@@ -89,17 +89,11 @@ def _crop(picture: Picture, low: Floats, high: Floats, mask: Picture | None) -> 
     """Crop SIZE x SIZE x 3 of an object, and how much of each cell its outline fills; a box counts as an ellipse."""
     center, side = (low + high) / 2, CONTEXT * float(max((high - low).max(), 1.0))
     affine = crop_affine(float(center[0]), float(center[1]), side, SIZE)
-    outline = _ellipse(apply(affine, np.stack([low, high]))) if mask is None else warp(mask, affine, SIZE, (0.0,))
+    placed = apply(affine, np.stack([low, high])).ravel()
+    outline = ellipse_mask(placed, SIZE) if mask is None else warp(mask, affine, SIZE, (0.0,))
     cells = cv2.resize(outline, (SIZE // STRIDE, SIZE // STRIDE), interpolation=cv2.INTER_AREA)
     weights: Floats = np.asarray(cells, np.float32) / np.float32(255) + np.float32(1e-3)
     return warp(picture, affine, SIZE, None), weights
-
-
-def _ellipse(corners: NDArray[np.float64]) -> Picture:
-    outline = np.zeros((SIZE, SIZE), np.uint8)
-    center, half = corners.mean(0).round().astype(int), ((corners[1] - corners[0]) / 2).round().astype(int)
-    cv2.ellipse(outline, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
-    return outline
 
 
 def _alike(described: Floats, masked: NDArray[np.int64]) -> NDArray[np.int64]:

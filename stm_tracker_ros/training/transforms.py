@@ -109,3 +109,11 @@ def low_resolution(crop: Picture, share: float) -> Picture:
     size = crop.shape[0]
     small = cv2.resize(crop, (max(int(size * share), 8),) * 2, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def ellipse_mask(box: NDArray[np.float64], size: int) -> Picture:
+    """The ellipse in a box (corners x0, y0, x1, y1) on size x size, for want of an outline: corners are background."""
+    mask = np.zeros((size, size), np.uint8)
+    center, half = ((box[:2] + box[2:]) / 2).round().astype(int), ((box[2:] - box[:2]) / 2).round().astype(int)
+    cv2.ellipse(mask, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
+    return mask

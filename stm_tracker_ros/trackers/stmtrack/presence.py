@@ -65,9 +65,8 @@ CREDULOUS = PresenceConfig(
 
 
 class Judgement(NamedTuple):
-    """Of one frame's candidates: box where the target is expected, overlap of each with it (N), who may be it (N)."""
+    """Of one frame's candidates: overlap of each with where the target is expected (N), who may be it (N)."""
 
-    expected: Box
     overlap: Floats
     allowed: NDArray[np.bool_]
 
@@ -97,7 +96,7 @@ class Presence:
         if self.config.rival_share:
             claimed = self.rivals.claims(boxes, overlap, number)
             needed = np.where(claimed, np.maximum(needed, self.config.rival_share), needed)
-        return Judgement(expected, overlap, scores >= needed * self.steadiness * self.usual)
+        return Judgement(overlap, scores >= needed * self.steadiness * self.usual)
 
     @property
     def steadiness(self) -> float:
