@@ -88,8 +88,9 @@ def test_where_every_frame_is_a_surprise_the_best_candidate_is_followed() -> Non
         for frame in range(60):
             scene.show((moved(swing * (-1) ** frame), 0.6))
         assert scene.presence.steadiness == steadiness
-        scene.show((FAR, 0.1))
+        score = scene.show((FAR, 0.1))
         assert (scene.box == FAR) == (steadiness == 0.0)
+        assert score == (0.1 if steadiness == 0.0 else 0.0)  # no jump can be told there, so none is doubted
 
 
 def test_a_new_target_s_place_is_not_relied_on_at_once() -> None:

@@ -64,6 +64,15 @@ def test_the_target_itself_and_faint_or_better_candidates_are_no_rivals() -> Non
     assert rivals.known == []
 
 
+def test_another_outline_of_the_target_is_no_rival() -> None:
+    """A part of it, or a box of other proportions: it overlaps little, but its centre lies in the target's box."""
+    rivals = Rivals()
+    for number in (1, 2):
+        seen(rivals, np.array([112.0, 110.0, 16.0, 20.0]), number)
+        seen(rivals, np.array([20.0, 130.0, 200.0, 20.0]), number)
+    assert rivals.known == []
+
+
 def test_none_is_added_unless_asked_but_the_known_ones_are_followed() -> None:
     rivals = Rivals()
     for number in (1, 2):

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.torch
 PERIOD_NS = 1e9 / 30
 START = Box(300, 200, 40, 30)
 AT_ONCE = {"prior.size_rate": 1.0, "prior.penalty": 0.0}
+JUDGING = {f"presence.{field.name}": getattr(LITE.presence, field.name) for field in fields(LITE.presence)}
 
 
 class Oracle:
@@ -224,8 +225,7 @@ def test_no_side_gets_smaller_than_two_pixels() -> None:
 
 def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembered_of_it() -> None:
     stepper, x = Oracle(), START.x
-    lite = {f"presence.{field.name}": getattr(LITE.presence, field.name) for field in fields(LITE.presence)}
-    tracker = following(stepper, AT_ONCE | {"memory.store_score": 0.5} | lite, START)
+    tracker = following(stepper, AT_ONCE | {"memory.store_score": 0.5} | JUDGING, START)
     for number in range(2, 22):
         x += 2
         tracker.track(at(number, START._replace(x=x)))
@@ -249,3 +249,23 @@ def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
     assert tracker.track(at(30, beside)).box.x == pytest.approx(START.x, abs=0.1)
     tracker.config = with_changes(tracker.config, {"presence.jump_share": 0.0})
     assert tracker.track(at(31, beside)).box.x == pytest.approx(beside.x, abs=0.5)
+
+
+def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> None:
+    class Crowded(Oracle):
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+            answer = super().ask(patch, bank, slots)
+            if self.crowded:
+                answer[:, 4], answer[4, 4] = 0.45, 0.5
+                answer[4, :4] += (90, 0, 90, 0)  # in the middle of the window, with the best score, too far off
+            return answer
+
+        crowded = False
+
+    stepper = Crowded()
+    tracker = following(stepper, AT_ONCE | JUDGING, START)
+    run(tracker, [float(number) for number in range(2, 22)])
+    stepper.crowded = True
+    assert tracker.track(at(22)).box.x == pytest.approx(START.x, abs=0.5)
+    assert tracker.state is not None
+    assert tracker.state.presence.unseen == 0
