@@ -101,6 +101,9 @@ class TrainConfig(LoopConfig):
     drift: float = setting(0.2, "common error of the remembered boxes of a sample, log of size", low=0.0, high=1.0)
     drift_share: float = setting(0.5, "share of samples with a common error", low=0.0, high=1.0)
     wrong_share: float = setting(0.12, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
+    others_share: float = setting(
+        0.0, "share of queries that read the other frames without the first one, which is read alone", low=0.0, high=1.0
+    )
     trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
     network: LiteNetworkConfig = section(LiteNetworkConfig)
     sampler: SamplerConfig = section(SamplerConfig)

@@ -98,6 +98,7 @@ class LiteLesson:
         cells = keys.shape[1]
         bias = torch.zeros(chosen.memory.shape, device=self.device).masked_fill(~chosen.used, -math.inf)
         bias = bias + chosen.first * self.network.first_frame_bias
+        bias = bias.masked_fill(self._left_out(chosen), -math.inf)
         prediction = self.network.respond(
             features[chosen.query],
             keys[chosen.memory].flatten(1, 2),
@@ -105,6 +106,12 @@ class LiteLesson:
             bias.repeat_interleave(cells, 1),
         )
         return prediction, chosen
+
+    def _left_out(self, chosen: Queries) -> Tensor:
+        """Q x (FRAMES - 1): the first frame, in some of the reads that have another one; it is read alone as well."""
+        others = (chosen.used & (chosen.first == 0)).any(1)
+        some = torch.rand(len(others), device=self.device) < self.config.others_share
+        return (chosen.first > 0) & (others & some)[:, None]
 
     @torch.no_grad()
     def _answered(self, features: Tensor, boxes: Tensor) -> Tensor:

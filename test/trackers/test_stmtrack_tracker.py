@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from moving_camera import MARGIN, scenery
+from moving_camera import seen as filmed
 from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
@@ -269,3 +271,74 @@ def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> Non
     assert tracker.track(at(22)).box.x == pytest.approx(START.x, abs=0.5)
     assert tracker.state is not None
     assert tracker.state.presence.unseen == 0
+
+
+class Picky(Oracle):
+    """Sees what is white, if anything is."""
+
+    def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+        white = patch * (patch > 200)
+        self.score = 1.0 if (white > 0).sum() > 200 else 0.0
+        return super().ask(white if self.score else torch.ones_like(patch), bank, slots)
+
+
+class Filmed:
+    """A tracker that follows a white box which stands still in a made world, past which a camera moves."""
+
+    start = Box(60, 200, 40, 30)
+
+    def __init__(self, changes: dict[str, object]) -> None:
+        self.world, self.number = scenery(480, 640) // 2, 0
+        x, y = int(self.start.x) + MARGIN, int(self.start.y) + MARGIN
+        self.world[y : y + 30, x : x + 40] = 255
+        self.tracker = StmTracker(Picky(), with_changes(PAPER, AT_ONCE | JUDGING | changes))  # type: ignore[arg-type]
+        self.tracker.init(self._frame(0, 0), Target(box=self.start))
+
+    def show(self, x: float, y: float = 0.0) -> float:
+        """The camera is at x, y: how far the answer is off the box, in pixels."""
+        box = self.tracker.track(self._frame(x, y)).box
+        self.tracker.memorize()
+        return float(np.hypot(*np.subtract(box.center, self.start.center) + (x, y)))
+
+    def _frame(self, x: float, y: float) -> Frame:
+        self.number += 1
+        return filmed(self.world, x, y, round((self.number - 1) * PERIOD_NS))
+
+
+@pytest.mark.parametrize("camera_motion", [True, False])
+def test_the_search_region_moves_with_the_picture(camera_motion: bool) -> None:
+    """The camera jerks by more than half of the region's side."""
+    scene = Filmed({"camera_motion": camera_motion})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    assert (scene.show(-120.0, -60.0) < 5) == camera_motion
+
+
+def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image() -> None:
+    scene = Filmed({"camera_motion": True, "presence.search_growth": 1.0})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    for x in (150.0, *[200.0] * 30):
+        scene.show(x)
+    state = scene.tracker.state
+    assert state is not None
+    assert state.place.center == pytest.approx((80 - 200, 215), abs=5)
+    assert state.box.center == pytest.approx((0, 215), abs=5)
+    assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
+    assert scene.show(0.0) < 5
+
+
+def test_the_search_region_grows_while_the_target_is_not_found() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, AT_ONCE | JUDGING | {"presence.search_growth": 1.5}, START)
+    run(tracker, [float(number) for number in range(2, 40)])
+    assert tracker.state is not None
+    usual, stepper.score = tracker.state.look.crop.scale, 0.0
+    scales = []
+    for number in range(40, 120):
+        run(tracker, [float(number)])
+        scales.append(tracker.state.look.crop.scale / usual)
+    assert scales[: LITE.presence.coast_frames] == pytest.approx([1.0] * LITE.presence.coast_frames, abs=0.02)
+    assert scales[-1] == pytest.approx(1.5, abs=0.02)
+    assert np.diff(scales).min() > -1e-9
+    stepper.score = 1.0
+    run(tracker, [120.0, 121.0])
+    assert tracker.state.look.crop.scale == pytest.approx(usual, rel=0.02)

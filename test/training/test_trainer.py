@@ -76,6 +76,17 @@ def test_queries_never_see_themselves_and_negatives_see_another_object() -> None
     assert (foreign.memory // FRAMES != (foreign.query // FRAMES)[:, None]).all()
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_first_frame_is_left_out_of_the_read_of_the_others_only(pack_folder: Path, share: float) -> None:
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(others_share=share), CPU)
+    chosen = choose_queries(np.ones((20, FRAMES), np.int64), 0.15, np.random.default_rng(0), CPU)
+    has_others = chosen.used[:, 1:].any(1)
+    assert 0 < has_others.sum() < len(has_others)
+    left_out = lesson._left_out(chosen)
+    assert not left_out[:, 1:].any()
+    assert torch.equal(left_out[:, 0], has_others if share else torch.zeros_like(has_others))
+
+
 def _remembered(pack_folder: Path, **changes: float) -> tuple[torch.Tensor, torch.Tensor]:
     off = {"box_noise": 0.0, "own_share": 0.0, "drift_share": 0.0, "wrong_share": 0.0}
     lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(**{**off, **changes}), CPU)  # type: ignore[arg-type]

@@ -95,6 +95,7 @@ class TrackConfig:
     memory: MemoryConfig = section(MemoryConfig)
     prior: PriorConfig = section(PriorConfig)
     presence: PresenceConfig = section(PresenceConfig)
+    camera_motion: bool = setting(True, "the search region moves as the picture does")
     compat: str = setting(
         "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
     )
@@ -110,4 +111,5 @@ PAPER = TrackConfig(
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
     presence=CREDULOUS,
+    camera_motion=False,
 )

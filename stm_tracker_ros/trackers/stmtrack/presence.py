@@ -51,6 +51,9 @@ class PresenceConfig:
     least_share: float = setting(0.25, "never less than this is needed then", low=0.0, high=2.0, live=True)
     rival_share: float = setting(0.95, "needed on a known rival; 0 = none are known", low=0.0, high=2.0, live=True)
     coast_frames: int = setting(10, "frames that the box goes on moving without the target", low=0, live=True)
+    search_growth: float = setting(
+        2.0, "side of the search region over the usual one when that has come to nothing", low=1.0, high=4.0, live=True
+    )
     least_trust: float = setting(0.5, "factor of the score after a jump; 1 = none", low=0.0, high=1.0, live=True)
     trust_frames: float = setting(45.0, "frames from no trust to all of it", low=1.0, live=True)
 
@@ -59,7 +62,14 @@ class PresenceConfig:
 
 
 CREDULOUS = PresenceConfig(
-    near_share=0.0, alone_share=0.0, jump_share=0.0, far_share=0.0, least_share=0.0, rival_share=0.0, least_trust=1.0
+    near_share=0.0,
+    alone_share=0.0,
+    jump_share=0.0,
+    far_share=0.0,
+    least_share=0.0,
+    rival_share=0.0,
+    search_growth=1.0,
+    least_trust=1.0,
 )
 """The best candidate is the target, always: as trackers are published."""
 
@@ -102,6 +112,13 @@ class Presence:
     def steadiness(self) -> float:
         """How far the expected place can be relied on, from 0 to 1."""
         return float(np.clip((ERRATIC - self.surprise) / (ERRATIC - STEADY), 0.0, 1.0))
+
+    @property
+    def search_factor(self) -> float:
+        """Side of the region to search over the usual one: from the end of coasting on it grows."""
+        config = self.config
+        waited = (self.unseen - config.coast_frames) / max(config.far_frames - config.coast_frames, 1.0)
+        return 1 + (config.search_growth - 1) * float(np.clip(waited, 0.0, 1.0))
 
     def coasted(self, last: Box) -> Box:
         """The last box, moved on as the target moved while it was seen."""

@@ -9,6 +9,7 @@
 | "every n frames" counts calls | counts stamps at a nominal 30 Hz | dropped frames do not stretch the memory |
 | a frame that the rule names twice is read twice | once | none counts double (with 8 past frames only) |
 | the best candidate is followed, however bad | lite: `presence.py` judges them | a hidden target is not swapped |
+| the search region stays where the last box was | lite: it moves with the picture | a camera that jerks or pans |
 
 `official.py` has the left column, for `compat=official`.
 """
@@ -25,6 +26,7 @@ from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.camera_motion import CameraMotion
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
@@ -58,11 +60,13 @@ class _State:
     """All that is known of the present target."""
 
     box: Box
+    place: Box  # of the target, seen or not: the box, or outside the image where the camera has left it behind
     fill: tuple[float, float, float]
     first_stamp_ns: int
     number: int
     bank: MemoryBank
     presence: Presence
+    camera: CameraMotion | None
     look: Look
     cell: int = 0
     score: float = 1.0
@@ -85,7 +89,9 @@ class StmTracker:
         fill = mean_colour(frame, box.center, self._side(box))
         bank = self.stepper.bank(self.config.memory.history)
         presence = Presence(self.config.presence, 1)
-        self.state = _State(box, fill, frame.stamp_ns, 1, bank, presence, self._look(frame, box, fill))
+        camera = CameraMotion(frame) if self.config.camera_motion else None
+        look = self._look(frame, box, self._side(box), fill)
+        self.state = _State(box, box, fill, frame.stamp_ns, 1, bank, presence, camera, look)
         self.state.pending = frame
         self.memorize()
         return Result(box=box, score=1.0)
@@ -94,19 +100,23 @@ class StmTracker:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         state.number = max(self._number(frame), state.number + 1)
-        state.look = self._look(frame, state.box, state.fill)
-        answer = self.stepper.ask(state.look.features, state.bank, self._slots())
-        found, scores, last = _in_image(answer, state.look.crop), answer[:, 4], state.box
         state.presence.config = self.config.presence
+        last = self._carried(state.place, frame)
+        state.box = self._limited(last, frame)
+        state.look = self._look(frame, state.box, self._side(state.box) * state.presence.search_factor, state.fill)
+        answer = self.stepper.ask(state.look.features, state.bank, self._slots())
+        found, scores = _in_image(answer, state.look.crop), answer[:, 4]
         judgement = state.presence.judge(found, scores, last, state.number)
         if judgement.allowed.any():
             best = self._choose(answer, judgement.allowed)
             self._move(best, frame)
+            state.place = state.box
             state.score = state.presence.followed(found, scores, judgement, best.cell, last, state.box)
         else:
             best = self._choose(answer)
-            state.box = self._limited(state.presence.coasted(last), frame)
-            state.score = state.presence.missed(found, scores, judgement, state.box)
+            state.place = state.presence.coasted(last)
+            state.box = self._limited(state.place, frame)
+            state.score = state.presence.missed(found, scores, judgement, state.place)
         state.cell, state.rank, state.pending = best.cell, best.rank, frame
         return Result(box=state.box, score=float(np.clip(state.score, 0.0, 1.0)))
 
@@ -144,8 +154,17 @@ class StmTracker:
     def _side(self, box: Box) -> float:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
 
-    def _look(self, frame: Frame, box: Box, fill: tuple[float, ...]) -> Look:
-        patch, crop = cut(frame, box.center, self._side(box), self.stepper.crop_size, fill)
+    def _carried(self, box: Box, frame: Frame) -> Box:
+        """The box where the camera's motion has taken it in the image."""
+        camera = self._started().camera
+        if camera is None:
+            return box
+        side = self._side(box)
+        x, y = camera.to(frame, boxes.from_center(*box.center, side, side))
+        return box._replace(x=box.x + x, y=box.y + y)
+
+    def _look(self, frame: Frame, box: Box, side: float, fill: tuple[float, ...]) -> Look:
+        patch, crop = cut(frame, box.center, side, self.stepper.crop_size, fill)
         return Look(crop, self.stepper.encode(patch))
 
     def _second_look(self, frame: Frame) -> Look:

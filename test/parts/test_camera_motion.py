@@ -1,0 +1,68 @@
+"""How far the camera moved the picture: on pictures that are moved by known amounts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from moving_camera import scenery, seen
+
+from stm_tracker_ros.core.types import Box, Frame
+from stm_tracker_ros.parts.camera_motion import CameraMotion
+
+pytestmark = pytest.mark.pure
+
+NOTHING = Box(0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 640), (1080, 1920)])
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (7.0, -4.0), (-31.0, 18.0), (60.0, 40.0), (0.0, -2.5)])
+def test_what_stands_still_moves_against_the_camera(size: tuple[int, int], x: float, y: float) -> None:
+    world = scenery(*size)
+    motion = CameraMotion(seen(world, 3.0, 5.0)).to(seen(world, 3.0 + x, 5.0 + y), NOTHING)
+    cell = max(size) / 128
+    assert motion == pytest.approx((-x, -y), abs=0.5 * cell)
+
+
+def test_each_frame_is_compared_with_the_one_before() -> None:
+    world = scenery(240, 320)
+    camera = CameraMotion(seen(world, 0.0, 0.0))
+    found = [camera.to(seen(world, x, 0.0), NOTHING)[0] for x in (10.0, 30.0, 20.0, 20.0)]
+    assert found == pytest.approx([-10.0, -20.0, 10.0, 0.0], abs=1.0)
+
+
+def test_an_object_that_crosses_a_still_picture_moves_nothing() -> None:
+    world, random = scenery(240, 320), np.random.default_rng(1)
+    surface = random.integers(0, 255, (60, 80, 3), np.uint8)
+    frames = [seen(world, 0.0, 0.0) for _ in range(6)]
+    for number, frame in enumerate(frames):
+        frame.bgr()[90:150, 40 + 12 * number : 120 + 12 * number] = surface
+    camera = CameraMotion(frames[0])
+    assert np.abs([camera.to(frame, NOTHING) for frame in frames[1:]]).max() < 1.0
+
+
+def test_what_passes_before_the_target_moves_nothing() -> None:
+    """A large object with far more contrast than the rest is what phase correlation sees."""
+    world, surface = scenery(240, 320) // 8, scenery(120, 120, seed=1)[:140, :140]
+    frames = [seen(world, 0.0, 0.0) for _ in range(6)]
+    for number, frame in enumerate(frames):
+        frame.bgr()[50:190, 60 + 10 * number : 200 + 10 * number] = surface
+    surroundings = Box(50.0, 40.0, 220.0, 160.0)
+    for left_out, still in ((surroundings, True), (NOTHING, False)):
+        camera = CameraMotion(frames[0])
+        found = np.abs([camera.to(frame, left_out) for frame in frames[1:]]).max()
+        assert (found < 1.0) == still
+
+
+def test_what_cannot_be_told_is_no_motion() -> None:
+    """Pictures without anything in them, noise, and another scene altogether."""
+    flat = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0)
+    assert CameraMotion(flat).to(flat, NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
+    for other in (scenery(240, 320, seed=5), scenery(240, 320, seed=6)):
+        x, y = CameraMotion(seen(scenery(240, 320), 0.0, 0.0)).to(seen(other, 0.0, 0.0), NOTHING)
+        assert max(abs(x), abs(y)) <= 0.32 * 320
+
+
+def test_tiny_and_narrow_images_are_no_special_case() -> None:
+    for shape in ((1, 1, 3), (3, 500, 3), (480, 2, 3)):
+        frame = Frame(image=np.zeros(shape, np.uint8), stamp_ns=0)
+        assert CameraMotion(frame).to(frame, NOTHING) == (0.0, 0.0)
