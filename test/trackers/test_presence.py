@@ -20,13 +20,13 @@ CONFIG = PresenceConfig()
 
 
 class Scene:
-    """A presence, its box, and frames with some candidates each: the allowed one with the best score wins.
+    """A presence and frames with some candidates each: the allowed one with the best score wins.
 
     The target stands still for long enough that its place can be relied on.
     """
 
     def __init__(self, config: PresenceConfig = CONFIG, still: int = 40) -> None:
-        self.presence, self.box, self.number = Presence(config, 1), START, 1
+        self.presence, self.number = Presence(config, START, 1), 1
         self.show((START, 0.6), frames=still)
 
     def show(self, *candidates: tuple[Box, float], frames: int = 1) -> float:
@@ -36,18 +36,21 @@ class Scene:
             score = self.step(*candidates)
         return score
 
-    def step(self, *candidates: tuple[Box, float], elapsed: int = 1) -> float:
+    def step(self, *candidates: tuple[Box, float], elapsed: int = 1, camera: tuple[float, float] = (0.0, 0.0)) -> float:
         self.number += elapsed
         background = Box(-999.0, -999.0, 1.0, 1.0), 0.0
         boxes = np.array([tuple(box) for box, _ in (*candidates, background)], float)
         scores = np.array([score for _, score in (*candidates, background)], float)
-        judgement = self.presence.judge(boxes, scores, self.box, self.number)
+        self.presence.expect(self.number, camera)
+        judgement = self.presence.judge(boxes, scores)
         if not judgement.allowed.any():
-            self.box = self.presence.coasted(self.box)
-            return self.presence.missed(boxes, scores, judgement, self.box)
-        cell, last = int(np.where(judgement.allowed, scores, -1).argmax()), self.box
-        self.box = Box(*boxes[cell])
-        return self.presence.followed(boxes, scores, judgement, cell, last, self.box)
+            return self.presence.missed(boxes, scores, judgement)
+        cell = int(np.where(judgement.allowed, scores, -1).argmax())
+        return self.presence.followed(boxes, scores, judgement, cell, Box(*boxes[cell]))
+
+    @property
+    def box(self) -> Box:
+        return self.presence.place
 
 
 def moved(x: float) -> Box:
@@ -131,6 +134,15 @@ def test_a_hidden_target_is_expected_where_its_motion_takes_it_and_then_waited_f
     assert waiting.width == START.width
 
 
+def test_a_hidden_target_stays_where_it_is_in_the_world() -> None:
+    scene = Scene()
+    for _ in range(30):
+        scene.step(camera=(-25.0, 10.0))
+    assert scene.box == Box(START.x - 750.0, START.y + 300.0, START.width, START.height)
+    scene.step((scene.box, 0.6))
+    assert scene.presence.unseen == 0
+
+
 def test_time_counts_not_frames() -> None:
     """A stream at a third of the rate moves on as far while the target is hidden, and is as patient."""
     fast, slow = Scene(still=0), Scene(still=0)
@@ -143,7 +155,7 @@ def test_time_counts_not_frames() -> None:
     for _ in range(4):
         slow.step(elapsed=3)
     assert slow.presence.unseen == fast.presence.unseen == 12
-    assert slow.presence.speed == pytest.approx(fast.presence.speed, rel=0.05)
+    assert slow.presence.motion.speeds == pytest.approx(fast.presence.motion.speeds, rel=0.05)
     assert slow.box.x == pytest.approx(fast.box.x, abs=1.5)
 
 

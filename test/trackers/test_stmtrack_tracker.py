@@ -320,7 +320,7 @@ def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image(
         scene.show(x)
     state = scene.tracker.state
     assert state is not None
-    assert state.place.center == pytest.approx((80 - 200, 215), abs=5)
+    assert state.presence.place.center == pytest.approx((80 - 200, 215), abs=5)
     assert state.box.center == pytest.approx((0, 215), abs=5)
     assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
     assert scene.show(0.0) < 5

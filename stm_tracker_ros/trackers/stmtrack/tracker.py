@@ -60,7 +60,6 @@ class _State:
     """All that is known of the present target."""
 
     box: Box
-    place: Box  # of the target, seen or not: the box, or outside the image where the camera has left it behind
     fill: tuple[float, float, float]
     first_stamp_ns: int
     number: int
@@ -88,10 +87,10 @@ class StmTracker:
         box = self._limited(box, frame)
         fill = mean_colour(frame, box.center, self._side(box))
         bank = self.stepper.bank(self.config.memory.history)
-        presence = Presence(self.config.presence, 1)
+        presence = Presence(self.config.presence, box, 1)
         camera = CameraMotion(frame) if self.config.camera_motion else None
         look = self._look(frame, box, self._side(box), fill)
-        self.state = _State(box, box, fill, frame.stamp_ns, 1, bank, presence, camera, look)
+        self.state = _State(box, fill, frame.stamp_ns, 1, bank, presence, camera, look)
         self.state.pending = frame
         self.memorize()
         return Result(box=box, score=1.0)
@@ -100,23 +99,20 @@ class StmTracker:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         state.number = max(self._number(frame), state.number + 1)
-        state.presence.config = self.config.presence
-        last = self._carried(state.place, frame)
-        state.box = self._limited(last, frame)
-        state.look = self._look(frame, state.box, self._side(state.box) * state.presence.search_factor, state.fill)
+        presence = state.presence
+        presence.config = self.config.presence
+        state.box = self._limited(presence.expect(state.number, self._camera_motion(frame)), frame)
+        state.look = self._look(frame, state.box, self._side(state.box) * presence.search_factor, state.fill)
         answer = self.stepper.ask(state.look.features, state.bank, self._slots())
         found, scores = _in_image(answer, state.look.crop), answer[:, 4]
-        judgement = state.presence.judge(found, scores, last, state.number)
+        judgement = presence.judge(found, scores)
         if judgement.allowed.any():
             best = self._choose(answer, judgement.allowed)
             self._move(best, frame)
-            state.place = state.box
-            state.score = state.presence.followed(found, scores, judgement, best.cell, last, state.box)
+            state.score = presence.followed(found, scores, judgement, best.cell, state.box)
         else:
             best = self._choose(answer)
-            state.place = state.presence.coasted(last)
-            state.box = self._limited(state.place, frame)
-            state.score = state.presence.missed(found, scores, judgement, state.place)
+            state.score = presence.missed(found, scores, judgement)
         state.cell, state.rank, state.pending = best.cell, best.rank, frame
         return Result(box=state.box, score=float(np.clip(state.score, 0.0, 1.0)))
 
@@ -154,14 +150,13 @@ class StmTracker:
     def _side(self, box: Box) -> float:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
 
-    def _carried(self, box: Box, frame: Frame) -> Box:
-        """The box where the camera's motion has taken it in the image."""
-        camera = self._started().camera
-        if camera is None:
-            return box
-        side = self._side(box)
-        x, y = camera.to(frame, boxes.from_center(*box.center, side, side))
-        return box._replace(x=box.x + x, y=box.y + y)
+    def _camera_motion(self, frame: Frame) -> tuple[float, float]:
+        """How far it has moved the image since the frame before, pixels."""
+        state = self._started()
+        if state.camera is None:
+            return 0.0, 0.0
+        side = self._side(state.box)
+        return state.camera.to(frame, boxes.from_center(*state.box.center, side, side))
 
     def _look(self, frame: Frame, box: Box, side: float, fill: tuple[float, ...]) -> Look:
         patch, crop = cut(frame, box.center, side, self.stepper.crop_size, fill)

@@ -1,0 +1,56 @@
+"""Where the target is expected in the next frame: its place in the world, unless another guess is clearly better.
+
+A thing keeps its place in the world, or in the image where the camera follows it; it stands there, or moves on as it
+did. No single guess serves a boat under a drone in gusts, a car seen from a tripod and a runner whom the camera pans
+after.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SPEED_RATE, SLOWING = 0.3, 0.9  # share of a new displacement in the speeds, what is left of them a frame ahead
+ERROR_RATE, LARGEST_ERROR = 0.1, 0.5  # share of a new error in the usual ones; more does not count
+CLEARLY = 0.7  # share of the first guess's error that another one may have to be taken
+IN_WORLD, IN_IMAGE, ON_IN_WORLD, ON_IN_IMAGE = range(4)
+
+
+class Motion:
+    """How one target moves. Displacements are x, y in pixels of the image; frames are nominal ones."""
+
+    def __init__(self, error: float) -> None:
+        """`error` is the usual one of each guess to begin with, over the target's size."""
+        self.errors = np.full(4, error)
+        self.speeds = np.zeros((2, 2))  # pixels a nominal frame: in the world, in the image
+        self._guesses = np.zeros((4, 2))
+
+    @property
+    def best(self) -> int:
+        """The guess that is taken."""
+        best = int(self.errors.argmin())
+        return best if self.errors[best] < CLEARLY * self.errors[IN_WORLD] else IN_WORLD
+
+    @property
+    def error(self) -> float:
+        """Its usual error, over the target's size."""
+        return float(self.errors[self.best])
+
+    def ahead(self, camera: tuple[float, float], unseen: int, frames: int) -> Floats:
+        """Displacement of the target's place to the next frame.
+
+        camera: what the camera's motion has done to the image; unseen: frames that the target has been away by now;
+        frames: how many to move on for, 0 = none, then it is waited for at its place in the world.
+        """
+        far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(frames))
+        still = np.array([camera, (0.0, 0.0)])
+        self._guesses = np.concatenate([still, still + far * self.speeds])
+        return self._guesses[IN_WORLD if unseen and not frames else self.best]
+
+    def learn(self, moved: Floats, camera: tuple[float, float], frames: int, size: float) -> None:
+        """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""
+        errors = np.hypot(*(moved - self._guesses).T) / size
+        self.errors += ERROR_RATE * (np.minimum(errors, LARGEST_ERROR) - self.errors)
+        self.speeds += SPEED_RATE * (np.stack([moved - camera, moved]) / frames - self.speeds)

@@ -1,0 +1,67 @@
+"""Which guess of the target's place is taken, on motions that each of them was made for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stm_tracker_ros.trackers.stmtrack.motion import IN_IMAGE, IN_WORLD, ON_IN_IMAGE, ON_IN_WORLD, Motion
+
+pytestmark = pytest.mark.pure
+
+SIZE = 40.0
+FRAMES = 120
+
+
+def shaken(rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(0, 15, (FRAMES, 2))
+
+
+@pytest.mark.parametrize(
+    ("best", "walk", "follows"),
+    [(IN_WORLD, 0.0, False), (ON_IN_WORLD, 8.0, False), (IN_IMAGE, 0.0, True), (ON_IN_IMAGE, 8.0, True)],
+)
+def test_the_guess_that_was_best_lately_is_taken(best: int, walk: float, follows: bool) -> None:
+    """A camera that shakes by a third of the target's size, and takes the target along or not."""
+    motion, rng = Motion(0.2), np.random.default_rng(0)
+    off = []
+    for camera in shaken(rng):
+        moved = np.array([walk, 0.0]) + (0.0 if follows else camera) + rng.normal(0, 0.5, 2)
+        off.append(np.hypot(*(motion.ahead((camera[0], camera[1]), 0, 1) - moved)))
+        motion.learn(moved, (camera[0], camera[1]), 1, SIZE)
+    assert motion.best == best
+    assert np.mean(off[-50:]) < 2.5
+    assert motion.error < 0.06
+
+
+def test_the_guess_changes_with_the_motion() -> None:
+    motion = Motion(0.2)
+    for moved in ([5.0, 0.0], [0.0, 0.0]):
+        for _ in range(60):
+            motion.ahead((0.0, 0.0), 0, 1)
+            motion.learn(np.array(moved), (0.0, 0.0), 1, SIZE)
+        assert motion.ahead((0.0, 0.0), 0, 1) == pytest.approx([0.9 * moved[0], 0.0], abs=0.1)
+
+
+def test_a_target_away_is_moved_on_ever_more_slowly_and_then_waits_in_the_world() -> None:
+    motion = Motion(0.2)
+    for _ in range(60):
+        motion.ahead((-10.0, 0.0), 0, 1)
+        motion.learn(np.array([0.0, 0.0]), (-10.0, 0.0), 1, SIZE)  # the camera keeps it in the middle
+    away = [motion.ahead((-10.0, 0.0), unseen, 1)[0] for unseen in range(10)]
+    assert away == pytest.approx([0.0] * 10, abs=0.1)
+    assert motion.ahead((-10.0, 0.0), 10, 0) == pytest.approx([-10.0, 0.0])
+    walking = Motion(0.2)
+    for _ in range(60):
+        walking.ahead((0.0, 0.0), 0, 1)
+        walking.learn(np.array([4.0, 0.0]), (0.0, 0.0), 1, SIZE)
+    away = [walking.ahead((0.0, 0.0), unseen, 1)[0] for unseen in range(10)]
+    assert away == pytest.approx(4 * 0.9 ** np.arange(1, 11), rel=0.01)
+    assert walking.ahead((0.0, 0.0), 3, 4)[0] == pytest.approx(sum(away[3:7]), rel=0.01)
+
+
+def test_one_great_error_does_not_count_for_more_than_half_the_size() -> None:
+    motion = Motion(0.0)
+    motion.ahead((0.0, 0.0), 0, 1)
+    motion.learn(np.array([4000.0, 0.0]), (0.0, 0.0), 1, SIZE)
+    assert motion.error == pytest.approx(0.05)
