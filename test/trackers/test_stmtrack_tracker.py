@@ -35,6 +35,7 @@ class Oracle:
         self.fresh_memory_crop = fresh_memory_crop
         self.score = 1.0
         self.asked: list[list[int]] = []
+        self.first_weight = 0.0  # told last
         self.remembered: list[tuple[Box, Box]] = []  # box told, box seen
 
     def bank(self, capacity: int) -> MemoryBank:
@@ -49,8 +50,9 @@ class Oracle:
         self.remembered.append((box, seen(patch.numpy())))
         return (torch.zeros(1),)
 
-    def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+    def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
         self.asked.append([int(bank.numbers[slot]) for slot in slots])
+        self.first_weight = first_weight
         box = seen(patch.numpy())
         row = (box.x, box.y, box.x + box.width, box.y + box.height, self.score)
         return np.tile(row, (self.cells * self.cells, 1))
@@ -173,6 +175,16 @@ def test_what_is_read_can_be_less(policy: str, expected: list[int]) -> None:
     assert sorted(stepper.asked[-1]) == expected
 
 
+def test_how_much_the_first_frame_counts_can_be_changed_while_tracking() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, {}, START)
+    run(tracker, [2.0, 3.0])
+    assert stepper.first_weight == 1.0
+    tracker.config = with_changes(tracker.config, {"memory.first_weight": 0.3})
+    run(tracker, [4.0])
+    assert stepper.first_weight == 0.3
+
+
 def test_a_previous_frame_of_low_score_is_left_out() -> None:
     stepper = Oracle()
     tracker = following(stepper, {}, START)
@@ -201,8 +213,8 @@ def test_frames_are_remembered_an_interval_apart() -> None:
 
 def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
     class Doubting(Oracle):
-        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
-            answer = super().ask(patch, bank, slots)
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
+            answer = super().ask(patch, bank, slots, first_weight)
             answer[:, 4] = self.of_first if len(slots) == 1 and len(self.asked) > 1 else 0.9
             return answer
 
@@ -255,8 +267,8 @@ def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
 
 def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> None:
     class Crowded(Oracle):
-        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
-            answer = super().ask(patch, bank, slots)
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
+            answer = super().ask(patch, bank, slots, first_weight)
             if self.crowded:
                 answer[:, 4], answer[4, 4] = 0.45, 0.5
                 answer[4, :4] += (90, 0, 90, 0)  # in the middle of the window, with the best score, too far off
@@ -276,10 +288,10 @@ def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> Non
 class Picky(Oracle):
     """Sees what is white, if anything is."""
 
-    def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+    def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
         white = patch * (patch > 200)
         self.score = 1.0 if (white > 0).sum() > 200 else 0.0
-        return super().ask(white if self.score else torch.ones_like(patch), bank, slots)
+        return super().ask(white if self.score else torch.ones_like(patch), bank, slots, first_weight)
 
 
 class Filmed:

@@ -19,9 +19,6 @@ class LiteNetworkConfig:
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
     shared_blocks: int = setting(2, "blocks before the towers part", low=0, high=8)
     tower_blocks: int = setting(1, "blocks of each tower", low=0, high=8)
-    first_weight: float = setting(
-        1.0, "weight of the first frame in the read, times the learned one", low=0.01, high=1000.0
-    )
 
     def __post_init__(self) -> None:
         judge(self)
@@ -66,6 +63,13 @@ class MemoryConfig:
         high=1.0,
         live=True,
     )
+    first_weight: float = setting(
+        0.15,
+        "weight of the first frame where it is read with others, times the learned one",
+        low=0.01,
+        high=1000.0,
+        live=True,
+    )
     previous_score: float = setting(
         0.0, "the previous frame is read above this score, window and penalty included", low=-1.0, high=1.0, live=True
     )
@@ -108,7 +112,7 @@ LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame, and follow the best candidate whatever it scores
 PAPER = TrackConfig(
     area_factor=4.0,
-    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, previous_score=0.6),
+    memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, first_weight=1.0, previous_score=0.6),
     prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
     presence=CREDULOUS,
     camera_motion=False,

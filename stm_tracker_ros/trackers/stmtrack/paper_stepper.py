@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -58,11 +60,17 @@ class PaperStepper:
             return (self._memory(image, label_map)[0],)
 
     @torch.inference_mode()
-    def ask(self, features: Tensor, bank: MemoryBank, slots: list[int]) -> NDArray[np.float64]:
-        """Where is the target? Returns cells^2 x 5: edges x1, y1, x2, y2 in crop pixels, score."""
+    def ask(
+        self, features: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0
+    ) -> NDArray[np.float64]:
+        """Where is the target? Returns cells^2 x 5: edges x1, y1, x2, y2 in crop pixels, score.
+
+        The first of the slots counts `first_weight` times as much as another one.
+        """
         memory = bank.parts[0]
         with stage("read"):
-            found = read_slots(cells_first(features)[0], memory, memory, slots, in_place=not self.engine.plain)
+            query, bias = cells_first(features)[0], math.log(first_weight)
+            found = read_slots(query, memory, memory, slots, bias, in_place=not self.engine.plain)
         with stage("head"):
             answer = self._answer(found[None], features).cpu().numpy().astype(np.float64)
         answer[:, 2:4] += 1.0  # from the number of the last pixel to its far edge

@@ -34,7 +34,7 @@ class Stepper:
     def __init__(self, network: LiteNetwork, engine: Engine) -> None:
         self.network, self.engine, self.device = engine.ready(network), engine, engine.device
         self.crop_size, self.cells = network.config.crop_size, network.cells
-        self.first_bias = float(network.first_frame_bias) + math.log(network.config.first_weight)
+        self.first_bias = float(network.first_frame_bias)
         self.upload = Upload(self.crop_size, self.device)
         image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
         corners = torch.tensor([[96.0, 96.0, 160.0, 160.0]], device=self.device)
@@ -65,12 +65,16 @@ class Stepper:
             return look.key[0], self._values(look.features, corners)[0]
 
     @torch.inference_mode()
-    def ask(self, look: Encoded, bank: MemoryBank, slots: list[int]) -> NDArray[np.float64]:
-        """Where is the target? `slots[0]` is the first frame's. Returns N x 5: corners in crop pixels, score."""
+    def ask(self, look: Encoded, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> NDArray[np.float64]:
+        """Where is the target? Returns N x 5: corners in crop pixels, score.
+
+        `slots[0]` is the first frame's; read with the others it counts `first_weight` times what it has learned to.
+        """
         keys, values = bank.parts
         with stage("read"):
             in_place = not self.engine.plain
-            found = read_slots(look.key[0], keys, values, slots, self.first_bias, in_place=in_place)
+            bias = self.first_bias + math.log(first_weight)
+            found = read_slots(look.key[0], keys, values, slots, bias, in_place=in_place)
             first = read_slots(look.key[0], keys, values, slots[:1], in_place=in_place)
         with stage("head"):
             answer: Tensor = self._answer(torch.cat([found, first], -1)[None], look.features)

@@ -103,7 +103,8 @@ class StmTracker:
         presence.config = self.config.presence
         state.box = self._limited(presence.expect(state.number, self._camera_motion(frame)), frame)
         state.look = self._look(frame, state.box, self._side(state.box) * presence.search_factor, state.fill)
-        answer = self.stepper.ask(state.look.features, state.bank, self._slots())
+        weight = self.config.memory.first_weight
+        answer = self.stepper.ask(state.look.features, state.bank, self._slots(), weight)
         found, scores = _in_image(answer, state.look.crop), answer[:, 4]
         judgement = presence.judge(found, scores)
         if judgement.allowed.any():
