@@ -55,6 +55,21 @@ def test_a_rival_is_expected_where_its_motion_takes_it() -> None:
     assert len(rivals.known) == 1
 
 
+def test_a_rival_keeps_its_place_in_the_world_while_the_camera_turns() -> None:
+    jerk = np.array([60.0, -30.0, 0.0, 0.0])
+    for told in (True, False):
+        rivals = Rivals()
+        for number in (1, 2):
+            seen(rivals, BESIDE, number)
+        if told:
+            rivals.carry((60.0, -30.0))
+        assert claimed(rivals, BESIDE + jerk, 3) == told
+        assert claimed(rivals, BESIDE, 3) != told
+        seen(rivals, BESIDE + jerk, 3)
+        assert len(rivals.known) == (1 if told else 2)
+        assert np.abs(rivals.known[0].speed).max() < 1e-9  # it has not moved
+
+
 def test_the_target_itself_and_faint_or_better_candidates_are_no_rivals() -> None:
     rivals = Rivals()
     for number in (1, 2, 3):

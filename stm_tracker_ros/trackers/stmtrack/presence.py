@@ -105,6 +105,7 @@ class Presence:
         """
         self._step, self.number = max(number - self.number, 1), number
         self._last, self._camera = self.place, camera
+        self.rivals.carry(camera)
         ahead = self.motion.ahead(camera, self.unseen, max(min(self._step, self.config.coast_frames - self.unseen), 0))
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
         return self.place

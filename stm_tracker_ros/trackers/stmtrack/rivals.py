@@ -27,7 +27,8 @@ CONFIRMED = 2  # sightings
 
 @dataclass
 class Rival:
-    """One such object. box: x, y, width, height in image pixels; number: its frame; speed: pixels a nominal frame."""
+    """One such object. box: x, y, width, height in image pixels; number: its frame; speed: in the
+    world, pixels a nominal frame."""
 
     box: Floats
     number: int
@@ -51,6 +52,11 @@ class Rivals:
 
     def __init__(self) -> None:
         self.known: list[Rival] = []
+
+    def carry(self, camera: tuple[float, float]) -> None:
+        """The camera's motion has moved the image by so much, x and y in pixels."""
+        for rival in self.known:
+            rival.box = rival.box + (*camera, 0.0, 0.0)
 
     def claims(self, boxes: Floats, overlap: Floats, number: int) -> NDArray[np.bool_]:
         """Which candidates lie on a rival rather than where the target is expected.
