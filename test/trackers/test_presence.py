@@ -184,6 +184,15 @@ def test_a_known_rival_is_not_taken_for_a_hidden_target() -> None:
         assert score < 0.3 or share == 0.0
 
 
+def test_a_known_rival_is_known_when_the_camera_has_turned() -> None:
+    scene = Scene(dataclasses.replace(CONFIG, far_share=0.6))
+    for frame in range(20, 0, -1):
+        scene.show((START, 0.6), (moved(28.0 + 3 * frame), 0.3))
+    for frame in (1, 2, 3):
+        scene.step((moved(28.0 + 70 * frame), 0.5), camera=(70.0, 0.0))
+    assert scene.box == moved(210.0)
+
+
 def test_a_rival_that_looks_as_the_target_does_is_followed() -> None:
     """A target that comes out from behind another object is next to it: what scores as it does is it."""
     scene, beside = Scene(), moved(28.0)

@@ -26,9 +26,9 @@ from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.camera_motion import CameraMotion
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
+from stm_tracker_ros.trackers.stmtrack.camera_motion import CameraMotion
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.stmtrack.presence import Presence

@@ -7,7 +7,7 @@ import pytest
 from moving_camera import scenery, seen
 
 from stm_tracker_ros.core.types import Box, Frame
-from stm_tracker_ros.parts.camera_motion import CameraMotion
+from stm_tracker_ros.trackers.stmtrack.camera_motion import CameraMotion
 
 pytestmark = pytest.mark.pure
 
@@ -28,6 +28,15 @@ def test_each_frame_is_compared_with_the_one_before() -> None:
     camera = CameraMotion(seen(world, 0.0, 0.0))
     found = [camera.to(seen(world, x, 0.0), NOTHING)[0] for x in (10.0, 30.0, 20.0, 20.0)]
     assert found == pytest.approx([-10.0, -20.0, 10.0, 0.0], abs=1.0)
+
+
+def test_a_slow_pan_adds_up() -> None:
+    """Half a pixel a frame, a fifth of one of the small version."""
+    world = scenery(240, 320)
+    camera = CameraMotion(seen(world, 0.0, 0.0))
+    found = [camera.to(seen(world, 0.5 * frame, 0.0), NOTHING)[0] for frame in range(1, 81)]
+    assert sum(found) == pytest.approx(-40.0, rel=0.2)
+    assert np.count_nonzero(found) < 40  # none is believed that small
 
 
 def test_an_object_that_crosses_a_still_picture_moves_nothing() -> None:
