@@ -122,10 +122,11 @@ def coerce(value: Any, target: Setting) -> Scalar:
 
 def _from_text(text: str, target: Setting) -> Scalar:
     words = {"true": True, "false": False}
+    allowed = {bool: "true or false", int: "a whole number", float: "a number"}
     try:
         return words[text.lower()] if target.kind is bool else target.kind(text)
     except (KeyError, ValueError):
-        raise ConfigError(f"{target.name} = {text!r} cannot be read as {target.kind.__name__}") from None
+        raise ConfigError(f"{target.name} = {text!r}; allowed is {allowed[target.kind]}") from None
 
 
 def _judge_value(name: str, value: Any, rule: Rule) -> None:
