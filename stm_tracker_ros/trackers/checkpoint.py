@@ -57,7 +57,6 @@ def read(path: Path, tracker: str) -> Checkpoint:
         network = dict(json.loads(metadata.get("network", "")))
     except (ValueError, TypeError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
-    network.pop("first_weight", None)  # in old files; a setting of the tracker now, memory.first_weight
     return Checkpoint(tracker, network, metadata.get("provenance", ""), tensors)
 
 

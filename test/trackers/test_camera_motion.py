@@ -63,12 +63,19 @@ def test_what_passes_before_the_target_moves_nothing() -> None:
 
 
 def test_what_cannot_be_told_is_no_motion() -> None:
-    """Pictures without anything in them, noise, and another scene altogether."""
-    flat = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0)
+    """A picture without anything in it, and two that have less than two thirds in common."""
+    flat, world = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0), scenery(240, 320)
     assert CameraMotion(flat).to(flat, NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
-    for other in (scenery(240, 320, seed=5), scenery(240, 320, seed=6)):
-        x, y = CameraMotion(seen(scenery(240, 320), 0.0, 0.0)).to(seen(other, 0.0, 0.0), NOTHING)
+    assert CameraMotion(seen(world, 0.0, 0.0)).to(seen(world, 120.0, 0.0), NOTHING) == (0.0, 0.0)
+    for seed in (5, 6):  # another scene altogether: whatever looks right, but never more than the most
+        x, y = CameraMotion(seen(world, 0.0, 0.0)).to(seen(scenery(240, 320, seed), 0.0, 0.0), NOTHING)
         assert max(abs(x), abs(y)) <= 0.32 * 320
+
+
+def test_a_target_as_large_as_the_picture_hides_no_motion() -> None:
+    world = scenery(240, 320)
+    motion = CameraMotion(seen(world, 0.0, 0.0)).to(seen(world, 20.0, -10.0), Box(-50.0, -50.0, 500.0, 400.0))
+    assert motion == pytest.approx((-20.0, 10.0), abs=1.0)
 
 
 def test_tiny_and_narrow_images_are_no_special_case() -> None:

@@ -28,7 +28,7 @@ def test_the_guess_that_was_best_lately_is_taken(best: int, walk: float, follows
     for camera in shaken(rng):
         moved = np.array([walk, 0.0]) + (0.0 if follows else camera) + rng.normal(0, 0.5, 2)
         off.append(np.hypot(*(motion.ahead((camera[0], camera[1]), 0, 1) - moved)))
-        motion.learn(moved, (camera[0], camera[1]), 1, SIZE)
+        motion.learn(moved, 1, SIZE)
     assert motion.best == best
     assert np.mean(off[-50:]) < 2.5
     assert motion.error < 0.06
@@ -39,7 +39,7 @@ def test_the_guess_changes_with_the_motion() -> None:
     for moved in ([5.0, 0.0], [0.0, 0.0]):
         for _ in range(60):
             motion.ahead((0.0, 0.0), 0, 1)
-            motion.learn(np.array(moved), (0.0, 0.0), 1, SIZE)
+            motion.learn(np.array(moved), 1, SIZE)
         assert motion.ahead((0.0, 0.0), 0, 1) == pytest.approx([0.9 * moved[0], 0.0], abs=0.1)
 
 
@@ -47,14 +47,14 @@ def test_a_target_away_is_moved_on_ever_more_slowly_and_then_waits_in_the_world(
     motion = Motion(0.2)
     for _ in range(60):
         motion.ahead((-10.0, 0.0), 0, 1)
-        motion.learn(np.array([0.0, 0.0]), (-10.0, 0.0), 1, SIZE)  # the camera keeps it in the middle
+        motion.learn(np.array([0.0, 0.0]), 1, SIZE)  # the camera keeps it in the middle
     away = [motion.ahead((-10.0, 0.0), unseen, 1)[0] for unseen in range(10)]
     assert away == pytest.approx([0.0] * 10, abs=0.1)
     assert motion.ahead((-10.0, 0.0), 10, 0) == pytest.approx([-10.0, 0.0])
     walking = Motion(0.2)
     for _ in range(60):
         walking.ahead((0.0, 0.0), 0, 1)
-        walking.learn(np.array([4.0, 0.0]), (0.0, 0.0), 1, SIZE)
+        walking.learn(np.array([4.0, 0.0]), 1, SIZE)
     away = [walking.ahead((0.0, 0.0), unseen, 1)[0] for unseen in range(10)]
     assert away == pytest.approx(4 * 0.9 ** np.arange(1, 11), rel=0.01)
     assert walking.ahead((0.0, 0.0), 3, 4)[0] == pytest.approx(sum(away[3:7]), rel=0.01)
@@ -63,5 +63,5 @@ def test_a_target_away_is_moved_on_ever_more_slowly_and_then_waits_in_the_world(
 def test_one_great_error_does_not_count_for_more_than_half_the_size() -> None:
     motion = Motion(0.0)
     motion.ahead((0.0, 0.0), 0, 1)
-    motion.learn(np.array([4000.0, 0.0]), (0.0, 0.0), 1, SIZE)
+    motion.learn(np.array([4000.0, 0.0]), 1, SIZE)
     assert motion.error == pytest.approx(0.05)

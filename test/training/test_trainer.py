@@ -85,6 +85,15 @@ def test_the_first_frame_is_left_out_of_the_read_of_the_others_only(pack_folder:
     left_out = lesson._left_out(chosen)
     assert not left_out[:, 1:].any()
     assert torch.equal(left_out[:, 0], has_others if share else torch.zeros_like(has_others))
+    biases: list[torch.Tensor] = []
+    respond = lesson.network.respond
+    lesson.network.respond = lambda *a: (biases.append(a[3]), respond(*a))[1]  # type: ignore[method-assign]
+    batch = next(iter(lesson.batches(0)))
+    features = lesson._features(batch[0])
+    biases.clear()
+    _, chosen = lesson._query(features, batch[1], batch[2])
+    without_first = torch.isinf(biases[-1][:, 0])
+    assert torch.equal(without_first, chosen.used[:, 1:].any(1) & bool(share))
 
 
 def _remembered(pack_folder: Path, **changes: float) -> tuple[torch.Tensor, torch.Tensor]:

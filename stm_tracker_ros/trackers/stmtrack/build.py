@@ -29,7 +29,9 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
-    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
+    stored = checkpoint.read(weights, name)
+    stored.network.pop("first_weight", None)  # in old files; now a setting of the tracker, memory.first_weight
+    network = checkpoint.network_of(stored, weights, NETWORKS)
     if isinstance(network, PaperNetwork):
         stepper = PaperStepper(network, engine)
         return OfficialTracker(stepper, config) if config.compat == "official" else StmTracker(stepper, config)

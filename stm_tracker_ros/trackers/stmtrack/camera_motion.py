@@ -28,7 +28,7 @@ class CameraMotion:
 
     def __init__(self, frame: Frame) -> None:
         """`frame` is the first one."""
-        self._reference = _small(frame)
+        self._reference = _small(frame, _part(frame))
 
     def to(self, frame: Frame, surroundings: Box) -> tuple[float, float]:
         """How far what stands still has moved in the image since the last call, x and y in pixels; 0, 0 if unclear.
@@ -36,16 +36,16 @@ class CameraMotion:
         surroundings: where the target is, and what may pass before it. Less than half a pixel of the small version is
         left to add up: the frame is compared with the last that moved.
         """
-        now = _small(frame)
+        part = _part(frame)
+        now = _small(frame, part)
         (x, y), _ = cv2.phaseCorrelate(self._reference.copy(), now.copy(), WINDOW)  # writes into its arguments
         right, down = round(x), round(y)
         if right == down == 0:
             return 0.0, 0.0
         before, self._reference = self._reference, now
-        counted = _counted(frame, surroundings)
-        if max(abs(right), abs(down)) > LARGEST or not _better(before, now, right, down, counted):
+        if max(abs(right), abs(down)) > LARGEST or not _better(before, now, right, down, _counted(part, surroundings)):
             return 0.0, 0.0
-        return x * min(frame.width, WIDEST) / SIDE, y * min(frame.height, WIDEST) / SIDE
+        return x * part.width / SIDE, y * part.height / SIDE
 
 
 def _part(frame: Frame) -> Box:
@@ -54,18 +54,17 @@ def _part(frame: Frame) -> Box:
     return Box((frame.width - width) // 2, (frame.height - height) // 2, width, height)
 
 
-def _small(frame: Frame) -> Floats:
+def _small(frame: Frame, part: Box) -> Floats:
     """That part in grey, SIDE x SIDE."""
-    left, top, width, height = (int(value) for value in _part(frame))
+    left, top, width, height = (int(value) for value in part)
     stride = max(1, min(width, height) // SIDE)
     pixels = frame.region(left, top, left + width, top + height)[::stride, ::stride]
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_BGR2GRAY)
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _counted(frame: Frame, surroundings: Box) -> NDArray[np.uint8]:
+def _counted(part: Box, surroundings: Box) -> NDArray[np.uint8]:
     """Which pixels of the small version count: 255 outside of the surroundings, or everywhere if that is too little."""
-    part = _part(frame)
     low = (np.array(surroundings[:2]) - part[:2]) * SIDE / part[2:]
     high = low + np.array(surroundings[2:]) * SIDE / part[2:]
     left, top, right, bottom = (int(value) for value in np.clip(np.concatenate([low, high]), 0, SIDE))

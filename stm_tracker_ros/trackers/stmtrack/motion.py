@@ -49,8 +49,8 @@ class Motion:
         self._guesses = np.concatenate([still, still + far * self.speeds])
         return self._guesses[IN_WORLD if unseen and not frames else self.best]
 
-    def learn(self, moved: Floats, camera: tuple[float, float], frames: int, size: float) -> None:
+    def learn(self, moved: Floats, frames: int, size: float) -> None:
         """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""
         errors = np.hypot(*(moved - self._guesses).T) / size
         self.errors += ERROR_RATE * (np.minimum(errors, LARGEST_ERROR) - self.errors)
-        self.speeds += SPEED_RATE * (np.stack([moved - camera, moved]) / frames - self.speeds)
+        self.speeds += SPEED_RATE * ((moved - self._guesses[[IN_WORLD, IN_IMAGE]]) / frames - self.speeds)

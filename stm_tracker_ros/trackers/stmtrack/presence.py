@@ -95,7 +95,7 @@ class Presence:
         self.usual, self.trust, self.unseen = FIRST_GUESS, 1.0, 0
         self.motion = Motion(ERRATIC)
         self.rivals = Rivals()
-        self._last, self._camera = place, (0.0, 0.0)
+        self._last = place
         self._step = 1  # nominal frames from the frame before to this one
 
     def expect(self, number: int, camera: tuple[float, float]) -> Box:
@@ -104,7 +104,7 @@ class Presence:
         camera: how far its motion has moved the image since the frame before, pixels.
         """
         self._step, self.number = max(number - self.number, 1), number
-        self._last, self._camera = self.place, camera
+        self._last = self.place
         self.rivals.carry(camera)
         ahead = self.motion.ahead(camera, self.unseen, max(min(self._step, self.config.coast_frames - self.unseen), 0))
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
@@ -142,7 +142,7 @@ class Presence:
             self.trust = min(self.trust, 1 - (1 - config.least_trust) * doubt)
         else:
             size = float(np.sqrt(self._last.width * self._last.height))
-            self.motion.learn(np.subtract(box.center, self._last.center), self._camera, self._step, size)
+            self.motion.learn(np.subtract(box.center, self._last.center), self._step, size)
         self._learn_rivals(boxes, scores, np.array([box, boxes[cell]]), 1.0 if self._ordinary(score) else NONE, score)
         self.place, self.unseen = box, 0
         if self._ordinary(score):
