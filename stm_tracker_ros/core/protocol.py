@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from stm_tracker_ros.core.types import Frame, Result, Target
 
@@ -18,3 +18,9 @@ class Tracker(Protocol):
 
     def memorize(self) -> None:
         """Learn from the frame just answered, after the answer is out; does nothing if there is none to learn."""
+
+    def reconfigure(self, config: Any) -> None:
+        """Use the live settings of `config`, one of this tracker's configurations, from the next frame on.
+
+        The target is kept. Settings that are not live are read when the tracker is made, and are left as they are.
+        """

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stm_tracker_ros.core.errors import FrameError, TargetError
 
 Pixels = NDArray[np.uint8]
+MOST_CANDIDATES = 5
 
 
 class Box(NamedTuple):
@@ -120,6 +121,13 @@ class Target:
             raise TargetError(f"mask of {width} x {height} pixels is empty; allowed is one with a target in it")
 
 
+class Candidate(NamedTuple):
+    """Something that looks like the target: its box in pixels of the image, how much, in [0, 1]."""
+
+    box: Box
+    score: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """A tracker's answer for one frame.
@@ -131,9 +139,21 @@ class Result:
         state, not an error. None from trackers without masks, and from these always.
     rotated: the rotated box that fits the mask best, in pixels of the image; None without a mask, of an empty one, and
         of one too small for the tracker's taste.
+    found: whether the tracker takes what it answers for the target; False while it only waits for it.
+    expected: where the target was expected before the frame was looked at; it may lie outside the image. None where
+        there is nothing to expect: in the answer of `init`, and from trackers that expect nothing.
+    region: what was searched, a box that may reach beyond the image; None in the answer of `init`.
+    candidates: what else looked like the target, the best first, `box` among them if it was found; at most
+        MOST_CANDIDATES, each apart from the others.
+    trouble: why this frame cannot show the target whatever is in it, in words: LOST at once. Empty otherwise.
     """
 
     box: Box
     score: float
     mask: Pixels | None = None
     rotated: RotatedBox | None = None
+    found: bool = True
+    expected: Box | None = None
+    region: Box | None = None
+    candidates: tuple[Candidate, ...] = ()
+    trouble: str = ""
