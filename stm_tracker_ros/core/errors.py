@@ -30,7 +30,7 @@ class DeviceError(StmTrackerError, RuntimeError):
 
 
 class DataError(StmTrackerError, ValueError):
-    """A sequence, video or annotation that cannot be read."""
+    """A sequence, video or annotation that cannot be read; a place where results cannot or must not be written."""
 
 
 class TrainingError(StmTrackerError, RuntimeError):

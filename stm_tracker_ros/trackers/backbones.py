@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as encode
 from torch import Tensor, nn
 
 from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
+from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.parts.backbones import ARCHITECTURES, inception_v3_files, mobilenet_v2, resnet_files
 from stm_tracker_ros.trackers import checkpoint, foreign, tfjs, torchscript
 
@@ -37,11 +38,11 @@ class Backbone(NamedTuple):
 
 
 def convert(arch: str, source: Path, target: Path) -> None:
-    """Write our file from a published one. Raises CheckpointError if that does not fit."""
+    """Write our file from a published one. Raises CheckpointError if that does not fit, DataError if ours exists."""
     found = published(source, arch)
     metadata = {"format_version": FORMAT_VERSION, "backbone": arch, "layout": found.layout, "input": found.input}
     tensors = {name: tensor.contiguous() for name, tensor in found.tensors.items()}
-    save_file(tensors, target, metadata | {"provenance": found.provenance})
+    write_new(target, encode(tensors, metadata | {"provenance": found.provenance}))
 
 
 def load(path: Path, arch: str) -> Backbone:

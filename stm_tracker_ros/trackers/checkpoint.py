@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as encode
 from torch import Tensor, nn
 
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
+from stm_tracker_ros.core.output_folder import write_new
 
 FORMAT_VERSION = "1"
 
@@ -28,14 +29,22 @@ class Checkpoint(NamedTuple):
 
 
 def save(path: Path, tracker: str, network: Any, tensors: Mapping[str, Tensor], provenance: str) -> None:
-    """Write a checkpoint; `network` is the configuration dataclass of the network."""
+    """Write a checkpoint; `network` is the configuration dataclass of the network.
+
+    Raises DataError if `path` exists or cannot be written.
+    """
+    write_new(path, encoded(tracker, network, tensors, provenance))
+
+
+def encoded(tracker: str, network: Any, tensors: Mapping[str, Tensor], provenance: str) -> bytes:
+    """A checkpoint as a file holds it."""
     metadata = {
         "format_version": FORMAT_VERSION,
         "tracker": tracker,
         "network": json.dumps(dataclasses.asdict(network)),
         "provenance": provenance,
     }
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    return encode({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, metadata)
 
 
 def read(path: Path, tracker: str) -> Checkpoint:
