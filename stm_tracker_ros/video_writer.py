@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import new_file
 from stm_tracker_ros.core.types import Pixels
 
 CODEC = "libx264"
@@ -23,9 +24,21 @@ class VideoWriter:
     All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for.
     """
 
-    def __init__(self, path: Path | str, fps: float = 30.0) -> None:
-        """Raises DataError where PyAV is not installed, or the file cannot be made."""
-        self._container, self._frame_class = _open(path)
+    def __init__(self, file: BinaryIO | Path | str, fps: float = 30.0) -> None:
+        """`file`: a new one that its owner closes, or the path of one that is not there yet.
+
+        Raises DataError where PyAV is not installed, or the file exists or cannot be made.
+        """
+        av = _pyav()
+        self._frame_class = av.VideoFrame
+        self._own: BinaryIO | None = None
+        if isinstance(file, Path | str):
+            file = self._own = new_file(Path(file))
+        # PyAV opens a file by its name, and with the first image only, when another one may lie there: it is given the
+        # descriptor of the one that was made.
+        self._container = av.open(
+            f"/proc/self/fd/{file.fileno()}", "w", format="mp4", options={"movflags": "faststart"}
+        )
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._container.add_stream(CODEC, rate=rate, options={"crf": "23", "preset": "veryfast"})
         self._stream.pix_fmt = "yuv420p"
@@ -52,6 +65,8 @@ class VideoWriter:
             if self._size is not None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
+            if self._own is not None:
+                self._own.close()
         self._container = None
 
     def __enter__(self) -> VideoWriter:
@@ -63,19 +78,13 @@ class VideoWriter:
         self.close()
 
 
-def _open(path: Path | str) -> tuple[Any, Any]:
-    """The container to write to and PyAV's class of images, untyped: PyAV's annotations change with its version."""
+def _pyav() -> Any:
+    """PyAV, untyped: its annotations change with its version. Writers of video need it; a robot's node does not."""
     try:
-        # Only writers of video need PyAV; a robot's node does not.
         import av
     except ImportError:
-        raise DataError(f"writing {path} needs PyAV; install it with: python3 -m pip install av") from None
-    try:
-        # PyAV opens the file with the first image only: a place that is none is to be refused before a long run.
-        Path(path).write_bytes(b"")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from None
-    return av.open(str(path), "w", options={"movflags": "faststart"}), av.VideoFrame
+        raise DataError("writing a video needs PyAV; install it with: python3 -m pip install av") from None
+    return av
 
 
 def contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> Pixels:
@@ -92,10 +101,6 @@ def contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int 
     return sheet
 
 
-def write_contact_sheet(path: Path | str, images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> None:
-    """Write `contact_sheet` as a PNG. Raises DataError if the file cannot be written."""
-    ok, data = cv2.imencode(".png", contact_sheet(images_bgr, columns, width_px))
-    try:
-        Path(path).write_bytes(data.tobytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from None
+def encoded_contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> bytes:
+    """`contact_sheet` as a PNG."""
+    return cv2.imencode(".png", contact_sheet(images_bgr, columns, width_px))[1].tobytes()

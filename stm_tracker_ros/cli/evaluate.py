@@ -12,16 +12,14 @@ from stm_tracker_ros.cli.options import (
     LoadedTracker,
     add_tracker_options,
     load_tracker,
-    make_folder,
     rate,
     whole_number,
 )
 from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 
 if TYPE_CHECKING:
     from stm_tracker_ros.data.sequence import Sequence
-
-SUMMARY_NAME = "summary.json"
 
 EPILOG = """\
 reads  DIR/<source>/<sequence>/video.mp4 and groundtruth.txt (a line x,y,w,h a frame; nan,nan,nan,nan = absent),
@@ -33,7 +31,8 @@ writes to the folder of --out:
   <source>/<sequence>/milliseconds.csv   track + memorize of every frame, decoding excluded
   summary.json                           figures of all, of groups (aerial, tiny, long) and of every sequence;
                                          j_mean, f_mean (DAVIS) where both tracker and sequence have masks
-Ctrl-C keeps the finished sequences; the same command goes on from there.
+Ctrl-C keeps the finished sequences; the same command goes on from there. Files there that no run wrote, or that were
+changed since, are never overwritten: the command is refused.
 
 examples:
   stm_tracker evaluate --data ../shared/data/eval --out report --threads 1
@@ -80,6 +79,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; 0 when all sequences are done, 130 when interrupted (what is finished has been scored)."""
+    from stm_tracker_ros.evaluation import run_files
     from stm_tracker_ros.evaluation.run_settings import claim
 
     if args.occlusions and (args.sequences or args.max_frames):
@@ -87,15 +87,23 @@ def run(args: argparse.Namespace) -> int:
     if args.occlusions and args.init == "mask":
         raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
     sequences = [] if args.occlusions else _sequences(args)
+    run_files.check(args.out, args.data, _names(args, sequences), [args.weights] if args.weights else [])
     loaded = load_tracker(args)
     settings = _settings(args, loaded)
-    claim(make_folder(args.out), settings)
+    claim(args.out, settings)
     if args.occlusions:
         return _evaluate_occlusions(args, loaded, settings)
     status = _until_interrupted(lambda: _run_all(args, loaded, sequences))
     if any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
         _report(args, settings, sequences)
     return status
+
+
+def _names(args: argparse.Namespace, sequences: list[Sequence]) -> list[str]:
+    """Those of all folders of results."""
+    from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, name_of
+
+    return [name_of(seed) for seed in OCCLUSION_SEEDS] if args.occlusions else [one.name for one in sequences]
 
 
 def _sequences(args: argparse.Namespace) -> list[Sequence]:
@@ -175,9 +183,7 @@ def _report(args: argparse.Namespace, settings: Mapping[str, Any], sequences: li
     from stm_tracker_ros.evaluation.report import summarise, table
 
     summary = summarise(args.out, sequences, args.max_frames)
-    _write(args.out / SUMMARY_NAME, {**settings, **summary})
-    print(table(summary))
-    print(f"{args.out / SUMMARY_NAME}")
+    print(f"{table(summary)}\n{_write(args.out, {**settings, **summary})}")
 
 
 def _evaluate_occlusions(args: argparse.Namespace, loaded: LoadedTracker, settings: Mapping[str, Any]) -> int:
@@ -188,10 +194,13 @@ def _evaluate_occlusions(args: argparse.Namespace, loaded: LoadedTracker, settin
     status = _until_interrupted(lambda: scores.extend(run_all))
     if scores:
         summary = summarise_occlusions(scores)
-        _write(args.out / SUMMARY_NAME, {**settings, **summary})
+        _write(args.out, {**settings, **summary})
         print(occlusion_table(summary))
     return status
 
 
-def _write(path: Path, summary: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+def _write(out: Path, summary: Mapping[str, Any]) -> Path:
+    from stm_tracker_ros.evaluation.run_files import SUMMARY_NAME
+
+    OutputFolder(out).write(SUMMARY_NAME, (json.dumps(summary, indent=1) + "\n").encode("utf-8"))
+    return out / SUMMARY_NAME

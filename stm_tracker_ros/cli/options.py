@@ -14,7 +14,7 @@ from typing import Any
 
 from stm_tracker_ros.core.compute import PRECISIONS
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.engine.config import StateConfig
@@ -134,15 +134,6 @@ def rate(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are frames a second above 0")
     return value
-
-
-def make_folder(path: Path) -> Path:
-    """`path`, made with its parents if needed. Raises DataError if it cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"folder {path} cannot be made: {error}") from None
-    return path
 
 
 def _split(changes: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:

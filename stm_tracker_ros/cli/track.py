@@ -13,15 +13,17 @@ from stm_tracker_ros.cli.options import (
     LoadedTracker,
     add_tracker_options,
     load_tracker,
-    make_folder,
     parse_box,
     rate,
     whole_number,
 )
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Frame, Pixels, Target
 
 if TYPE_CHECKING:
     from stm_tracker_ros.evaluation.runner import Step
+
+OVERLAY_NAME = "overlay.mp4"
 
 EPILOG = """\
 writes to the folder of --out:
@@ -29,6 +31,8 @@ writes to the folder of --out:
                    box also while LOST; the last three are the rotated box of trackers with masks, else nan
   masks/%06d.png   masks of trackers that have them, 1 bit, numbered like `frame`, from 0
   overlay.mp4      the video with box, mask, state and score drawn (box and mask only while TRACKING or UNCERTAIN)
+Those of an earlier run are replaced. Files of these names that no run wrote, or that were changed since, are never
+overwritten: the command is refused.
 
 examples:
   stm_tracker track flight.mp4 --box 120,80,40,30 --out run
@@ -69,17 +73,26 @@ def run(args: argparse.Namespace) -> int:
     """Track; 0 at the end of the stream."""
     from stm_tracker_ros.data.readers import frames, read_mask
 
+    files = _judged(args)
     target = Target(box=args.box) if args.mask is None else Target(mask=read_mask(args.mask))
     stream = frames(args.source, args.fps)
     loaded = load_tracker(args)
-    folder = make_folder(args.out)
     with closing(stream):
-        count = _follow(loaded, islice(stream, args.max_frames), target, folder, args.fps)
-    print(f"{count} frames; {folder / 'trajectory.csv'}, {folder / 'overlay.mp4'}")
+        count = _follow(loaded, islice(stream, args.max_frames), target, files, args.fps)
+    print(f"{count} frames; {args.out / 'trajectory.csv'}, {args.out / OVERLAY_NAME}")
     return 0
 
 
-def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, folder: Path, fps: float) -> int:
+def _judged(args: argparse.Namespace) -> OutputFolder:
+    """The folder of the results. Raises DataError where something of the user's would be lost."""
+    from stm_tracker_ros.evaluation.mask_files import FOLDER_NAME
+    from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME
+
+    read = [args.source, *(path for path in (args.mask, args.weights) if path is not None)]
+    return OutputFolder(args.out).check((TRAJECTORY_NAME, OVERLAY_NAME), (FOLDER_NAME,), read)
+
+
+def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, files: OutputFolder, fps: float) -> int:
     from tqdm import tqdm
 
     from stm_tracker_ros.evaluation.mask_files import MaskWriter
@@ -87,10 +100,15 @@ def _follow(loaded: LoadedTracker, stream: Iterator[Frame], target: Target, fold
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, TrajectoryWriter
     from stm_tracker_ros.video_writer import VideoWriter
 
-    count, masks = 0, MaskWriter(folder)
+    count, masks = 0, MaskWriter(files)
     steps: Iterable[Step] = follow(loaded.tracker, stream, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
-    with TrajectoryWriter(folder / TRAJECTORY_NAME) as rows, VideoWriter(folder / "overlay.mp4", fps) as video:
+    with (
+        files.new(TRAJECTORY_NAME) as table,
+        files.new(OVERLAY_NAME) as pictures,
+        TrajectoryWriter(table) as rows,
+        VideoWriter(pictures, fps) as video,
+    ):
         for step in tqdm(steps, desc="track", unit="frame", mininterval=1):
             rows.write(step.row)
             masks.write(step.index, step.result.mask)

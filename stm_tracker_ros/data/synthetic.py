@@ -90,7 +90,7 @@ class OcclusionSequence:
     @property
     def name(self) -> str:
         """ "source/sequence" in the manner of the sequences on disk."""
-        return f"occlusion/{self.seed:03d}"
+        return name_of(self.seed)
 
     @property
     def full(self) -> range:
@@ -113,6 +113,11 @@ class _CutOut:
     color: NDArray[np.float32]
     alpha: NDArray[np.float32]
     anchor: NDArray[np.float64]
+
+
+def name_of(seed: int) -> str:
+    """The name of the made occlusion of that seed."""
+    return f"occlusion/{seed:03d}"
 
 
 def occlusion_sequences(data_root: Path | str, seeds: Iterable[int] = OCCLUSION_SEEDS) -> Iterator[OcclusionSequence]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Pixels
 
 FOLDER_NAME = "masks"
@@ -16,11 +16,12 @@ _NAME = "{:06d}.png"
 class MaskWriter:
     """Writes the masks of a run as they come; the folder is made with the first one."""
 
-    def __init__(self, run_folder: Path) -> None:
-        """`run_folder`: that of the trajectory. Masks of an earlier run there are removed: they belong to its boxes."""
-        self._folder = run_folder / FOLDER_NAME
-        for path in self._folder.glob("[0-9]*.png"):
-            path.unlink()
+    def __init__(self, files: OutputFolder) -> None:
+        """`files`: the folder of the trajectory. Masks that an earlier run listed there are removed: they belong to its
+        boxes. Raises DataError where others lie.
+        """
+        self._files = files
+        files.clear(FOLDER_NAME)
 
     def write(self, frame: int, mask: Pixels | None) -> None:
         """Write the mask of a frame, height x width, non-zero = target; does nothing for a tracker that has none.
@@ -29,13 +30,8 @@ class MaskWriter:
         """
         if mask is None:
             return
-        path = self._folder / _NAME.format(frame)
         _, data = cv2.imencode(".png", mask, (cv2.IMWRITE_PNG_BILEVEL, 1))
-        try:
-            self._folder.mkdir(exist_ok=True)
-            path.write_bytes(data.tobytes())
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error}") from None
+        self._files.write(f"{FOLDER_NAME}/{_NAME.format(frame)}", data.tobytes())
 
 
 def has_masks(run_folder: Path) -> bool:

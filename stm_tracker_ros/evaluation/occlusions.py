@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stm_tracker_ros.core.boxes import iou
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Pixels, Target
 from stm_tracker_ros.data.synthetic import OcclusionSequence, occlusion_sequences
@@ -18,7 +19,7 @@ from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.runner import follow
-from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, Row, write_trajectory
+from stm_tracker_ros.evaluation.trajectory import Row, write_trajectory
 
 GRACE_FRAMES = 10
 """Fully covered frames in which a tracker may still say TRACKING: nobody knows at once."""
@@ -100,10 +101,9 @@ def run_occlusions(
 ) -> Iterator[OcclusionScore]:
     """Run the tracker on the made occlusion of every seed; trajectories and masks go to `out`/occlusion/<seed>/."""
     for occlusion in occlusion_sequences(data_root):
-        folder = out / occlusion.name
-        folder.mkdir(parents=True, exist_ok=True)
-        score, rows = run_occlusion(tracker, occlusion, state_config, MaskWriter(folder).write)
-        write_trajectory(folder / TRAJECTORY_NAME, rows)
+        files = OutputFolder(out / occlusion.name)
+        score, rows = run_occlusion(tracker, occlusion, state_config, MaskWriter(files).write)
+        write_trajectory(files, rows)
         yield score
 
 

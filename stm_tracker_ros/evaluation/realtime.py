@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
 from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
@@ -27,7 +28,7 @@ from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Skip
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.speed import percentiles
-from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, Row, write_times, write_trajectory
+from stm_tracker_ros.evaluation.trajectory import Row, write_times, write_trajectory
 
 FLIGHT_NAME = "flight.json"
 
@@ -90,16 +91,16 @@ def fly_sequence(
     Beside trajectory and times it writes flight.json: frames tracked, frames dropped by reason, latency in ms.
     """
     count = len(sequence.boxes[:max_frames])
-    folder.mkdir(parents=True, exist_ok=True)
-    target, masks = sequence.first_target(init), MaskWriter(folder)
+    files, target = OutputFolder(folder), sequence.first_target(init)
+    masks = MaskWriter(files)
     with closing(frames(sequence.video, fps)) as stream:
         run = fly(tracker, islice(stream, count), target, state_config=state_config, note_mask=masks.write)
     if len(run.rows) != count:
         raise DataError(f"{sequence.video} has {len(run.rows)} frames and {count} boxes; allowed is one for every box")
     log = {"tracked": len(run.busy_ms), "dropped": run.drops, "latency_ms": percentiles(run.latencies_ms)}
-    (folder / FLIGHT_NAME).write_text(json.dumps(log, indent=1) + "\n", encoding="ascii")
-    write_times(folder / TIMES_NAME, np.array(run.busy_ms))
-    write_trajectory(folder / TRAJECTORY_NAME, run.rows)
+    files.write(FLIGHT_NAME, (json.dumps(log, indent=1) + "\n").encode("ascii"))
+    write_times(files, np.array(run.busy_ms))
+    write_trajectory(files, run.rows)
     yield count - 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 
 SETTINGS_NAME = "settings.json"
 
@@ -22,4 +23,4 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
             changed = "; ".join(f"{name}: {before.get(name)!r} there, {settings.get(name)!r} now" for name in odd)
             raise DataError(f"{folder} holds results of other settings ({changed}); give another folder, or empty it")
     else:
-        path.write_text(json.dumps(dict(settings), indent=1) + "\n", encoding="utf-8")
+        OutputFolder(folder).write(SETTINGS_NAME, (json.dumps(dict(settings), indent=1) + "\n").encode("utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
@@ -90,11 +91,12 @@ def run_sequence(
     """Follow the target of `sequence`; yields the index of every frame.
 
     Writes trajectory, times and, of trackers that have them, masks to `folder`. init: what of the first frame's truth
-    the tracker is given. Raises DataError if the video ends before its annotation does, or has no mask to give.
+    the tracker is given. Raises DataError if the video ends before its annotation does, or has no mask to give,
+    or if `folder` holds files of these names that are not of an earlier run.
     """
     count = len(sequence.boxes[:max_frames])
-    folder.mkdir(parents=True, exist_ok=True)
-    rows, milliseconds, masks = [], [], MaskWriter(folder)
+    files = OutputFolder(folder)
+    rows, milliseconds, masks = [], [], MaskWriter(files)
     with closing(frames(sequence.video, fps)) as stream:
         for step in follow(tracker, islice(stream, count), sequence.first_target(init), state_config):
             rows.append(step.row)
@@ -103,9 +105,9 @@ def run_sequence(
             yield step.index
     if len(rows) != count:
         raise DataError(f"{sequence.video} has {len(rows)} frames and {count} boxes; allowed is a frame for every box")
-    write_times(folder / TIMES_NAME, np.array(milliseconds[1:]))
+    write_times(files, np.array(milliseconds[1:]))
     # Last, for a trajectory on disk says that the sequence is finished.
-    write_trajectory(folder / TRAJECTORY_NAME, rows)
+    write_trajectory(files, rows)
 
 
 def is_finished(folder: Path, count: int) -> bool:

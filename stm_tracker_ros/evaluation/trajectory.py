@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import PART_SUFFIX, OutputFolder
 from stm_tracker_ros.core.types import Box, RotatedBox
 
 BOX_COLUMNS = ("frame", "stamp_ns", "x", "y", "width", "height", "score", "state")
@@ -53,12 +56,9 @@ class Trajectory:
 class TrajectoryWriter:
     """Writes rows as they come, so that a run that is interrupted keeps what it had; use it in a `with` block."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises DataError if the file cannot be written."""
-        try:
-            self._file = path.open("w", newline="", encoding="ascii")
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error}") from None
+    def __init__(self, file: BinaryIO) -> None:
+        """`file`: a new one, whose owner closes it."""
+        self._file = io.TextIOWrapper(file, encoding="ascii", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(COLUMNS)
 
@@ -68,8 +68,9 @@ class TrajectoryWriter:
         self._writer.writerow([row.frame, row.stamp_ns, *numbers, row.state, *_rotation(row.rotated)])
 
     def close(self) -> None:
-        """Complete the file; a second call does nothing."""
-        self._file.close()
+        """Write what is held back; a second call does nothing."""
+        if not self._file.closed:
+            self._file.flush()
 
     def __enter__(self) -> TrajectoryWriter:
         return self
@@ -80,13 +81,13 @@ class TrajectoryWriter:
         self.close()
 
 
-def write_trajectory(path: Path, rows: Iterable[Row]) -> None:
+def write_trajectory(files: OutputFolder, rows: Iterable[Row]) -> None:
     """Write a whole trajectory; the file is there only when it is complete."""
-    unfinished = path.with_suffix(".part")
-    with TrajectoryWriter(unfinished) as writer:
+    unfinished = TRAJECTORY_NAME + PART_SUFFIX
+    with files.new(unfinished) as file, TrajectoryWriter(file) as writer:
         for row in rows:
             writer.write(row)
-    unfinished.replace(path)
+    files.replace(unfinished, TRAJECTORY_NAME)
 
 
 def read_trajectory(path: Path) -> Trajectory:
@@ -107,10 +108,10 @@ def read_trajectory(path: Path) -> Trajectory:
     return Trajectory(stamps_ns=stamps_ns, boxes=boxes, scores=scores, states=states, rotations=rotations)
 
 
-def write_times(path: Path, milliseconds: NDArray[np.float64]) -> None:
+def write_times(files: OutputFolder, milliseconds: NDArray[np.float64]) -> None:
     """Write the milliseconds of every frame from 1 on (frame 0 starts the tracker and is not counted)."""
     lines = [f"{frame},{value!r}" for frame, value in enumerate(milliseconds.tolist(), start=1)]
-    path.write_text("\n".join(["frame,milliseconds", *lines]) + "\n", encoding="ascii")
+    files.write(TIMES_NAME, ("\n".join(["frame,milliseconds", *lines]) + "\n").encode("ascii"))
 
 
 def read_times(path: Path) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from scripted_tracker import ScriptedTracker
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.mask_metrics import boundary_f, jaccard
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Box, Frame, RotatedBox, Target
 from stm_tracker_ros.data.readers import read_mask, stamp_of
 from stm_tracker_ros.data.sequence import read_sequences
@@ -153,12 +154,12 @@ def test_a_missing_mask_of_a_run_is_named(data, tmp_path):
 
 
 def test_masks_of_a_run_before_are_removed(tmp_path):
-    first = MaskWriter(tmp_path)
+    first = MaskWriter(OutputFolder(tmp_path))
     for number in range(4):
         first.write(number, truth(number))
-    MaskWriter(tmp_path).write(0, truth(2))
+    MaskWriter(OutputFolder(tmp_path)).write(0, truth(2))
     assert [path.name for path in (tmp_path / "masks").iterdir()] == ["000000.png"]
-    MaskWriter(tmp_path).write(0, None)
+    MaskWriter(OutputFolder(tmp_path)).write(0, None)
     assert not has_masks(tmp_path)
 
 
@@ -169,7 +170,7 @@ def test_a_trajectory_tells_how_the_box_is_turned_and_old_ones_are_read(tmp_path
         Row(frame=1, stamp_ns=33, box=Box(1, 2, 3, 4), score=0.5, state="LOST"),
     ]
     path = tmp_path / "trajectory.csv"
-    write_trajectory(path, rows)
+    write_trajectory(OutputFolder(tmp_path), rows)
     header, first, second = path.read_text().splitlines()
     assert header == "frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y" == ",".join(COLUMNS)
     assert first.endswith(f",TRACKING,-0.7,8.0,{1 / 3!r}")

@@ -1,0 +1,38 @@
+"""The files of an evaluation, judged before the first one is written: none is the user's, none lies among the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import PART_SUFFIX, OutputFolder
+from stm_tracker_ros.data.sequence import TRUTH_NAME
+from stm_tracker_ros.evaluation.mask_files import FOLDER_NAME
+from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
+from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
+from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME
+
+SUMMARY_NAME = "summary.json"
+SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME)
+
+
+def check(out: Path, data: Path, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
+    """Judge the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
+
+    inputs: what else is read. Raises DataError where something of the user's would be overwritten or mixed up.
+    """
+    inputs = (data, *inputs)
+    _refuse_among_sequences(out, data)
+    files = OutputFolder(out).check((SUMMARY_NAME, SETTINGS_NAME), inputs=inputs)
+    for name in names:
+        files.below(name).check(SEQUENCE_FILES, (FOLDER_NAME,), inputs)
+
+
+def _refuse_among_sequences(out: Path, data: Path) -> None:
+    """`out` may lie in `data`, beside its sources, but not in a folder that sequences are read from."""
+    place = out.resolve()
+    for truth in (*data.glob(f"*/*/{TRUTH_NAME}"), *data.glob(f"train_video/*/*/{TRUTH_NAME}")):
+        for folder in (truth.parent, truth.parent.parent):
+            if place.is_relative_to(folder.resolve()):
+                raise DataError(f"{out} lies in {folder}, among the sequences; give a folder outside of them")
