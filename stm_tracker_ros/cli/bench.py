@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.options import LoadedTracker, add_tracker_options, load_tracker, parse_box, whole_number
 from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Frame, Target
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--frames", type=whole_number, default=300, metavar="N", help="frames (default: %(default)s)")
     parser.add_argument("--video", type=Path, metavar="FILE|DIR", help="video or images (default: the packaged sample)")
     parser.add_argument("--box", type=parse_box, metavar="X,Y,W,H", help="target on the first frame of --video")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write all figures as JSON, to a file that does not exist yet"
+    )
     add_tracker_options(parser)
     parser.set_defaults(run=run)
 
@@ -55,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     from stm_tracker_ros.evaluation import bench
     from stm_tracker_ros.trackers import registry
 
-    if args.out is not None and not args.out.parent.is_dir():
-        raise DataError(f"{args.out} cannot be written: there is no folder {args.out.parent}")
+    if args.out is not None:
+        refuse_existing(args.out)
     args.device = registry.device_name(args.device)
     images, target = _scene(args)
     loaded = load_tracker(args)
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     report = {**facts, **bench.summary(ours.times, plain.times)}
     print(_text(report))
     if args.out is not None:
-        _write(args.out, report)
+        write_new(args.out, (json.dumps(report, indent=1) + "\n").encode("ascii"))
     return 0
 
 
@@ -156,10 +159,3 @@ def _text(report: dict[str, Any]) -> str:
             f"our latency over plain's total: {report['ratio_latency_over_plain_total']:.3f}",
         ]
     )
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(report, indent=1) + "\n")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.parts.backbones import ARCHITECTURES
 from stm_tracker_ros.trackers import registry
 
@@ -40,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("name", metavar="NAME", help=f"what these weights are of: {', '.join(_names())}")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="the published file; a folder for tfjs")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="the safetensors file to write")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="the safetensors file to write; none that exists")
     parser.set_defaults(run=run)
 
 
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"folder {args.target.parent} does not exist; give one that does")
     if args.target.is_dir():
         raise DataError(f"{args.target} is a folder; give the name of the safetensors file to write")
+    refuse_existing(args.target)
     if args.name.startswith(BACKBONE_PREFIX):
         return _backbone(args.name, args.source, args.target)
     if args.name not in registry.names():

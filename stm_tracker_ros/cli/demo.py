@@ -12,7 +12,6 @@ from stm_tracker_ros.cli.options import (
     STATE_PREFIX,
     add_tracker_options,
     default_threads,
-    make_folder,
     parse_box,
     parse_changes,
     rate,
@@ -35,6 +34,7 @@ writes to the folder of --out:
   overlay.mp4        the video with box, mask, state and score drawn (H.264, any browser plays it)
   contact_sheet.png  every 10th frame; true boxes in white where they are known
   summary.json       frames published, received, tracked, dropped by reason; latency; states; transport
+Those of an earlier run are replaced; other files of these names are never overwritten: the demo is refused.
 
 The exit status is 1 if a line of the table fails.
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = Settings(
         sample=_sample(args),
-        out=make_folder(args.out),
+        out=args.out,
         fps=args.fps,
         parameters=node_parameters(args),
         show=lambda line: print(line, flush=True),

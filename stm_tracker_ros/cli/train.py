@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stm_tracker_ros.cli.options import default_threads, make_folder, parse_changes, whole_number
+from stm_tracker_ros.cli.options import default_threads, parse_changes, whole_number
 
 EPILOG = """\
 writes to the folder of --out: checkpoints, a log, a curve as PNG, and the weights as safetensors.
-A run that was interrupted goes on from its last checkpoint when the same command is given again.
+A run that was interrupted goes on from its last checkpoint when the same command is given again. Files there that no
+run wrote, or that were changed since, are never overwritten: the command is refused.
 
 examples:
   stm_tracker train stmtrack_lite --data ../shared/data --out training/run1
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     recipes.run(
         args.recipe,
         data=args.data,
-        out=make_folder(args.out),
+        out=args.out,
         device=args.device,
         threads=args.threads or default_threads(),
         changes=changes,

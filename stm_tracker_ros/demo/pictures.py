@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.record import Answer, ClientRecord, Shot
 from stm_tracker_ros.demo.report import answers_by_frame
 from stm_tracker_ros.demo.sample import Sample
 from stm_tracker_ros.drawing import draw_overlay
-from stm_tracker_ros.video_writer import VideoWriter, write_contact_sheet
+from stm_tracker_ros.video_writer import VideoWriter, encoded_contact_sheet
 
 VIDEO_NAME, SHEET_NAME = "overlay.mp4", "contact_sheet.png"
 SHEET_EVERY = 10
@@ -26,25 +26,25 @@ WHITE = (255, 255, 255)
 
 
 def write_pictures(
-    folder: Path,
+    files: OutputFolder,
     sample: Sample,
     shots: Sequence[Shot],
     client: ClientRecord,
     states: Sequence[tuple[int, str]],
     fps: float,
 ) -> None:
-    """Write VIDEO_NAME and SHEET_NAME into `folder`; `states` are frame and state of every change, in order."""
+    """Write VIDEO_NAME and SHEET_NAME into `files`; `states` are frame and state of every change, in order."""
     by_frame = answers_by_frame(shots, client)
     every = SHEET_EVERY * max(1, -(-len(shots) // (SHEET_EVERY * SHEET_MOST)))
     chosen: list[Pixels] = []
-    with VideoWriter(folder / VIDEO_NAME, fps) as video:
+    with files.new(VIDEO_NAME) as file, VideoWriter(file, fps) as video:
         for number, frame in zip(range(len(shots)), frames(sample.video), strict=False):
             picture = _picture(frame.bgr(), number, by_frame.get(number), client, states)
             video.write(picture)
             if number % every == 0:
                 chosen.append(_with_truth(picture, sample.true_boxes.get(number)))
     if chosen:
-        write_contact_sheet(folder / SHEET_NAME, chosen, SHEET_COLUMNS, SHEET_WIDTH_PX)
+        files.write(SHEET_NAME, encoded_contact_sheet(chosen, SHEET_COLUMNS, SHEET_WIDTH_PX))
 
 
 def _picture(

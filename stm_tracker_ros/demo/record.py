@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
 
 
@@ -82,10 +83,8 @@ def pack_mask(mask: Pixels) -> str:
 
 
 def write(path: Path, record: CameraRecord | ClientRecord) -> None:
-    """Write a record as JSON, whole or not at all."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(asdict(record)), encoding="utf-8")
-    unfinished.replace(path)
+    """Write a record as JSON. Raises DataError if `path` exists or cannot be written."""
+    write_new(path, json.dumps(asdict(record)).encode("utf-8"))
 
 
 def read_camera(path: Path) -> CameraRecord:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.demo import record, report, transport
-from stm_tracker_ros.demo.pictures import write_pictures
+from stm_tracker_ros.demo.pictures import SHEET_NAME, VIDEO_NAME, write_pictures
 from stm_tracker_ros.demo.processes import Child, end_all, wait_for
 from stm_tracker_ros.demo.sample import Sample
 
@@ -38,9 +39,11 @@ class Settings:
 def run(settings: Settings) -> tuple[dict[str, Any], list[report.Check]]:
     """Play, write pictures and summary into `settings.out`; gives the summary and the checks.
 
-    Raises StmTrackerError with the last lines of a process that failed. Leaves no process behind, nor its shared
+    Raises StmTrackerError with the last lines of a process that failed, and before any starts where something of the
+    user's would be overwritten. Leaves no process behind, nor its shared
     memory, however it ends.
     """
+    files = judged(settings).make()
     chosen, domain_id = transport.choose(), transport.free_domain()
     settings.show(f"ROS domain {domain_id}, this machine only; {chosen.name}{chosen.why and f' ({chosen.why})'}")
     with tempfile.TemporaryDirectory(prefix="stm_tracker_demo_") as scratch:
@@ -56,9 +59,16 @@ def run(settings: Settings) -> tuple[dict[str, Any], list[report.Check]]:
     checks = report.checks(summary)
     summary["checks"] = [{"name": one.name, "value": one.value, "bar": one.bar, "passed": one.passed} for one in checks]
     shots = [shot for shot in camera.shots if shot.playing]
-    write_pictures(settings.out, settings.sample, shots, client, summary["states"], settings.fps)
-    (settings.out / SUMMARY_NAME).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_pictures(files, settings.sample, shots, client, summary["states"], settings.fps)
+    files.write(SUMMARY_NAME, (json.dumps(summary, indent=1) + "\n").encode("utf-8"))
     return summary, checks
+
+
+def judged(settings: Settings) -> OutputFolder:
+    """The folder of the results. Raises DataError where something of the user's would be overwritten."""
+    weights = settings.parameters.get("tracker.weights")
+    read = [settings.sample.video, *([weights] if weights else [])]
+    return OutputFolder(settings.out).check((VIDEO_NAME, SHEET_NAME, SUMMARY_NAME), inputs=read)
 
 
 def _play(

@@ -1,12 +1,14 @@
 """A camera that plays a video: shows its first frame until told to play, publishes bgr8 at a fixed rate.
 
 `python -m stm_tracker_ros.ros.demo_camera --ros-args -p video:=FILE -p fps:=30.0 -r image:=/camera/image_raw`
-Ends when the video has ended, unless `loop` is true; writes what it published to `record` where that is given.
+Ends when the video has ended, unless `loop` is true; writes what it published to `record` where that is given,
+a file that does not exist yet.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -14,11 +16,14 @@ from time import monotonic
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
+from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.record import CameraRecord, Shot, write
@@ -42,6 +47,8 @@ class DemoCamera(Node):
         self._fps = float(self.declare_parameter("fps", 30.0).value)
         self._loop = bool(self.declare_parameter("loop", False).value)
         self._record = str(self.declare_parameter("record", "").value)
+        if self._record:
+            refuse_existing(Path(self._record))
         self._publisher = self.create_publisher(Image, "image", qos.output())
         self._play, self._ended = Event(), Event()
         self.create_service(Trigger, "~/play", self._start_to_play)
@@ -94,10 +101,15 @@ class DemoCamera(Node):
             write(Path(self._record), CameraRecord(shots=self._shots))
 
 
-def main() -> None:
+def main() -> int:
     """Entry point."""
     rclpy.init()
-    camera = DemoCamera()
+    try:
+        camera = DemoCamera()
+    except StmTrackerError as error:
+        get_logger("camera").error(str(error))
+        rclpy.try_shutdown()
+        return 1
     executor = SingleThreadedExecutor()
     executor.add_node(camera)
     thread = Thread(target=_spin, args=(executor, camera), name="executor")
@@ -111,6 +123,7 @@ def main() -> None:
         thread.join()
         camera.destroy_node()
         rclpy.try_shutdown()
+    return 0
 
 
 def _spin(executor: SingleThreadedExecutor, camera: DemoCamera) -> None:
@@ -121,4 +134,4 @@ def _spin(executor: SingleThreadedExecutor, camera: DemoCamera) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

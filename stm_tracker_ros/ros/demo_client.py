@@ -1,7 +1,7 @@
 """A client of the tracker node: names the target by service, lets the camera play, listens until the camera ends.
 
 `python -m stm_tracker_ros.ros.demo_client --ros-args -p box:="[10.0, 20.0, 30.0, 40.0]" -p tracker:=/stm_tracker`
-Writes all that it heard to `record` where that is given.
+Writes all that it heard to `record` where that is given, a file that does not exist yet.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import rclpy
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.time import Time
@@ -26,6 +27,7 @@ from vision_msgs.msg import Detection2DArray
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.types import Box, RotatedBox
 from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_mask, write
 from stm_tracker_ros.engine.drop_policy import DropReason
@@ -52,6 +54,8 @@ class DemoClient(Node):
         camera = str(self.declare_parameter("camera", "/camera").value)
         self._box = Box(*self.declare_parameter("box", [0.0, 0.0, 0.0, 0.0]).value)
         self._record = str(self.declare_parameter("record", "").value)
+        if self._record:
+            refuse_existing(Path(self._record))
         self._answers: list[Answer] = []
         self._heartbeats: list[Heartbeat] = []
         self._masks: dict[int, str] = {}
@@ -157,7 +161,12 @@ def _waiting(heartbeat: Heartbeat) -> int:
 def main() -> int:
     """Entry point."""
     rclpy.init()
-    client = DemoClient()
+    try:
+        client = DemoClient()
+    except StmTrackerError as error:
+        get_logger("client").error(str(error))
+        rclpy.try_shutdown()
+        return 1
     try:
         client.run()
     except StmTrackerError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,8 +14,8 @@ SMOOTHED_ROWS = 5
 NOT_DRAWN = ("step", "minutes", "rate")
 
 
-def draw(log: Path, picture: Path) -> None:
-    """Draw the losses and the validation scores of `log.jsonl` over the steps into a PNG."""
+def draw(log: Path, picture: BinaryIO) -> None:
+    """Draw the losses and the validation scores of `log.jsonl` over the steps as a PNG."""
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     scores = [row for row in rows if "validation_success_auc" in row]
     losses = [row for row in rows if row not in scores]
@@ -28,7 +29,7 @@ def draw(log: Path, picture: Path) -> None:
     axes.set(xlabel="optimiser step", ylim=(0, _top(losses)), title=log.parent.name)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=110, format="png")
 
 
 def _top(rows: list[Mapping[str, float]]) -> float:

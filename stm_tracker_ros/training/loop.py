@@ -11,14 +11,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import ConfigError, TrainingError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.training.config import LoopConfig
+from stm_tracker_ros.training.run_files import CONFIG, LAST, LOG, LOOP_FILES, NEXT
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Weights = Mapping[str, Tensor]
@@ -60,10 +62,11 @@ class Loop:
     """One training run in one folder: `last.pt` to go on from, `log.jsonl` to look at."""
 
     def __init__(self, lesson: Lesson, out: Path, config: LoopConfig, device: torch.device) -> None:
+        """Raises ConfigError, and DataError where `out` holds files of these names that no run wrote."""
         if config.precision == "fp16" and device.type == "cpu":
             raise ConfigError("precision is 'fp16'; allowed on a CPU are fp32 and bf16")
         self.lesson, self.out, self.config, self.device = lesson, out, config, device
-        out.mkdir(parents=True, exist_ok=True)
+        self.files = OutputFolder(out).check(LOOP_FILES).make()
         self.network = lesson.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = lesson.optimiser()
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -72,7 +75,8 @@ class Loop:
             self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step, self.seconds = 0, 0.0
         self.noted: dict[str, list[float]] = {}
-        if (out / "last.pt").exists():
+        self._log_file: BinaryIO | None = None
+        if (out / LAST).exists():
             self._resume()
 
     @property
@@ -86,7 +90,11 @@ class Loop:
         validate: gets the weights, gives figures for the log; called every few minutes and at the end. Raises
         TrainingError where the loss is no longer a number; the checkpoint is the last one that was sound.
         """
-        (self.out / "config.json").write_text(json.dumps(self.config, default=vars, indent=1))
+        self.files.write(CONFIG, json.dumps(self.config, default=vars, indent=1).encode("ascii"))
+        with self.files.continued(LOG) as self._log_file:
+            self._train(validate)
+
+    def _train(self, validate: Validate | None) -> None:
         self.network.train()
         saved = validated = time.monotonic()
         with tqdm(total=self.lesson.steps, initial=self.step, desc="train", mininterval=5) as progress:
@@ -165,11 +173,12 @@ class Loop:
             "step": self.step,
             "seconds": self.seconds,
         }
-        torch.save(state, self.out / "next.pt")
-        (self.out / "next.pt").replace(self.out / "last.pt")
+        with self.files.new(NEXT) as file:
+            torch.save(state, file)
+        self.files.replace(NEXT, LAST)
 
     def _resume(self) -> None:
-        state = torch.load(self.out / "last.pt", map_location=self.device, weights_only=True)
+        state = torch.load(self.out / LAST, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
@@ -185,5 +194,6 @@ class Loop:
 
     def _log(self, row: Mapping[str, float]) -> None:
         row = {"step": self.step, "minutes": round(self.seconds / 60, 2), **row}
-        with (self.out / "log.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        assert self._log_file is not None, "rows are written while it runs"
+        self._log_file.write((json.dumps(row) + "\n").encode("ascii"))
+        self._log_file.flush()

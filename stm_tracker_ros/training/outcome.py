@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from stm_tracker_ros.trackers import checkpoint
-from stm_tracker_ros.training import curve
+from stm_tracker_ros.training import curve, run_files
 from stm_tracker_ros.training.loop import Loop
 
 
@@ -17,8 +17,9 @@ def write(loop: Loop, tracker: str, network_config: Any) -> None:
         "command": " ".join(sys.argv),
         "steps": loop.step,
         "minutes": round(loop.seconds / 60, 1),
-        "settings": json.loads((loop.out / "config.json").read_text()),
+        "settings": json.loads((loop.out / run_files.CONFIG).read_text()),
     }
-    weights = loop.out / f"{tracker}.safetensors"
-    checkpoint.save(weights, tracker, network_config, loop.weights, json.dumps(provenance))
-    curve.draw(loop.out / "log.jsonl", loop.out / "curve.png")
+    weights = checkpoint.encoded(tracker, network_config, loop.weights, json.dumps(provenance))
+    loop.files.write(run_files.weights_name(tracker), weights)
+    with loop.files.new(run_files.CURVE) as picture:
+        curve.draw(loop.out / run_files.LOG, picture)

@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.data.sequence import VALIDATION
+from stm_tracker_ros.training.run_files import PACK_BLOBS, PACK_INDEX, has_pack
 
 JPEG_QUALITY = 92
 SMALLEST_MASK_PX = 200
@@ -55,10 +58,10 @@ class Pack:
     """A built pack, mapped: `image(n)` and `mask(n)` decode a blob, `stills` and `tracks` say what there is."""
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "index.npz").exists():
+        if not has_pack(folder):
             raise DataError(f"{folder} holds no pack; build it with training.pack.build")
-        index = np.load(folder / "index.npz", allow_pickle=False)
-        self._blobs = np.memmap(folder / "blobs.bin", np.uint8, "r")
+        index = np.load(folder / PACK_INDEX, allow_pickle=False)
+        self._blobs = np.memmap(folder / PACK_BLOBS, np.uint8, "r")
         self._ends = index["ends"]
         hulls = index["hulls"].reshape(-1, HULL_POINTS, 2)
         pairs = index["stills"].reshape(-1, 2)
@@ -81,9 +84,8 @@ class Pack:
 
 
 class _Writer:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = (folder / "blobs.bin").open("wb")
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
         self.ends: list[int] = []
         self.stills: list[Still] = []
         self.tracks: list[Track] = []
@@ -100,11 +102,10 @@ class _Writer:
         if hull is not None:
             self.stills.append(Still(image, self.add(mask, ".png"), hull))
 
-    def close(self) -> None:
-        self.file.close()
+    def write_index(self, file: BinaryIO) -> None:
         tracks = self.tracks
         np.savez(
-            self.folder / "index.npz",
+            file,
             ends=np.asarray(self.ends, np.int64),
             stills=np.asarray([(s.image, s.mask) for s in self.stills], np.int64),
             hulls=np.asarray([s.hull for s in self.stills], np.float32),
@@ -117,19 +118,29 @@ class _Writer:
 
 
 def build(data: Path, out: Path) -> Pack:
-    """Write the pack of `data` into `out` unless it is there. Raises DataError where a source is missing."""
-    if not (out / "index.npz").exists():
-        out.mkdir(parents=True, exist_ok=True)
-        writer = _Writer(out)
-        _add_stills(writer, data / "train_images.tar")
-        for folder in tqdm(sorted((data / "clips").glob("*/")), desc="clips"):
-            _add_video(writer, folder, {p.stem: p for p in sorted(folder.glob("object_*.txt"))})
-        for folder in tqdm(sorted((data / "train_video").glob("*/*/")), desc="videos"):
-            if f"{folder.parent.name}/{folder.name}" not in VALIDATION:
-                _add_video(writer, folder, {"target": folder / "groundtruth.txt"})
-        writer.close()
+    """Write the pack of `data` into `out` unless it is there.
+
+    Raises DataError where a source is missing, or something of the user's would be overwritten.
+    """
+    if not has_pack(out):
+        files = OutputFolder(out)
+        with files.new(PACK_BLOBS) as file:
+            writer = _Writer(file)
+            _add_all(writer, data)
+        # Last, for an index says that the pack is whole.
+        with files.new(PACK_INDEX) as file:
+            writer.write_index(file)
         logger.info("%d stills, %d tracks", len(writer.stills), len(writer.tracks))
     return Pack(out)
+
+
+def _add_all(writer: _Writer, data: Path) -> None:
+    _add_stills(writer, data / "train_images.tar")
+    for folder in tqdm(sorted((data / "clips").glob("*/")), desc="clips"):
+        _add_video(writer, folder, {p.stem: p for p in sorted(folder.glob("object_*.txt"))})
+    for folder in tqdm(sorted((data / "train_video").glob("*/*/")), desc="videos"):
+        if f"{folder.parent.name}/{folder.name}" not in VALIDATION:
+            _add_video(writer, folder, {"target": folder / "groundtruth.txt"})
 
 
 def _hull(mask: NDArray[np.uint8]) -> NDArray[np.float32] | None:

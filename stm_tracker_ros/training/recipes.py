@@ -11,6 +11,7 @@ from stm_tracker_ros.core.config import unknown_name, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.parts.device import resolve
 from stm_tracker_ros.trackers.registry import set_threads
+from stm_tracker_ros.training import run_files
 
 # name of the tracker -> module with DEFAULTS, its configuration, and train(data, out, device, config)
 _RECIPES = {
@@ -29,6 +30,7 @@ def run(recipe: str, *, data: Path, out: Path, device: str, threads: int, change
     """
     if recipe not in _RECIPES:
         raise ConfigError(unknown_name("recipe", recipe, _RECIPES))
+    run_files.check(out, data, recipe, changes)
     module: Any = importlib.import_module(f"{__package__}.{_RECIPES[recipe]}")
     set_threads(threads)
     module.train(data, out, resolve(device), with_changes(module.DEFAULTS, changes))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput, MobileNetV2
 from stm_tracker_ros.training.pack import Pack, Still, Track
 from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, ellipse_mask, warp
@@ -51,10 +52,12 @@ def load(folder: Path) -> Similar:
 
 def build(pack: Pack, folder: Path, trunk: MobileNetV2, device: torch.device) -> Similar:
     """Write the table of `pack` into `folder` unless it is there; `trunk` says what looks alike."""
-    if not (folder / TABLE_NAME).exists():
+    files = OutputFolder(folder)
+    if not (folder / TABLE_NAME).exists() or files.is_unfinished(TABLE_NAME):
         masked = np.flatnonzero([still.mask >= 0 for still in pack.stills])
         stills, tracks = np.split(_alike(_described(pack, trunk.to(device), device), masked), [len(pack.stills)])
-        np.savez(folder / TABLE_NAME, stills=stills, tracks=tracks)
+        with files.new(TABLE_NAME) as file:
+            np.savez(file, stills=stills, tracks=tracks)
     return load(folder)
 
 
