@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.metrics import Interval, paired_bootstrap
+from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.data.sequence import recording_of
 
 
@@ -42,7 +43,7 @@ def main() -> None:
         print(f"ours - {name:8} {mean:+.4f}   95 % interval [{low:+.4f}, {high:+.4f}]")
     if args.out:
         rows = {name: found._asdict() for name, found in intervals.items()}
-        args.out.write_text(json.dumps(rows, indent=1) + "\n")
+        write_new(args.out, (json.dumps(rows, indent=1) + "\n").encode("ascii"))
 
 
 if __name__ == "__main__":

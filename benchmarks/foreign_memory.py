@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
 from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
@@ -66,8 +67,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     add_tracker_options(parser)
-    tracker = load_tracker(parser.parse_args()).tracker
     args = parser.parse_args()
+    refuse_existing(args.out)
+    tracker = load_tracker(args).tracker
     assert isinstance(tracker, StmTracker)
     stepper = tracker.stepper
     sequences = read_sequences(args.data, VALIDATION)
@@ -78,7 +80,7 @@ def main() -> None:
         foreign[sequence.name] = follow(tracker, stepper, sequence, own[donor.name][1])[0]
     rows = {name: {"own": own[name][0], "foreign": foreign[name]} for name in own}
     means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("own", "foreign")}
-    args.out.write_text(json.dumps({"mean": means, "sequences": rows}, indent=1))
+    write_new(args.out, json.dumps({"mean": means, "sequences": rows}, indent=1).encode("ascii"))
     print(f"success AUC: own memory {means['own']:.4f}, foreign {means['foreign']:.4f}")
 
 

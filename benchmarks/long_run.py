@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
+from stm_tracker_ros.core.output_folder import new_file, refuse_existing, write_new
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.data.readers import frames, stamp_of
@@ -91,7 +92,8 @@ def draw(course: list[list[float]], path: Path) -> None:
     lower.set_xlabel("frame")
     upper.set_ylim(0, 1.2 * max(memory_mib))
     lower.set_ylim(0, 1.2 * max(times_ms))
-    figure.savefig(path, dpi=110)
+    with new_file(path) as file:
+        figure.savefig(file, dpi=110, format="png")
 
 
 def main() -> None:
@@ -106,6 +108,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="PNG file of memory and time along the way")
     add_tracker_options(parser)
     args = parser.parse_args()
+    for path in filter(None, (args.out, args.plot)):
+        refuse_existing(path)
     images = [frame.bgr() for frame in islice(frames(args.video / VIDEO_NAME), args.stretch)]
     target = Target(box=Box(*map(float, read_boxes(args.video / TRUTH_NAME)[0])))
     aged, fresh = load_tracker(args).tracker, load_tracker(args).tracker
@@ -120,7 +124,7 @@ def main() -> None:
     if args.plot:
         draw(result["course"], args.plot)
     if args.out:
-        args.out.write_text(json.dumps(result, indent=1) + "\n")
+        write_new(args.out, (json.dumps(result, indent=1) + "\n").encode("ascii"))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from turns import Worker
 
+from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.data.sequence import Sequence, read_sequences
 from stm_tracker_ros.evaluation.speed import median_ratio, percentiles, ratio_of_p20
 
@@ -69,6 +70,7 @@ def summarise(runs: list[dict[str, dict]]) -> dict[str, object]:
 def main() -> None:
     """Run, print the ratios, and write them."""
     args = parse()
+    refuse_existing(args.out)
     sequences = read_sequences(args.data, args.sequences.split(",") if args.sequences else None)
     weights = ["--weights", str(args.weights)] if args.weights else []
     command = [sys.executable, str(HERE / "tracker_worker.py"), "--tracker", args.tracker, "--threads", "1", *weights]
@@ -78,7 +80,7 @@ def main() -> None:
     ours.close()
     theirs.close()
     summary = summarise(runs)
-    args.out.write_text(json.dumps(summary, indent=1) + "\n")
+    write_new(args.out, (json.dumps(summary, indent=1) + "\n").encode("ascii"))
     print(f"{args.tracker} takes {summary['ratio']:.3f} times NanoTrack v3's time a frame; runs {summary['runs']}")
 
 

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -68,3 +69,13 @@ def test_wheel_holds_modules_at_the_root_and_the_rest_below_the_prefix(
 
 def sha256(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+
+
+def test_a_venv_that_setup_did_not_make_is_refused_and_stays(tmp_path: Path) -> None:
+    shutil.copytree(BENCH.parent / "scripts", tmp_path / "scripts")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/pyvenv.cfg").write_text("mine")
+    result = subprocess.run([tmp_path / "scripts/setup"], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "was not made by scripts/setup" in result.stderr
+    assert {path.name: path.read_text() for path in (tmp_path / ".venv").iterdir()} == {"pyvenv.cfg": "mine"}

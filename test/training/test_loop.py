@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.torch
 
 from torch import Tensor, nn  # noqa: E402
 
-from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError, TrainingError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
 from stm_tracker_ros.training.config import LoopConfig  # noqa: E402
@@ -161,3 +162,28 @@ def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:
     for name in ("absent.pt", "absent.safetensors"):
         with pytest.raises(CheckpointError, match="not exist"):
             load_start(_TwoLines(), tmp_path / name, "stmtrack_lite")
+
+
+def test_a_folder_that_holds_a_run_of_somebody_else_is_refused_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("mine")
+    with pytest.raises(DataError, match=r"config\.json would be overwritten"):
+        Loop(_Lesson(), tmp_path, PLAIN, CPU)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"config.json": "mine"}
+
+
+def test_links_to_a_checkpoint_and_to_the_log_keep_what_they_have(tmp_path: Path) -> None:
+    Loop(_Lesson(steps=2), tmp_path / "run", PLAIN, CPU).run()
+    for name in ("last.pt", "log.jsonl"):
+        os.link(tmp_path / "run" / name, tmp_path / name)
+    before = [(tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl")]
+    Loop(_Lesson(), tmp_path / "run", PLAIN, CPU).run()
+    assert [(tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl")] == before
+    assert [row["step"] for row in _rows(tmp_path / "run")] == [2, 4]
+
+
+def test_a_checkpoint_that_was_changed_since_is_not_gone_on_from(tmp_path: Path) -> None:
+    Loop(_Lesson(steps=2), tmp_path, PLAIN, CPU).run()
+    (tmp_path / "last.pt").write_bytes(b"mine")
+    with pytest.raises(DataError, match=r"last\.pt would be overwritten"):
+        Loop(_Lesson(), tmp_path, PLAIN, CPU)
+    assert (tmp_path / "last.pt").read_bytes() == b"mine"
