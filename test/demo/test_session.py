@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -151,3 +153,14 @@ def test_ctrl_c_ends_every_process(blob, fake_node, heard_sigint, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(settings(blob, tmp_path, interrupt))
     assert not children()
+
+
+@pytest.mark.parametrize("module", ["demo_camera", "demo_client"])
+def test_a_record_that_exists_is_refused_at_once_and_stays(module, tmp_path):
+    (tmp_path / "record").write_text("mine")
+    command = [sys.executable, "-m", f"stm_tracker_ros.ros.{module}"]
+    parameters = ["--ros-args", "-p", f"record:={tmp_path / 'record'}"]
+    ended = subprocess.run([*command, *parameters], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "record exists; give another name" in ended.stderr + ended.stdout
+    assert (tmp_path / "record").read_text() == "mine"

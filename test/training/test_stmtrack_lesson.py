@@ -81,7 +81,7 @@ def test_what_is_frozen_and_when(pack_folder: Path, tmp_path: Path) -> None:
     assert {_kind(name) for name in named} == {"always", "later", "never"}
     for step, trained in ((0, {"always"}), (TINY.release_epoch * TINY.epoch_steps, {"always", "later"})):
         loop.step = step
-        loop._timed_step(next(iter(lesson.batches(step))))
+        loop._train_step(next(iter(lesson.batches(step))))
         for name, parameter in named.items():
             assert parameter.requires_grad == (_kind(name) in trained), name
             # weights whose gradient is exactly 0 do not move either: behind the bias in front of a batch norm
