@@ -115,7 +115,7 @@ def test_no_side_gets_under_ten_pixels(golden: Golden) -> None:
             return np.tile((144.0, 144.0, 145.0, 145.0, 1.0), (625, 1))
 
     tracker = started(Tiny(), golden, "conf0.6")
-    tracker.config = with_changes(PAPER, {"prior.penalty": 0.0})
+    tracker.reconfigure(with_changes(PAPER, {"prior.penalty": 0.0}))
     box = min((tracker.track(frame).box for frame in frames(golden)[1:]), key=lambda box: box.width)
     assert (box.width, box.height) == (10, 10)
 

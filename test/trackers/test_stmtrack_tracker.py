@@ -180,7 +180,7 @@ def test_how_much_the_first_frame_counts_can_be_changed_while_tracking() -> None
     tracker = following(stepper, {}, START)
     run(tracker, [2.0, 3.0])
     assert stepper.first_weight == 1.0
-    tracker.config = with_changes(tracker.config, {"memory.first_weight": 0.3})
+    tracker.reconfigure(with_changes(tracker.config, {"memory.first_weight": 0.3}))
     run(tracker, [4.0])
     assert stepper.first_weight == 0.3
 
@@ -258,10 +258,10 @@ def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
     stepper = Oracle()
     tracker = following(stepper, AT_ONCE, START)
     run(tracker, [float(number) for number in range(2, 30)])
-    tracker.config = with_changes(tracker.config, {"presence.jump_share": 1.5})
+    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 1.5}))
     beside = START._replace(x=START.x + 45)
     assert tracker.track(at(30, beside)).box.x == pytest.approx(START.x, abs=0.1)
-    tracker.config = with_changes(tracker.config, {"presence.jump_share": 0.0})
+    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 0.0}))
     assert tracker.track(at(31, beside)).box.x == pytest.approx(beside.x, abs=0.5)
 
 

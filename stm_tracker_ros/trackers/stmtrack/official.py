@@ -33,6 +33,7 @@ import torch
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
@@ -110,6 +111,13 @@ class OfficialTracker:
         if state.frames == KEPT_FRAMES + 1:
             log.warning("more than %d frames: the memory is thinned from now on, unlike the authors'", KEPT_FRAMES)
         state.bank.add(state.frames, self.stepper.remember_marked(self.stepper.upload(patch), label))
+
+    def reconfigure(self, config: TrackConfig) -> None:
+        """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker.
+
+        Those of `presence`, and of the memory all but `previous_score`, are not the authors' and change nothing here.
+        """
+        self.config = with_live(self.config, config)
 
     def slots(self) -> list[int]:
         """Slots of the memory frames in the authors' order: the previous one first, perhaps once more behind it."""

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
@@ -100,7 +101,6 @@ class StmTracker:
         state = self._started()
         state.number = max(self._number(frame), state.number + 1)
         presence = state.presence
-        presence.config = self.config.presence
         state.box = self._limited(presence.expect(state.number, self._camera_motion(frame)), frame)
         state.look = self._look(frame, state.box, self._side(state.box) * presence.search_factor, state.fill)
         weight = self.config.memory.first_weight
@@ -126,6 +126,12 @@ class StmTracker:
         crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
         state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
         state.remembered = state.number
+
+    def reconfigure(self, config: TrackConfig) -> None:
+        """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
+        self.config = with_live(self.config, config)
+        if self.state is not None:
+            self.state.presence.config = self.config.presence
 
     def _worth_remembering(self) -> bool:
         """Time for a frame, a good score, and the first frame alone sees the target there as well.
