@@ -32,7 +32,7 @@ from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core import masks as core_masks
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
-from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, RotatedBox, Target
+from stm_tracker_ros.core.types import Box, Candidate, Frame, Pixels, Result, RotatedBox, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
@@ -117,7 +117,7 @@ class DmbTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
-        state.reach = self._reach()
+        state.reach, expected = self._reach(), state.glance or state.box
         state.number = max(self._number(frame), state.number + 1)
         guess = self._see(frame)
         place = guide(self.config.spatial.guide, state.sight, state.look, self.stepper.cells)
@@ -129,13 +129,23 @@ class DmbTracker:
         trust = state.uncertainty.trust(state.doubt)
         state.score = answer.score * trust * (1.0 if found.box is not None else EMPTY_SCORE)
         state.label = masks.probability(answer.logit)
-        if found.box is not None and state.score >= self.config.motion.follow_score:
-            self._follow(found.box, found.area, frame)
+        seen = found.box if state.score >= self.config.motion.follow_score else None
+        if seen is not None:
+            self._follow(seen, found.area, frame)
         else:
             self._wait(found.box, answer.score, frame, guess)
         box = state.box if found.box is None else self._limited(found.box, frame)
         state.pending = True
-        return Result(box=box, score=state.score, mask=found.mask, rotated=found.rotated)
+        return Result(
+            box=box,
+            score=state.score,
+            mask=found.mask,
+            rotated=found.rotated,
+            found=seen is not None,
+            expected=expected,
+            region=state.look.crop.region(self.stepper.crop_size),
+            candidates=() if seen is None else (Candidate(box, state.score),),
+        )
 
     def memorize(self) -> None:
         """Remember the frame just answered where it is certain enough; improve the filter when it is due.
