@@ -86,7 +86,7 @@ class Judgement(NamedTuple):
 class Presence:
     """What is known of one target: its usual score, its motion, for how long it has not been seen, and its rivals.
 
-    `expect`, then `judge`, then `followed` or `missed` in each frame. `config` may be replaced at any time (all of it is live).
+    `expect`, then `judge`, then `followed` or `missed` in each frame. `config` may be replaced at any time.
     """
 
     def __init__(self, config: PresenceConfig, place: Box, number: int) -> None:
