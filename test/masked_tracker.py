@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stm_tracker_ros.core.boxes import from_mask, of_target
@@ -21,6 +23,7 @@ class MaskedTracker:
 
     def __init__(self) -> None:
         self.given: list[Target] = []
+        self.configs: list[Any] = []
 
     def init(self, frame: Frame, target: Target) -> Result:
         self.given.append(target)
@@ -39,3 +42,6 @@ class MaskedTracker:
 
     def memorize(self) -> None:
         pass
+
+    def reconfigure(self, config: Any) -> None:
+        self.configs.append(config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 
@@ -13,6 +15,7 @@ class ScriptedTracker:
         self.answers = answers
         self.seen: list[Frame] = []
         self.memorized: list[int] = []
+        self.configs: list[Any] = []
 
     def init(self, frame: Frame, target: Target) -> Result:
         self.seen, self.memorized = [frame], []
@@ -28,3 +31,6 @@ class ScriptedTracker:
 
     def memorize(self) -> None:
         self.memorized.append(self.seen[-1].stamp_ns)
+
+    def reconfigure(self, config: Any) -> None:
+        self.configs.append(config)

@@ -88,18 +88,30 @@ def settings(config: Any, prefix: str = "") -> Iterator[Setting]:
 
 
 def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
-    """A copy of `config` with `changes` by dotted name, judged.
+    """A copy of `config` with `changes` by dotted name, judged together: their order does not matter.
 
     Text is read as the setting's type, whole numbers serve as floats. Raises ConfigError for an unknown name (the
-    nearest one is named), a wrong type or a value that is not allowed.
+    nearest one is named), a wrong type, a value that is not allowed, or values that are not allowed together.
     """
     known = {s.name: s for s in settings(config)}
-    result: Any = config
+    values: dict[str, Scalar] = {}
     for name, value in changes.items():
         if name not in known:
             raise ConfigError(unknown_name("setting", name, known))
-        result = _replace(result, name.split("."), coerce(value, known[name]))
-    return cast(ConfigT, result)
+        values[name] = coerce(value, known[name])
+    return cast(ConfigT, _replaced(config, values))
+
+
+def with_live(config: ConfigT, wanted: ConfigT) -> ConfigT:
+    """A copy of `config` with the live settings of `wanted`, judged; the others stay as they are.
+
+    Raises ConfigError if the two are not of one class, or if the values are not allowed together.
+    """
+    if type(wanted) is not type(config):
+        raise ConfigError(
+            f"the configuration given is a {type(wanted).__qualname__}; allowed is a {type(config).__qualname__}"
+        )
+    return with_changes(config, {s.name: s.value for s in settings(wanted) if s.rule.live})
 
 
 def unknown_name(what: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -138,7 +150,12 @@ def _judge_value(name: str, value: Any, rule: Rule) -> None:
         raise ConfigError(f"{name} is {value!r}; allowed is {rule.allowed}")
 
 
-def _replace(config: Any, path: list[str], value: Scalar) -> Any:
-    if len(path) > 1:
-        value = _replace(getattr(config, path[0]), path[1:], value)
-    return dataclasses.replace(config, **{path[0]: value})
+def _replaced(config: Any, values: Mapping[str, Scalar]) -> Any:
+    """A copy with `values` by dotted name; each part that changes is made, and judged, once, the inner ones first."""
+    if not values:
+        return config
+    own: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
+    for part in dict.fromkeys(name.split(".")[0] for name in values if "." in name):
+        inner = {name[len(part) + 1 :]: value for name, value in values.items() if name.startswith(part + ".")}
+        own[part] = _replaced(getattr(config, part), inner)
+    return dataclasses.replace(config, **own)

@@ -26,6 +26,10 @@ class Crop:
     top: float
     scale: float
 
+    def region(self, size: int) -> Box:
+        """The square that a crop of size x size pixels shows, in image pixels."""
+        return Box(self.left, self.top, size * self.scale, size * self.scale)
+
     def to_image(self, box: Box) -> Box:
         """Box in crop pixels -> image pixels."""
         s = self.scale

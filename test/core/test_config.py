@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import pytest
 
-from stm_tracker_ros.core.config import judge, section, setting, settings, with_changes
+from stm_tracker_ros.core.config import judge, section, setting, settings, with_changes, with_live
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.engine.config import StateConfig
 
 pytestmark = pytest.mark.pure
 
@@ -27,6 +29,29 @@ class Config:
 
     def __post_init__(self) -> None:
         judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    low: float = setting(0.2, "at most middle", low=0, high=1, live=True)
+    middle: float = setting(0.4, "at most high", low=0, high=1, live=True)
+    high: float = setting(0.6, "top", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if not self.low <= self.middle <= self.high:
+            raise ConfigError(f"low {self.low:g}, middle {self.middle:g}, high {self.high:g}; allowed is this order")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested:
+    span: Span = section(Span)
+    gain: float = setting(1.0, "of nothing", low=0, high=9, live=True)
+
+    def __post_init__(self) -> None:
+        judge(self)
+        if self.gain < self.span.low:
+            raise ConfigError(f"gain {self.gain:g}, span.low {self.span.low:g}; allowed is a gain of at least span.low")
 
 
 def test_settings_are_flattened_with_dotted_names():
@@ -77,3 +102,61 @@ def test_text_is_read_as_the_type_of_the_setting(text, name, value):
 def test_what_is_not_allowed_is_refused_in_words(changes, said):
     with pytest.raises(ConfigError, match=said.replace("(", r"\(")):
         with_changes(Config(), changes)
+
+
+@pytest.mark.parametrize("values", [(0.7, 0.8, 0.9), (0.01, 0.05, 0.1)])
+@pytest.mark.parametrize("names", list(permutations(("span.low", "span.middle", "span.high"))))
+def test_changes_of_one_call_are_judged_together(values, names):
+    """One after another, raising all three or lowering all three would be refused halfway in some orders."""
+    wanted = dict(zip(("span.low", "span.middle", "span.high"), values, strict=True))
+    span = with_changes(Nested(), {name: wanted[name] for name in names}).span
+    assert (span.low, span.middle, span.high) == values
+
+
+@pytest.mark.parametrize("names", list(permutations(("lost_score", "uncertain_score", "tracking_score"))))
+def test_the_thresholds_of_the_states_can_be_raised_and_lowered_together(names):
+    for low in (0.01, 0.7):
+        wanted = {"lost_score": low, "uncertain_score": low + 0.1, "tracking_score": low + 0.2}
+        changed = with_changes(StateConfig(), {name: wanted[name] for name in names})
+        assert changed == StateConfig(**wanted)
+
+
+@pytest.mark.parametrize("names", list(permutations(("gain", "span.low"))))
+def test_a_section_is_judged_with_what_holds_it(names):
+    lowered = {"gain": 0.1, "span.low": 0.05}
+    assert with_changes(Nested(), {name: lowered[name] for name in names}).gain == 0.1
+    with pytest.raises(ConfigError, match=r"gain 0.1, span.low 0.2"):
+        with_changes(Nested(), {"gain": 0.1})
+
+
+@pytest.mark.parametrize("names", list(permutations(("span.low", "span.middle", "span.high"))))
+def test_changes_that_are_not_allowed_together_are_refused(names):
+    wanted = {"span.low": 0.8, "span.middle": 0.7, "span.high": 0.9}
+    with pytest.raises(ConfigError, match=r"low 0.8, middle 0.7, high 0.9; allowed is this order"):
+        with_changes(Nested(), {name: wanted[name] for name in names})
+
+
+def test_among_many_changes_an_unknown_name_still_names_the_nearest_one():
+    with pytest.raises(ConfigError, match=r"did you mean 'span.middle'"):
+        with_changes(Nested(), {"span.low": 0.7, "span.midle": 0.8})
+
+
+def test_no_changes_are_the_same_configuration():
+    original = Nested()
+    assert with_changes(original, {}) is original
+
+
+def test_only_what_is_live_is_taken_over():
+    mine = Config(scale=2.0, memory=Memory(history=3))
+    assert with_live(mine, Config(scale=5.0, flip=True)) == Config(scale=5.0, memory=Memory(history=3))
+    assert with_live(Memory(history=3), Memory()) == Memory(history=3)
+
+
+def test_live_values_are_judged_with_those_that_stay():
+    with pytest.raises(ConfigError, match=r"low 0.2, middle 0.8, high 0.6"):
+        with_live(Nested(), Nested(span=Span(middle=0.8, high=0.9)))
+
+
+def test_what_is_live_in_another_configuration_is_refused():
+    with pytest.raises(ConfigError, match="is a Memory; allowed is a Config"):
+        with_live(Config(), Memory())  # type: ignore[misc]

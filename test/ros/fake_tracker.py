@@ -74,6 +74,9 @@ class FakeTracker:
     def memorize(self):
         pass
 
+    def reconfigure(self, config):
+        self.config = config
+
     def _result(self, box, score, mask):
         if not self.has_mask:
             return Result(box=box, score=score)

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from live_scenes import Hangar, hangar
 from made_weights import save_small
 from torch import Tensor
 
-from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
+from stm_tracker_ros.core.boxes import iou
+from stm_tracker_ros.core.config import Setting, settings, with_changes
+from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError, TargetError
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
 from stm_tracker_ros.trackers import registry
@@ -84,6 +86,25 @@ def follow(tracker: Tracker, pictures: list[Frame]) -> list[Result]:
         results.append(tracker.track(picture))
         tracker.memorize()
     return results
+
+
+@pytest.fixture
+def stage(tracker: Tracker, name: str, monkeypatch: pytest.MonkeyPatch) -> Hangar:
+    return hangar(tracker, registry.load(name).default_config, monkeypatch)
+
+
+def another(setting: Setting) -> Any:
+    """A value that is allowed for a setting and is not the one that it has."""
+    rule, value = setting.rule, setting.value
+    if setting.kind is bool:
+        return not value
+    if rule.choices:
+        return next(choice for choice in rule.choices if choice != value)
+    if setting.kind is int:
+        return value + 1 if rule.high is None or value < rule.high else value - 1
+    if rule.high is None:
+        return value + 1.0
+    return (value + (rule.high if value < rule.high else rule.low)) / 2
 
 
 def kept(thing: Any) -> Iterator[Tensor | np.ndarray]:
@@ -236,3 +257,70 @@ def test_one_frame_more_in_memory_changes_the_next_answer(name: str, change: flo
     assert learned.state.bank.numbers.tolist() != before
     last = next(pictures)
     assert abs(learned.track(last).score - unlearned.track(last).score) > change
+
+
+def test_answers_say_what_was_found_and_where_was_looked(tracker: Tracker) -> None:
+    pictures = scene(6)
+    first = tracker.init(pictures[0], TARGET)
+    assert (first.found, first.expected, first.region, first.candidates) == (True, None, None, ())
+    for result in follow(tracker, pictures):
+        assert result.region is not None
+        assert result.expected is not None
+        assert np.isfinite((*result.region, *result.expected)).all()
+        x, y = np.clip(result.expected.center, 0, (320, 240))
+        assert 0 <= x - result.region.x <= result.region.width
+        assert 0 <= y - result.region.y <= result.region.height
+        assert result.candidates or not result.found
+
+
+def test_candidates_are_few_apart_and_in_order(tracker: Tracker) -> None:
+    for result in follow(tracker, scene(6)):
+        boxes, scores = [found.box for found in result.candidates], [found.score for found in result.candidates]
+        assert len(boxes) <= MOST_CANDIDATES
+        assert np.isfinite(boxes).all()
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1 for score in scores)
+        assert max((iou(a, b) for index, a in enumerate(boxes) for b in boxes[:index]), default=0.0) < 0.35
+
+
+def test_every_live_setting_acts_in_the_middle_of_a_flight(stage: Hangar) -> None:
+    idle, left_behind = [], []
+    for setting in (one.name for one in settings(stage.config) if one.rule.live):
+        assert setting in stage.flights, f"no flight in live_scenes.py shows what {setting} does"
+        flight = stage.flights[setting]
+        mine = with_changes(stage.config, flight.base)
+        changed = with_changes(mine, {setting: flight.value})
+        undisturbed = stage.flown(stage.made(flight.base), flight)
+        if stage.flown(stage.made(flight.base), flight, changed) == undisturbed:
+            idle.append(setting)
+        if stage.flown(stage.made(flight.base), flight, changed, mine) != undisturbed:  # there and back
+            left_behind.append(setting)
+    assert idle == left_behind == []
+
+
+def test_what_is_set_before_init_is_as_if_made_so(stage: Hangar) -> None:
+    for setting, flight in stage.flights.items():
+        wanted = flight.base | {setting: flight.value}
+        early = stage.made({})
+        early.reconfigure(with_changes(stage.config, wanted))
+        assert stage.flown(early, flight) == stage.flown(stage.made(wanted), flight)
+
+
+def test_what_is_not_live_stays_as_it_was_made(stage: Hangar) -> None:
+    fixed = {one.name: another(one) for one in settings(stage.config) if not one.rule.live}
+    for flight in stage.flights.values():
+        mine = with_changes(stage.config, flight.base)
+        undisturbed = stage.flown(stage.made(flight.base), flight)
+        assert stage.flown(stage.made(flight.base), flight, with_changes(mine, fixed)) == undisturbed
+
+
+def test_of_a_configuration_only_what_is_live_is_taken_over(stage: Hangar) -> None:
+    tracker = stage.made({})
+    tracker.reconfigure(with_changes(stage.config, {one.name: another(one) for one in settings(stage.config)}))
+    for before, after in zip(settings(stage.config), settings(tracker.config), strict=True):
+        assert (after.value != before.value) == before.rule.live, before.name
+
+
+def test_the_configuration_of_something_else_is_refused(tracker: Tracker) -> None:
+    with pytest.raises(ConfigError, match="is a Box; allowed is a TrackConfig"):
+        tracker.reconfigure(TARGET.box)

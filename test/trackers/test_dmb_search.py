@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from dmb_scene import SIDE, ColourStepper, picture, start
 
@@ -90,12 +91,17 @@ def test_what_may_be_the_target_is_looked_at_closely_once(tracker: DmbTracker) -
     state, size = tracker.state, tracker.stepper.crop_size
     assert state is not None
     state.uncertainty.trust = lambda doubt: 0.1  # type: ignore[method-assign]
-    usual, seen = 3.2 * SIDE / size, []
+    usual, seen, said = 3.2 * SIDE / size, [], []
     for number in range(7, 12):
-        tracker.track(picture(160, 90, number))
+        result = tracker.track(picture(160, 90, number))
         seen.append((state.look.crop.scale / usual, center(state.look.crop, size)[0]))
+        assert result.expected is not None
+        assert result.region is not None
+        said.append((result.region.width / (3.2 * SIDE), result.expected.center[0]))
+        assert not result.found
     assert [reach for reach, _ in seen] == pytest.approx([1.6, 1, 1.8, 1, 2.0], rel=0.03)
     assert [x for _, x in seen] == pytest.approx([120, 180, 120, 180, 120], abs=4)
+    assert np.array(said) == pytest.approx(np.array(seen), abs=0.01)
     state.uncertainty.trust = lambda doubt: 1.0  # type: ignore[method-assign]
     assert tracker.track(picture(160, 90, 12)).score == 0.9
     assert state.box.center[0] == pytest.approx(180, abs=4)
@@ -118,8 +124,10 @@ def test_the_box_keeps_place_and_size_under_the_follow_score(tracker: DmbTracker
     assert state is not None
     before = state.box
     stepper.score = 0.45
-    tracker.track(picture(112, 96, 1))
+    missed = tracker.track(picture(112, 96, 1))
     assert state.box == before
+    assert (missed.found, missed.expected, missed.candidates) == (False, before, ())
     stepper.score = 0.55
-    tracker.track(picture(112, 96, 2))
+    seen = tracker.track(picture(112, 96, 2))
     assert state.box.center == pytest.approx((132, 116), abs=3)
+    assert (seen.found, seen.expected, seen.candidates) == (True, before, ((seen.box, 0.55),))

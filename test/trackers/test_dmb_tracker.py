@@ -217,6 +217,27 @@ def test_compat_brings_the_rules_of_paper_or_code(compat: str, expected: tuple[b
 
 
 @pytest.mark.parametrize("compat", ["none", "paper", "official"])
+@pytest.mark.parametrize("given", ["none", "paper"])
+def test_a_live_change_leaves_compat_as_it_was_made(stepper: ColourStepper, compat: str, given: str) -> None:
+    tracker = DmbTracker(stepper, replace(LITE, compat=compat))
+    start(tracker)
+    for score in (0.7, 0.8):
+        memory = replace(LITE.memory, store_score=score)
+        tracker.reconfigure(replace(LITE, compat=given, memory=memory))
+        assert tracker.config == replace(LITE, compat=compat, memory=memory).rules
+
+
+def test_the_masks_threshold_can_be_changed_while_tracking(tracker: DmbTracker) -> None:
+    sizes = []
+    start(tracker)
+    for number, share in enumerate((0.5, 0.01, 0.99, 0.5), start=1):
+        tracker.reconfigure(with_changes(LITE, {"motion.mask_threshold": share}))
+        mask = tracker.track(picture(100, 90, number)).mask
+        sizes.append(np.count_nonzero(mask))
+    assert sizes[2] < sizes[0] == sizes[3] < sizes[1]
+
+
+@pytest.mark.parametrize("compat", ["none", "paper", "official"])
 def test_the_papers_tracker_looks_twice(compat: str) -> None:
     stepper = PaperStepper(small_network("dmb"), Engine())  # type: ignore[arg-type]
     tracker = DmbTracker(stepper, replace(PAPER, compat=compat))

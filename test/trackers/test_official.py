@@ -115,9 +115,50 @@ def test_no_side_gets_under_ten_pixels(golden: Golden) -> None:
             return np.tile((144.0, 144.0, 145.0, 145.0, 1.0), (625, 1))
 
     tracker = started(Tiny(), golden, "conf0.6")
-    tracker.config = with_changes(PAPER, {"prior.penalty": 0.0})
+    tracker.reconfigure(with_changes(PAPER, {"prior.penalty": 0.0}))
     box = min((tracker.track(frame).box for frame in frames(golden)[1:]), key=lambda box: box.width)
     assert (box.width, box.height) == (10, 10)
+
+
+def test_live_settings_that_are_the_authors_act_in_flight(golden: Golden) -> None:
+    """Scores and boxes of the frames after the change; the previous frame is read above its score only."""
+
+    class Growing(EmptyStepper):
+        def ask(self, features: Tensor, bank: MemoryBank, slots: list[int]) -> np.ndarray:
+            return np.tile((104.0, 100.0, 181.0, 181.0, 0.5 + 0.01 * len(slots)), (625, 1))
+
+    def flown(changes: dict[str, float]) -> list[tuple[Box, float]]:
+        tracker, pictures = started(Growing(), golden, "confNone"), frames(golden)[1:10]
+        for picture in pictures[:6]:
+            tracker.track(picture)
+            tracker.memorize()
+        state = tracker.state
+        tracker.reconfigure(with_changes(tracker.config, changes))
+        assert tracker.state is state
+        answers = []
+        for picture in pictures[6:]:
+            result = tracker.track(picture)
+            tracker.memorize()
+            answers.append((result.box, result.score))
+        return answers
+
+    undisturbed = flown({})
+    changes = {"prior.window": 0.5, "prior.penalty": 1.0, "prior.size_rate": 0.1, "memory.previous_score": 1.0}
+    assert [name for name, value in changes.items() if flown({name: value}) == undisturbed] == []
+    assert flown({"compat": "official", "area_factor": 6.0, "memory.policy": "first"}) == undisturbed
+
+
+def test_answers_say_where_was_looked_and_what_was_seen(golden: Golden) -> None:
+    tracker, (x, y, width, height) = started(EmptyStepper(), golden, "conf0.6"), golden["first_box"]
+    result = tracker.track(frames(golden)[1])
+    side = 4 * np.sqrt(width * height)
+    assert result.found
+    assert result.expected == pytest.approx((x, y, width, height))
+    assert result.region == pytest.approx((x + width / 2 - side / 2, y + height / 2 - side / 2, side, side))
+    (seen,) = result.candidates
+    assert seen.score == 0.5
+    assert seen.box.center == pytest.approx(result.box.center)
+    assert seen.box.width == pytest.approx(73 * side / 289, rel=0.05)
 
 
 def test_beyond_its_bound_the_memory_is_thinned_with_one_warning(

@@ -180,7 +180,7 @@ def test_how_much_the_first_frame_counts_can_be_changed_while_tracking() -> None
     tracker = following(stepper, {}, START)
     run(tracker, [2.0, 3.0])
     assert stepper.first_weight == 1.0
-    tracker.config = with_changes(tracker.config, {"memory.first_weight": 0.3})
+    tracker.reconfigure(with_changes(tracker.config, {"memory.first_weight": 0.3}))
     run(tracker, [4.0])
     assert stepper.first_weight == 0.3
 
@@ -209,6 +209,32 @@ def test_frames_are_remembered_an_interval_apart() -> None:
     tracker = following(stepper, {"memory.interval": 3}, START)
     run(tracker, [2.0, 3.0, 4.0, 5.0, 9.0, 10.0, 12.0])
     assert sorted(set(tracker.state.bank.numbers) - {0}) == [1, 4, 9, 12]  # type: ignore[union-attr]
+
+
+def test_answers_say_where_was_looked_and_what_was_seen() -> None:
+    stepper = Oracle()
+    tracker = following(stepper, AT_ONCE, START)
+    result = tracker.track(at(2, START._replace(x=START.x + 8)))
+    assert result.found
+    assert result.expected == START
+    assert result.region == pytest.approx((320 - 2 * 1200**0.5, 215 - 2 * 1200**0.5, 4 * 1200**0.5, 4 * 1200**0.5))
+    assert [found.box for found in result.candidates] == [pytest.approx(result.box)]
+    assert result.candidates[0].score == 1.0
+
+
+def test_what_else_looks_like_the_target_is_named() -> None:
+    class Two(Oracle):
+        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
+            answer = super().ask(patch, bank, slots, first_weight)
+            answer[:, 4], answer[:2, 4] = 0.5, (0.7, 0.6)
+            answer[:2, :4] += (90, 0, 90, 0)
+            return answer
+
+    result = following(Two(), AT_ONCE | {"prior.window": 0.9}, START).track(at(2))
+    assert [found.score for found in result.candidates] == [0.7, 0.5]
+    scale = 4 * 1200**0.5 / Oracle.crop_size
+    assert [found.box.x for found in result.candidates] == pytest.approx([START.x + 90 * scale, START.x], abs=0.1)
+    assert result.box.x == pytest.approx(START.x, abs=0.1)
 
 
 def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
@@ -248,6 +274,7 @@ def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembe
     for number in range(22, 62):  # what the network sees, and does not believe in, stays behind
         result = tracker.track(at(number, START._replace(x=x)))
         tracker.memorize()
+        assert (result.found, result.candidates) == (False, ())
     assert x + 8 < result.box.x < x + 20
     assert len(stepper.remembered) == known
     stepper.score = 1.0
@@ -258,10 +285,10 @@ def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
     stepper = Oracle()
     tracker = following(stepper, AT_ONCE, START)
     run(tracker, [float(number) for number in range(2, 30)])
-    tracker.config = with_changes(tracker.config, {"presence.jump_share": 1.5})
+    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 1.5}))
     beside = START._replace(x=START.x + 45)
     assert tracker.track(at(30, beside)).box.x == pytest.approx(START.x, abs=0.1)
-    tracker.config = with_changes(tracker.config, {"presence.jump_share": 0.0})
+    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 0.0}))
     assert tracker.track(at(31, beside)).box.x == pytest.approx(beside.x, abs=0.5)
 
 
@@ -304,13 +331,13 @@ class Filmed:
         x, y = int(self.start.x) + MARGIN, int(self.start.y) + MARGIN
         self.world[y : y + 30, x : x + 40] = 255
         self.tracker = StmTracker(Picky(), with_changes(PAPER, AT_ONCE | JUDGING | changes))  # type: ignore[arg-type]
-        self.tracker.init(self._frame(0, 0), Target(box=self.start))
+        self.answer = self.tracker.init(self._frame(0, 0), Target(box=self.start))
 
     def show(self, x: float, y: float = 0.0) -> float:
         """The camera is at x, y: how far the answer is off the box, in pixels."""
-        box = self.tracker.track(self._frame(x, y)).box
+        self.answer = self.tracker.track(self._frame(x, y))
         self.tracker.memorize()
-        return float(np.hypot(*np.subtract(box.center, self.start.center) + (x, y)))
+        return float(np.hypot(*np.subtract(self.answer.box.center, self.start.center) + (x, y)))
 
     def _frame(self, x: float, y: float) -> Frame:
         self.number += 1
@@ -330,6 +357,9 @@ def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image(
     assert max(scene.show(0.0) for _ in range(40)) < 2
     for x in (150.0, *[200.0] * 30):
         scene.show(x)
+    assert scene.answer.expected is not None
+    assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)
+    assert not scene.answer.found
     state = scene.tracker.state
     assert state is not None
     assert state.presence.place.center == pytest.approx((80 - 200, 215), abs=5)

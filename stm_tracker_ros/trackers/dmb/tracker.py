@@ -30,8 +30,9 @@ from torch import Tensor
 
 from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core import masks as core_masks
+from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
-from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, RotatedBox, Target
+from stm_tracker_ros.core.types import Box, Candidate, Frame, Pixels, Result, RotatedBox, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
@@ -89,10 +90,8 @@ class DmbTracker:
     """Follows one target with masks; see `core.protocol.Tracker`."""
 
     def __init__(self, stepper: Stepper | PaperStepper, config: TrackConfig) -> None:
-        self.stepper, self.config = stepper, config.rules
+        self.stepper, self._given, self.config = stepper, config, config.rules
         self.state: _State | None = None
-        share = self.config.motion.mask_threshold
-        self.threshold_logit = math.log(share / (1 - share))
 
     def init(self, frame: Frame, target: Target) -> Result:
         """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
@@ -118,7 +117,7 @@ class DmbTracker:
     def track(self, frame: Frame) -> Result:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
-        state.reach = self._reach()
+        state.reach, expected = self._reach(), state.glance or state.box
         state.number = max(self._number(frame), state.number + 1)
         guess = self._see(frame)
         place = guide(self.config.spatial.guide, state.sight, state.look, self.stepper.cells)
@@ -130,13 +129,23 @@ class DmbTracker:
         trust = state.uncertainty.trust(state.doubt)
         state.score = answer.score * trust * (1.0 if found.box is not None else EMPTY_SCORE)
         state.label = masks.probability(answer.logit)
-        if found.box is not None and state.score >= self.config.motion.follow_score:
-            self._follow(found.box, found.area, frame)
+        seen = found.box if state.score >= self.config.motion.follow_score else None
+        if seen is not None:
+            self._follow(seen, found.area, frame)
         else:
             self._wait(found.box, answer.score, frame, guess)
         box = state.box if found.box is None else self._limited(found.box, frame)
         state.pending = True
-        return Result(box=box, score=state.score, mask=found.mask, rotated=found.rotated)
+        return Result(
+            box=box,
+            score=state.score,
+            mask=found.mask,
+            rotated=found.rotated,
+            found=seen is not None,
+            expected=expected,
+            region=state.look.crop.region(self.stepper.crop_size),
+            candidates=() if seen is None else (Candidate(box, state.score),),
+        )
 
     def memorize(self) -> None:
         """Remember the frame just answered where it is certain enough; improve the filter when it is due.
@@ -153,6 +162,15 @@ class DmbTracker:
         if state.doubt < doubts.learn:
             state.uncertainty.add(float(state.sight.response.max()))
             self._teach()
+
+    def reconfigure(self, config: TrackConfig) -> None:
+        """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker.
+
+        `compat` goes on as it was made. Filter and uncertainty keep the configuration that they were made with: nothing
+        in it is live.
+        """
+        self._given = with_live(self._given, config)
+        self.config = self._given.rules
 
     @torch.inference_mode()
     def _teach(self) -> None:
@@ -277,7 +295,8 @@ class DmbTracker:
 
     def _found(self, logit: Share, crop: Crop, frame: Frame) -> Found:
         """The mask in the image; its boxes come from the finer crop, so that small ones are not cut to whole pixels."""
-        size, level = self.stepper.crop_size, self.threshold_logit
+        size, share = self.stepper.crop_size, self.config.motion.mask_threshold
+        level = math.log(share / (1 - share))
         mask = masks.in_image(logit, crop, float(MASK_STRIDE), level, frame.height, frame.width)
         inside = fit(masks.enlarged(logit, crop, size, frame.height, frame.width) > level)
         if inside is None or not mask.any():

@@ -33,9 +33,11 @@ import torch
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.candidates import distinct
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
@@ -93,9 +95,16 @@ class OfficialTracker:
         state = self._started()
         patch, scale = self._cut(frame)
         answer = self.stepper.ask(self.stepper.encode(patch), state.bank, self.slots())
-        state.place, state.rank = self._decide(answer, scale, frame)
+        old, side, places = state.place, self._side(), self._in_image(answer, scale)
+        state.place, state.rank, best = self._decide(answer, scale, frame)
         state.pending = frame
-        return Result(box=state.place.rect, score=float(np.clip(state.rank, 0.0, 1.0)))
+        return Result(
+            box=state.place.rect,
+            score=float(np.clip(state.rank, 0.0, 1.0)),
+            expected=old.rect,
+            region=boxes.from_center(*old.rect.center, side, side),
+            candidates=distinct(places, answer[:, 4], best),
+        )
 
     def memorize(self) -> None:
         """Remember the frame just answered."""
@@ -110,6 +119,13 @@ class OfficialTracker:
         if state.frames == KEPT_FRAMES + 1:
             log.warning("more than %d frames: the memory is thinned from now on, unlike the authors'", KEPT_FRAMES)
         state.bank.add(state.frames, self.stepper.remember_marked(self.stepper.upload(patch), label))
+
+    def reconfigure(self, config: TrackConfig) -> None:
+        """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker.
+
+        Those of `presence`, and of the memory all but `previous_score`, are not the authors' and change nothing here.
+        """
+        self.config = with_live(self.config, config)
 
     def slots(self) -> list[int]:
         """Slots of the memory frames in the authors' order: the previous one first, perhaps once more behind it."""
@@ -128,11 +144,22 @@ class OfficialTracker:
 
     def _cut(self, frame: Frame) -> tuple[Pixels, float]:
         state = self._started()
-        side = self.config.area_factor * float(np.sqrt(state.place.width * state.place.height))
-        return crop(frame.bgr(), (state.place.x, state.place.y), side, self.stepper.crop_size, state.fill)
+        center = (state.place.x, state.place.y)
+        return crop(frame.bgr(), center, self._side(), self.stepper.crop_size, state.fill)
 
-    def _decide(self, answer: Floats, scale: float, frame: Frame) -> tuple[Place, float]:
-        """Candidates (edges in crop pixels, score) -> where the target is now, and the score of that place."""
+    def _side(self) -> float:
+        place = self._started().place
+        return self.config.area_factor * float(np.sqrt(place.width * place.height))
+
+    def _in_image(self, answer: Floats, scale: float) -> Floats:
+        """Candidates (edges in crop pixels, score) -> N x 4: the authors' rectangles in image pixels."""
+        old, sizes = self._started().place, (answer[:, 2:4] - answer[:, :2]) / scale
+        low, last = answer[:, :2], answer[:, 2:4] - 1
+        centers = (old.x, old.y) + ((low + last) / 2 - self.stepper.crop_size // 2) / scale
+        return np.concatenate([centers - (sizes - 1) / 2, sizes], 1)
+
+    def _decide(self, answer: Floats, scale: float, frame: Frame) -> tuple[Place, float, int]:
+        """Candidates (edges in crop pixels, score) -> where the target is now, the rank and the number of that one."""
         old, prior, size = self._started().place, self.config.prior, self.stepper.crop_size
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (old.width * scale, old.height * scale), prior.penalty)
@@ -147,7 +174,7 @@ class OfficialTracker:
             float(np.clip(width, SMALLEST_SIDE, frame.width)),
             float(np.clip(height, SMALLEST_SIDE, frame.height)),
         )
-        return place, float(rank[best])
+        return place, float(rank[best]), best
 
 
 def crop(image: Pixels, center: tuple[float, float], side: float, size: int, fill: Colour) -> tuple[Pixels, float]:

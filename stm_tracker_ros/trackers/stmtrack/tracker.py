@@ -23,9 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.candidates import distinct
 from stm_tracker_ros.parts.crop import Crop, cut, mean_colour
 from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.camera_motion import CameraMotion
@@ -100,22 +102,29 @@ class StmTracker:
         state = self._started()
         state.number = max(self._number(frame), state.number + 1)
         presence = state.presence
-        presence.config = self.config.presence
-        state.box = self._limited(presence.expect(state.number, self._camera_motion(frame)), frame)
+        expected = presence.expect(state.number, self._camera_motion(frame))
+        state.box = self._limited(expected, frame)
         state.look = self._look(frame, state.box, self._side(state.box) * presence.search_factor, state.fill)
         weight = self.config.memory.first_weight
         answer = self.stepper.ask(state.look.features, state.bank, self._slots(), weight)
-        found, scores = _in_image(answer, state.look.crop), answer[:, 4]
-        judgement = presence.judge(found, scores)
-        if judgement.allowed.any():
-            best = self._choose(answer, judgement.allowed)
+        places, scores = _in_image(answer, state.look.crop), answer[:, 4]
+        judgement = presence.judge(places, scores)
+        found = bool(judgement.allowed.any())
+        best = self._choose(answer, judgement.allowed if found else None)
+        if found:
             self._move(best, frame)
-            state.score = presence.followed(found, scores, judgement, best.cell, state.box)
+            state.score = presence.followed(places, scores, judgement, best.cell, state.box)
         else:
-            best = self._choose(answer)
-            state.score = presence.missed(found, scores, judgement)
+            state.score = presence.missed(places, scores, judgement)
         state.cell, state.rank, state.pending = best.cell, best.rank, frame
-        return Result(box=state.box, score=float(np.clip(state.score, 0.0, 1.0)))
+        return Result(
+            box=state.box,
+            score=float(np.clip(state.score, 0.0, 1.0)),
+            found=found,
+            expected=expected,
+            region=state.look.crop.region(self.stepper.crop_size),
+            candidates=distinct(places, scores, best.cell if found else None),
+        )
 
     def memorize(self) -> None:
         """Remember the frame just answered if it is time for one and the box is to be trusted."""
@@ -126,6 +135,12 @@ class StmTracker:
         crop, features = self._second_look(frame) if self.stepper.fresh_memory_crop else state.look
         state.bank.add(state.number, self.stepper.remember(features, crop.to_crop(state.box)))
         state.remembered = state.number
+
+    def reconfigure(self, config: TrackConfig) -> None:
+        """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
+        self.config = with_live(self.config, config)
+        if self.state is not None:
+            self.state.presence.config = self.config.presence
 
     def _worth_remembering(self) -> bool:
         """Time for a frame, a good score, and the first frame alone sees the target there as well.
