@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import BinaryIO
 from uuid import uuid4
 
 from stm_tracker_ros.core.errors import DataError
@@ -18,24 +19,27 @@ from stm_tracker_ros.core.errors import DataError
 LEDGER_NAME = ".stm_tracker_files"
 HEADER = {"list": "files that stm_tracker wrote here; it may replace these, and nothing else", "version": 1}
 
+_TOKEN = "user.stm_tracker"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """How one of our files looks, by what the file system says of it.
 
-    inode: of a file in the making, whatever it holds by now. size, mtime_ns: of one that was left. Without any of them
-    the file was about to be made: an empty one is ours. whole: it was left complete.
+    token: of a file in the making, whatever it holds by now: an attribute that a file in its place will not have. size,
+    mtime_ns: of one that was left. Without any of them the file was about to be made: an empty one is ours. whole: it
+    was left complete.
     """
 
-    inode: int | None = None
+    token: str = ""
     size: int | None = None
     mtime_ns: int | None = None
     whole: bool = False
 
-    def fits(self, found: os.stat_result) -> bool:
-        """Whether what was found is that file."""
-        if self.inode is not None:
-            return found.st_ino == self.inode
+    def fits(self, path: Path, found: os.stat_result) -> bool:
+        """Whether what was found at `path` is that file."""
+        if self.token:
+            return _token_of(path) == self.token
         if self.size is not None:
             return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
         return found.st_size == 0
@@ -59,7 +63,8 @@ class Ledger:
         found = look(self.path.parent / name)
         if found is None or not S_ISREG(found.st_mode):
             return None
-        return next((mark for mark in self._marks.get(name, ()) if mark.fits(found)), None)
+        path = self.path.parent / name
+        return next((mark for mark in self._marks.get(name, ()) if mark.fits(path, found)), None)
 
     def note(self, name: str, mark: Mark, *, also: bool = False) -> None:
         """Note how the file of that name looks; also: or as it was noted before. Raises OSError."""
@@ -78,6 +83,26 @@ class Ledger:
             file.write(json.dumps(HEADER) + "\n")
             file.writelines(_line(name, mark) for name, mark in marks.items())
         unfinished.replace(self.path)
+
+
+def tag(file: BinaryIO) -> str:
+    """Give an open file a token of its own; empty where the file system has no place for one.
+
+    A number in the file system would not do: it is given to the next file as soon as this one is removed.
+    """
+    token = uuid4().hex
+    try:
+        os.setxattr(file.fileno(), _TOKEN, token.encode())
+    except OSError:
+        return ""
+    return token
+
+
+def _token_of(path: Path) -> str:
+    try:
+        return os.getxattr(path, _TOKEN, follow_symlinks=False).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def look(path: Path) -> os.stat_result | None:

@@ -14,7 +14,7 @@ from stat import S_ISDIR, S_ISLNK
 from typing import BinaryIO
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.ledger import Ledger, Mark, look
+from stm_tracker_ros.core.ledger import Ledger, Mark, look, tag
 
 ADVICE = "give another folder or name, or move it away"
 PART_SUFFIX = ".part"
@@ -129,8 +129,9 @@ class OutputFolder:
                 self._clear_file(name)
                 self._ledger.note(name, Mark())
             file: BinaryIO = path.open(mode)  # type: ignore[assignment]
-            inode = os.fstat(file.fileno()).st_ino
-            self._ledger.note(name, Mark(inode=inode))
+            inode, token = os.fstat(file.fileno()).st_ino, tag(file)
+            if token:
+                self._ledger.note(name, Mark(token=token))
         whole = False
         try:
             with file:
@@ -163,7 +164,7 @@ class OutputFolder:
         path = self.path / name
         if look(path) is not None and self._ledger.mark(name) is None:
             raise DataError(
-                f"{path} would be overwritten, and stm_tracker did not write it, or it has been changed since; {ADVICE}"
+                f"{path} would be overwritten: stm_tracker did not write it, or it has been changed since; {ADVICE}"
             )
 
     def _refuse_foreign_folder(self, name: str) -> None:
@@ -175,8 +176,8 @@ class OutputFolder:
         for inside in self._names_in(name):
             if self._ledger.mark(inside) is None:
                 raise DataError(
-                    f"{path} is to hold results alone, and {self.path / inside} is none, or has been changed since it "
-                    f"was written; {ADVICE}"
+                    f"results would go into {path}, which holds {self.path / inside}: stm_tracker did not write that, "
+                    f"or it has been changed since; {ADVICE}"
                 )
 
     def _names_in(self, folder: str) -> list[str]:

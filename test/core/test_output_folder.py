@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_killed_run_leaves_its_files_as_ours(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_before_the_file_was_there_leaves_the_name_to_the_user(tmp_path: Path) -> None:
-    nothing_known = {"file": "a.csv", "also": False, "inode": None, "size": None, "mtime_ns": None, "whole": False}
+    nothing_known = {"file": "a.csv", "also": False, "token": "", "size": None, "mtime_ns": None, "whole": False}
     (tmp_path / LEDGER_NAME).write_text(f"{json.dumps(HEADER)}\n{json.dumps(nothing_known)}\n")
     (tmp_path / "a.csv").write_bytes(b"")
     OutputFolder(tmp_path).check(("a.csv",))
@@ -173,7 +174,7 @@ def test_a_folder_of_results_holds_nothing_else(tmp_path: Path) -> None:
     files.write("masks/0.png", b"2")
     (tmp_path / "masks/note.txt").write_bytes(b"mine")
     for attempt in (lambda f: f.check((), ("masks",)), lambda f: f.clear("masks")):
-        with pytest.raises(DataError, match=r"masks/note\.txt is none"):
+        with pytest.raises(DataError, match=r"masks/note\.txt: stm_tracker did not write that"):
             attempt(OutputFolder(tmp_path))
     assert {path.name for path in (tmp_path / "masks").iterdir()} == {"0.png", "note.txt"}
 
@@ -239,3 +240,41 @@ def test_a_single_file_must_be_new(tmp_path: Path) -> None:
         refuse_existing(tmp_path / "absent/a")
     assert (tmp_path / "a").read_bytes() == b"1"
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def half_written(tmp_path: Path) -> Iterator[Path]:
+    """A folder with what a run that is killed leaves."""
+    run = OutputFolder(tmp_path).new("a.csv")
+    file = run.__enter__()
+    file.write(b"half")
+    file.close()
+    yield tmp_path
+    run.__exit__(None, None, None)
+
+
+def test_a_killed_runs_file_is_ours(half_written: Path) -> None:
+    OutputFolder(half_written).check(("a.csv",))
+
+
+def test_a_file_that_takes_the_place_of_a_killed_runs_file_is_the_users(half_written: Path) -> None:
+    """The file system often gives it the same number."""
+    (half_written / "a.csv").unlink()
+    (half_written / "a.csv").write_bytes(b"mine")
+    with pytest.raises(DataError, match="would be overwritten"):
+        OutputFolder(half_written).check(("a.csv",))
+
+
+@pytest.fixture
+def without_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr("os.setxattr", refuse)
+
+
+@pytest.mark.usefixtures("without_attributes")
+def test_without_attributes_a_killed_runs_file_is_the_users(request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue("half_written")
+    with pytest.raises(DataError, match="would be overwritten"):
+        OutputFolder(folder).check(("a.csv",))
