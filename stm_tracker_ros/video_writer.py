@@ -21,7 +21,8 @@ CODEC = "libx264"
 class VideoWriter:
     """Writes BGR images as an H.264 video; use it in a `with` block, and the file is complete when the block ends.
 
-    All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for.
+    All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for; those of another size
+    are scaled into it, with black beside them where the aspect differs.
     """
 
     def __init__(self, file: BinaryIO | Path | str, fps: float = 30.0) -> None:
@@ -47,15 +48,12 @@ class VideoWriter:
         self._size: tuple[int, int] | None = None
 
     def write(self, image_bgr: Pixels) -> None:
-        """Append one image, height x width x 3 uint8. Raises DataError if it is smaller than the first one."""
+        """Append one image, height x width x 3 uint8."""
         if self._size is None:
-            height, width = image_bgr.shape[:2]
-            self._size = height - height % 2, width - width % 2
-            self._stream.height, self._stream.width = self._size
-        height, width = self._size
-        if image_bgr.shape[0] < height or image_bgr.shape[1] < width:
-            raise DataError(f"image has shape {image_bgr.shape}; the video's first one was {height} x {width}")
-        picture = np.ascontiguousarray(image_bgr[:height, :width])
+            self._size = image_bgr.shape[:2]
+            self._stream.height, self._stream.width = (side - side % 2 for side in self._size)
+        image_bgr = _fitted(image_bgr, *self._size)
+        picture = np.ascontiguousarray(image_bgr[: self._stream.height, : self._stream.width])
         frame = self._frame_class.from_ndarray(picture, format="bgr24")
         self._container.mux(self._stream.encode(frame))
 
@@ -76,6 +74,17 @@ class VideoWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _fitted(image_bgr: Pixels, height: int, width: int) -> Pixels:
+    """The whole image in a picture of that size."""
+    if image_bgr.shape[:2] == (height, width):
+        return image_bgr
+    scale = min(height / image_bgr.shape[0], width / image_bgr.shape[1])
+    size = max(1, round(scale * image_bgr.shape[1])), max(1, round(scale * image_bgr.shape[0]))
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[: size[1], : size[0]] = cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def _pyav() -> Any:

@@ -28,12 +28,22 @@ def test_a_video_holds_every_image_and_odd_sizes_are_cut_to_even_ones(tmp_path):
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
 
 
-def test_a_smaller_image_and_a_place_that_is_none_are_refused(tmp_path):
+def test_images_of_another_size_are_fitted_into_the_first_one(tmp_path):
     pytest.importorskip("av")
-    with VideoWriter(tmp_path / "video.mp4") as writer:
-        writer.write(images(1)[0])
-        with pytest.raises(DataError, match="first one was 80 x 96"):
-            writer.write(images(1, height=40)[0])
+    path = tmp_path / "video.mp4"
+    white = [np.full((height, width, 3), 255, np.uint8) for height, width in ((80, 96), (160, 192), (40, 96), (90, 30))]
+    with VideoWriter(path) as writer:
+        for image in white:
+            writer.write(image)
+    capture = cv2.VideoCapture(str(path))
+    found = [capture.read()[1] for _ in white]
+    assert {image.shape for image in found} == {(80, 96, 3)}
+    shares = [float((image[..., 0] > 128).mean()) for image in found]
+    assert shares == pytest.approx([1, 1, 0.5, 27 / 96], abs=0.03)
+
+
+def test_a_place_that_is_none_is_refused(tmp_path):
+    pytest.importorskip("av")
     with pytest.raises(DataError, match="cannot be written"):
         VideoWriter(tmp_path / "nowhere" / "video.mp4")
 
