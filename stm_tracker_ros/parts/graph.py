@@ -44,6 +44,12 @@ def capture(function: Callable[..., Any], examples: Sequence[Tensor]) -> fx.Grap
     return graph
 
 
+def forget_sources() -> None:
+    """Drop the text that torch keeps of every graph ever made, for tracebacks: loading a tracker leaves .2 MB of it."""
+    sources = getattr(getattr(fx.graph_module, "_loader", None), "eval_cache", {})
+    sources.clear()
+
+
 def lowered(graph: fx.GraphModule, examples: Sequence[Tensor], dtype: torch.dtype) -> fx.GraphModule:
     """The graph with its products, and what is light between them, in `dtype`; all other operations stay in fp32.
 

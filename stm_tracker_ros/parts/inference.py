@@ -50,6 +50,7 @@ class Step:
         step = graph.capture(self._function, arguments)
         if self._precision != torch.float32:
             step = graph.lowered(step, arguments, self._precision)
+        graph.forget_sources()
         if arguments[0].device.type == "cuda":
             return CudaGraph(step, arguments)
         if onednn.is_available():
