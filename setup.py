@@ -6,7 +6,7 @@ NAME = "stm_tracker_ros"
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="Follows one target, named at run time, through a camera stream with memory-network trackers.",
     maintainer="stm_tracker_ros maintainers",
     maintainer_email="maintainers@stm-tracker-ros.example.org",

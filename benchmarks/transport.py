@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -27,6 +28,7 @@ from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.demo import transport
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros.diagnostics import lost_before_us
 
 PATIENCE_S = 120
 CAMERA_SETTLES_S = 1.0
@@ -54,15 +56,20 @@ def play(reliability: str, size: str, rate: float, seconds: float) -> None:
 
 
 class Listener(Node):
-    """Hears the node's heartbeat."""
+    """Hears the node's heartbeat and diagnostics."""
 
     def __init__(self) -> None:
         super().__init__("listener")
         self.last = TrackerStatus(state=255)
+        self.lost: dict[str, int] = {}
         self.create_subscription(TrackerStatus, "/stm_tracker/status", self._hear, qos.output())
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._hear_diagnostics, qos.output())
 
     def _hear(self, message: TrackerStatus) -> None:
         self.last = message
+
+    def _hear_diagnostics(self, message: DiagnosticArray) -> None:
+        self.lost = lost_before_us(message, "/stm_tracker") or self.lost
 
     def wait(self, condition, what: str) -> None:  # noqa: ANN001
         """Until the heartbeat says so."""
@@ -103,7 +110,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         listener.wait(lambda: "no images" in listener.last.message, "the node to miss the images")
         assert camera.stdout is not None
         cpu_s = cpu_seconds(tracker.pid) - cpu_before_s
-        return account(int(camera.stdout.read()), listener.last) | {"node_cpu_s": round(cpu_s, 2)}
+        return account(int(camera.stdout.read()), listener) | {"node_cpu_s": round(cpu_s, 2)}
     finally:
         tracker.send_signal(signal.SIGINT)
         tracker.wait(PATIENCE_S)
@@ -116,10 +123,11 @@ def cpu_seconds(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def account(published: int, status: TrackerStatus) -> dict[str, object]:
+def account(published: int, listener: Listener) -> dict[str, object]:
     """What became of the images."""
+    status = listener.last
     drops = dict(zip(status.drop_reasons, status.drop_counts, strict=True))
-    superseded = drops.get("superseded_in_reader", 0)
+    superseded = listener.lost.get("superseded_in_reader", 0)
     return {
         "published": published,
         "received": status.received,

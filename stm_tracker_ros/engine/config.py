@@ -25,6 +25,16 @@ class StateConfig:
     )
     confirm_after_ms: float = setting(300.0, "time at tracking_score from UNCERTAIN back to TRACKING", low=0, live=True)
     found_after_ms: float = setting(250.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)
+    silent_after_ms: float = setting(
+        400.0,
+        "time by the clock without any answer, whatever the reason, that makes UNCERTAIN, and LOST after "
+        "unseen_after_ms; a stream that is slower by itself is given two of its own periods",
+        low=0,
+        live=True,
+    )
+    frozen_after_ms: float = setting(
+        1000.0, "time of the same bytes in every image that makes UNCERTAIN; 0 = off, for simulators", low=0, live=True
+    )
 
     def __post_init__(self) -> None:
         judge(self)
@@ -63,7 +73,12 @@ class EngineConfig:
         0.0, "frames older than this, against the fastest recent one, are dropped; 0 = never", low=0, live=True
     )
     set_target_timeout_ms: float = setting(5000.0, "set_target answers within this time", low=1, live=True)
-    fault_after: int = setting(10, "errors in a row after which the engine gives up", low=1, live=True)
+    fault_after_ms: float = setting(
+        1000.0,
+        "time in which the tracker does nothing but fail, that makes FAULT; bad images are no fault",
+        low=0,
+        live=True,
+    )
     history: HistoryConfig = section(HistoryConfig)
     state: StateConfig = section(StateConfig)
 

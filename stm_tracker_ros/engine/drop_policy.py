@@ -9,6 +9,7 @@ from typing import Union
 
 JUMP_BACK_NS = 1_000_000_000
 JUMP_FORWARD_NS = 10_000_000_000
+CLOCK_SET_NS = 1_000_000_000
 LATE_FRAMES = 5
 OFFSET_FRAMES = 300
 
@@ -64,13 +65,14 @@ class DropPolicy:
     max_age_ms: frames older than this are too old; 0 = never. May be changed at any time.
     A stamp that falls by more than a second, or lies before the newest one for the fifth time in a row, is a jump
     back; one that rises ten seconds further than the arrival is a jump forward. Stamps that rise with the arrival are
-    no jump, however far: the camera was silent. A jump makes the policy forget what it learned of the clocks.
+    no jump, however far: the camera was silent. A jump makes the policy forget what it learned of the clocks, and so
+    does a node's clock that was set, or begins to run: it moves otherwise than the steady one.
     """
 
     def __init__(self, max_age_ms: float = 0.0) -> None:
         self.max_age_ms = max_age_ms
         self._stamp_ns: int | None = None
-        self._arrival_ns = 0
+        self._arrival_ns = self._steady_ns = 0
         self._late = 0
         self._offsets_ns: deque[int] = deque(maxlen=OFFSET_FRAMES)
 
@@ -79,11 +81,16 @@ class DropPolicy:
         """Smallest recent (arrival - stamp): fastest transport plus the difference of the two clocks; None at first."""
         return min(self._offsets_ns, default=None)
 
-    def judge(self, *, stamp_ns: int, arrival_ns: int, now_ns: int) -> Verdict:
+    def judge(self, *, stamp_ns: int, arrival_ns: int, now_ns: int, steady_ns: int | None = None) -> Verdict:
         """The verdict on a frame exposed at `stamp_ns` (camera's clock), received at `arrival_ns`, looked at `now_ns`.
+
+        steady_ns: the arrival by a clock that nobody sets; by default `arrival_ns` is one.
 
         Its age is (now - stamp) - offset_ns, so that a constant difference of the clocks drops nothing.
         """
+        steady_ns = arrival_ns if steady_ns is None else steady_ns
+        if abs((arrival_ns - self._arrival_ns) - (steady_ns - self._steady_ns)) > CLOCK_SET_NS:
+            self._offsets_ns.clear()
         step = None if self._stamp_ns is None else stamp_ns - self._stamp_ns
         self._late = self._late + 1 if step is not None and step < 0 else 0
         jump = None if step is None else self._jump(step, arrival_ns)
@@ -91,6 +98,7 @@ class DropPolicy:
             return Skip(DropReason.DUPLICATE if step == 0 else DropReason.OUT_OF_ORDER)
         if jump is not None:
             self._offsets_ns.clear()
+        self._steady_ns = steady_ns
         return self._accept(jump, stamp_ns, arrival_ns, now_ns)
 
     def _jump(self, step_ns: int, arrival_ns: int) -> Jump | None:

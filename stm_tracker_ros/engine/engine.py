@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from time import perf_counter_ns
-from typing import Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar, Union
 
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import ImageView, Pixels
@@ -16,6 +16,7 @@ from stm_tracker_ros.engine.follower import Answer
 from stm_tracker_ros.engine.history import Offered
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
+from stm_tracker_ros.engine.names import NAMES, TargetNames
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, check_request
 from stm_tracker_ros.engine.stats import Snapshot, Stats
 from stm_tracker_ros.engine.target_state import State
@@ -35,10 +36,14 @@ class Engine(Generic[MessageT]):
     convert: message -> image; called in the engine thread; raises FrameError for an image that cannot be used.
     publish: called in the engine thread, once a tracked frame, before the tracker memorizes.
     on_fault: called in the engine thread with the reason when the engine has given up (state FAULT: it drops all
-        frames until `stop` and `start`). It must not call `stop` itself, but have it called from another thread.
-    clock_ns: the node's clock, the one of `arrival_ns`; durations are measured with time.perf_counter_ns.
+        frames until `stop` and `start`, which goes on with the target if the tracker still has it). It must not call
+        `stop` itself, but have it called from another thread.
+    clock_ns: the node's clock, the one of `arrival_ns`. steady_ns: the clock of durations and silences, which nobody
+        sets.
     is_device_error: recognises errors after which the device is of no use (out of memory), beside DeviceError; they
         fault at once.
+    same_picture: whether two messages hold the same bytes; called in the engine thread.
+    names: makes the names of targets; by default those of this process.
     """
 
     def __init__(
@@ -51,15 +56,27 @@ class Engine(Generic[MessageT]):
         clock_ns: Callable[[], int],
         config: EngineConfig | None = None,
         is_device_error: Callable[[Exception], bool] = lambda error: False,
+        same_picture: Callable[[MessageT, MessageT], bool] = lambda one, other: False,
+        steady_ns: Callable[[], int] = perf_counter_ns,
+        names: TargetNames = NAMES,
     ) -> None:
         self._config = config = config or EngineConfig()
         self._depth = config.depth
         self._overflow = DropReason.SUPERSEDED if config.policy == "newest" else DropReason.QUEUE_FULL
-        self._clock_ns = clock_ns
-        self._intake: Intake[MessageT] = Intake(config.history)
+        self._steady_ns = steady_ns
+        self._intake: Intake[MessageT] = Intake(config.history, steady_ns)
         self._stats = Stats()
+        self.starts = 0
+        """How often it was started; what was named before the last start is forgotten."""
         hooks = Hooks(
-            convert=convert, publish=publish, on_fault=on_fault, clock_ns=clock_ns, is_device_error=is_device_error
+            convert=convert,
+            publish=publish,
+            on_fault=on_fault,
+            clock_ns=clock_ns,
+            steady_ns=steady_ns,
+            is_device_error=is_device_error,
+            same_picture=same_picture,
+            names=names,
         )
         self._worker = Worker(tracker, hooks, self._stats, config)
         self._mailbox: Mailbox[Offered[MessageT], Command] = Mailbox()
@@ -68,17 +85,20 @@ class Engine(Generic[MessageT]):
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin without target and unpaused; counters go on. Does nothing while running."""
+        """Begin unpaused, count anew; without target, but for one kept after a fault. Does nothing while running."""
         with self._lifecycle:
             if self._thread is not None:
                 return
+            self.starts += 1
+            self._stats.restart()
+            self._intake.restart()
             self._worker.activate(True)
             self._mailbox = Mailbox(self._depth)
             self._thread = threading.Thread(target=self._run, args=(self._mailbox,), name="engine", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the frame in work and join it; forgets the target and the history.
+        """End the thread after the frame in work and join it; forgets the history, and the target unless it failed.
 
         Waiting frames are dropped as inactive, waiting set_targets refused. Does nothing while stopped. Raises
         RuntimeError in the engine thread, which cannot wait for itself.
@@ -141,10 +161,13 @@ class Engine(Generic[MessageT]):
         """Stop or go on tracking before the next frame; the target is kept. The future gives the state after."""
         return self.submit(lambda: self._worker.pause(paused))
 
-    def reconfigure(self, config: EngineConfig) -> Future[State]:
-        """Apply the live settings of `config` before the next frame; the others are read when an engine is made."""
+    def reconfigure(self, config: EngineConfig, tracker_config: Any = None) -> Future[State]:
+        """Apply the live settings of `config`, and of the tracker's own if they are given, before the next frame.
+
+        The others are read when engine and tracker are made.
+        """
         self._config = config
-        return self.submit(lambda: self._worker.reconfigure(config))
+        return self.submit(lambda: self._worker.reconfigure(config, tracker_config))
 
     def submit(self, function: Callable[[], ValueT]) -> Future[ValueT]:
         """Run `function` in the engine thread before the next frame (at once in the caller's while stopped).
@@ -164,10 +187,10 @@ class Engine(Generic[MessageT]):
         """What diagnostics and status report; from any thread, never waits for a frame."""
         return self._stats.snapshot(
             self._worker.status,
-            now_ns=perf_counter_ns(),
-            clock_ns=self._clock_ns(),
+            now_ns=self._steady_ns(),
             lost=self._intake.lost,
-            stamps_missing=self._intake.stamps_missing,
+            stamp_trouble=self._worker.stamp_trouble,
+            image_size=self._worker.image_size,
         )
 
     def _run(self, mailbox: Mailbox[Offered[MessageT], Command]) -> None:

@@ -12,8 +12,9 @@ from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.place import Place, place_of
 from stm_tracker_ros.engine.stats import Status
-from stm_tracker_ros.engine.target_state import State, TargetState
+from stm_tracker_ros.engine.target_state import NS_PER_MS, State, TargetState
 from stm_tracker_ros.engine.timeline import Timeline
 
 MessageT = TypeVar("MessageT")
@@ -26,7 +27,8 @@ class Answer(Generic[MessageT]):
     message: the image as it was offered; its header belongs into every output.
     stamp_ns: its stamp (the arrival where the stamp was 0).
     result: what the tracker says, also while `state` says that it is not to be trusted.
-    state: TRACKING, UNCERTAIN or LOST; `state.has_valid_box` decides whether the box goes out.
+    state: TRACKING, UNCERTAIN or LOST.
+    place: the box that may go out, inside the image; None without a valid one.
     gap: frames lost or dropped since the frame tracked before.
     """
 
@@ -34,6 +36,7 @@ class Answer(Generic[MessageT]):
     stamp_ns: int
     result: Result
     state: State
+    place: Place | None
     target_id: str
     class_id: str
     gap: int
@@ -43,40 +46,62 @@ class Follower:
     """Knows everything of a target that the tracker does not; lives from set_target to the next one."""
 
     def __init__(
-        self, target_id: str, class_id: str, first: Offered[MessageT], result: Result, config: StateConfig
+        self,
+        target_id: str,
+        class_id: str,
+        first: Offered[MessageT],
+        result: Result,
+        config: StateConfig,
+        *,
+        time_ns: int,
+        now_ns: int,
+        pace_ns: int,
     ) -> None:
-        """Named on the frame `first`, where the tracker answered `result`."""
-        self.timeline = Timeline(first.stamp_ns)
+        """Named on `first`, where the tracker answered `result`.
+
+        time_ns: what the image counts for. now_ns: the steady clock now. pace_ns: usual time between images.
+        """
+        self.timeline = Timeline(time_ns)
         self._ids = target_id, class_id
-        self._state = TargetState(config, first.stamp_ns)
+        self._state = TargetState(config, time_ns, now_ns, pace_ns)
         self._position = first.position
-        self._score = result.score
+        self._score, self._trouble = result.score, ""
         self._image_stamp_ns = first.stamp_ns
-        self._seen_at_ns = first.received_ns
+        self._age_ns = 0
 
     def has_passed(self, offered: Offered[MessageT]) -> bool:
         """Whether the tracker has seen this frame, or a later one of the stream."""
         return offered.position <= self._position
 
-    def frame(self, offered: Offered[MessageT], image: Pixels | ImageView) -> Frame:
-        """The next frame as the tracker gets it: rising stamps, and what was missed since the one before."""
+    def frame(self, offered: Offered[MessageT], time_ns: int, image: Pixels | ImageView) -> Frame:
+        """The next frame as the tracker gets it: rising stamps, and what was missed since the one before.
+
+        time_ns: what the image counts for.
+        """
         gap = offered.position - self._position - 1
-        frame = Frame(image=image, stamp_ns=self.timeline.advance(offered.stamp_ns), gap=gap)
+        frame = Frame(image=image, stamp_ns=self.timeline.advance(time_ns), gap=gap)
         self._position = offered.position
         return frame
 
-    def answer(self, offered: Offered[MessageT], frame: Frame, result: Result) -> Answer[MessageT]:
-        """The answer of the tracker to that frame, judged."""
-        state = self._state.update(result.score, frame.stamp_ns)
-        self._score, self._image_stamp_ns = result.score, offered.stamp_ns
-        if state is State.TRACKING:
-            self._seen_at_ns = offered.received_ns
+    def answer(
+        self, offered: Offered[MessageT], frame: Frame, result: Result, *, now_ns: int, still_ns: int, age_ns: int
+    ) -> Answer[MessageT]:
+        """The answer of the tracker to that frame, judged at the steady time `now_ns`.
+
+        still_ns: for how long the picture has been the same. age_ns: of the image now.
+        """
+        place, still = place_of(result, frame), self._is_still(still_ns)
+        score = result.score if place is not None else 0.0  # what is outside of the image cannot be seen
+        state = self._state.update(score, frame.stamp_ns, now_ns, still=still, hopeless=bool(result.trouble))
+        self._trouble = result.trouble or (f"the picture stands still, for {still_ns / 1e9:.1f} s" if still else "")
+        self._score, self._image_stamp_ns, self._age_ns = result.score, offered.stamp_ns, age_ns
         target_id, class_id = self._ids
         return Answer(
             message=offered.message,
             stamp_ns=offered.stamp_ns,
             result=result,
             state=state,
+            place=place if state.has_valid_box else None,
             target_id=target_id,
             class_id=class_id,
             gap=frame.gap,
@@ -86,16 +111,25 @@ class Follower:
         """Where the target stands."""
         return Status(
             state=State.PAUSED if paused else self._state.state,
+            message=self._trouble,
             target_id=self._ids[0],
             class_id=self._ids[1],
             score=self._score,
             image_stamp_ns=self._image_stamp_ns,
-            seen_at_ns=self._seen_at_ns,
+            age_ns=self._age_ns,
+            standing=self._state.standing,
         )
+
+    def resume(self, now_ns: int) -> None:
+        """Go on after a pause that ends at the steady time `now_ns`."""
+        self._state.resume(now_ns)
 
     def reconfigure(self, config: StateConfig) -> None:
         """Judge by other settings from the next frame on."""
         self._state.config = config
+
+    def _is_still(self, still_ns: int) -> bool:
+        return 0 < self._state.config.frozen_after_ms * NS_PER_MS <= still_ns
 
 
 def check_result(result: Result, frame: Frame) -> Result:

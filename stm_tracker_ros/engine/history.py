@@ -15,8 +15,9 @@ MessageT = TypeVar("MessageT")
 class Offered(Generic[MessageT]):
     """A received message with what the engine knows of it.
 
-    stamp_ns: of the image, by the camera's clock. arrival_ns: by the node's clock. received_ns: by the monotonic one.
-    nbytes: size of the image's data. position: its place in the stream, counting frames that never reached us.
+    stamp_ns: of the image, by the camera's clock; the arrival where it is 0 (`has_stamp` False). arrival_ns: by the
+    node's clock. received_ns: by the monotonic one. nbytes: size of the image's data. position: its place in the
+    stream, counting frames that never reached us.
     """
 
     message: MessageT
@@ -25,6 +26,7 @@ class Offered(Generic[MessageT]):
     received_ns: int
     nbytes: int
     position: int
+    has_stamp: bool = True
 
 
 class History(Generic[MessageT]):

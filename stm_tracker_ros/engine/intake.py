@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
+from collections.abc import Callable
+from time import perf_counter_ns
 from typing import Generic, TypeVar
 
 from stm_tracker_ros.engine.config import HistoryConfig
@@ -12,36 +12,34 @@ from stm_tracker_ros.engine.history import History, Offered
 from stm_tracker_ros.engine.loss import LossCounter
 
 MessageT = TypeVar("MessageT")
-logger = logging.getLogger(__name__)
 
 
 class Intake(Generic[MessageT]):
     """Thread-safe; nothing here takes long."""
 
-    def __init__(self, config: HistoryConfig) -> None:
-        self.stamps_missing = False
-        self._config = config
+    def __init__(self, config: HistoryConfig, steady_ns: Callable[[], int] = perf_counter_ns) -> None:
+        self._config, self._steady_ns = config, steady_ns
         self._lock = threading.Lock()
         self._loss = LossCounter()
-        self._received = 0
+        self._received = self._lost_before = 0
         self._history: History[MessageT] = History(config)
 
     def admit(
         self, message: MessageT, *, stamp_ns: int, arrival_ns: int, nbytes: int, sequence: int | None
     ) -> Offered[MessageT]:
-        """The message with its place in the stream; the arrival stands for a stamp of 0, with one warning."""
-        if stamp_ns == 0:
-            self._warn_of_missing_stamps()
-            stamp_ns = arrival_ns
+        """The message with its place in the stream; the arrival stands for a stamp of 0."""
         with self._lock:
             self._received += 1
             frame = Offered(
                 message=message,
-                stamp_ns=stamp_ns,
+                stamp_ns=stamp_ns or arrival_ns,
                 arrival_ns=arrival_ns,
-                received_ns=time.perf_counter_ns(),
+                received_ns=self._steady_ns(),
                 nbytes=nbytes,
-                position=self._received + self._loss.add(sequence, stamp_ns, arrival_ns),
+                position=self._received
+                + self._lost_before
+                + self._loss.add(sequence, stamp_ns or arrival_ns, arrival_ns),
+                has_stamp=bool(stamp_ns),
             )
             self._history.add(frame)
         return frame
@@ -62,7 +60,8 @@ class Intake(Generic[MessageT]):
         with self._lock:
             self._history = History(self._config)
 
-    def _warn_of_missing_stamps(self) -> None:
-        if not self.stamps_missing:
-            logger.warning("images come with stamp 0: their arrival stands for it; set header.stamp in the camera")
-        self.stamps_missing = True
+    def restart(self) -> None:
+        """Count losses anew: what came while nobody listened is none."""
+        with self._lock:
+            self._lost_before += self._loss.total
+            self._loss = LossCounter()

@@ -10,6 +10,8 @@ import numpy as np
 from stm_tracker_ros.core.boxes import clip_to_image, from_mask
 from stm_tracker_ros.core.errors import TargetError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
+from stm_tracker_ros.engine.names import MOST_BYTES
+from stm_tracker_ros.engine.place import Place
 
 MIN_SIDE_PX = 3
 ROUNDING_PX = 1e-6
@@ -29,6 +31,7 @@ class Code(IntEnum):
     TIMEOUT = 8
     INACTIVE = 9
     INTERNAL = 10
+    BAD_REQUEST = 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class TargetAnswer:
     stamp_used_ns: stamp of the image that was used; age_s: its age by the node's clock when the answer was made.
     frames_replayed: frames tracked between that image and now.
     image: the message of that image (its header is the header of the answer's detection).
-    result: what the tracker found on that image.
+    result: what the tracker found on that image. place: of it, what may be published.
     """
 
     code: Code
@@ -68,6 +71,7 @@ class TargetAnswer:
     frames_replayed: int = 0
     image: object | None = None
     result: Result | None = None
+    place: Place | None = None
 
     @property
     def success(self) -> bool:
@@ -84,7 +88,11 @@ class RefusalError(TargetError):
 
 
 def check_request(request: TargetRequest) -> None:
-    """What can be judged without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE)."""
+    """What can be judged without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, BAD_REQUEST)."""
+    for what, name in (("id", request.id), ("class_id", request.class_id)):
+        length = len(name.encode(errors="replace"))
+        if length > MOST_BYTES:
+            raise RefusalError(Code.BAD_REQUEST, f"{what} has {length} bytes; allowed are at most {MOST_BYTES}")
     if (request.box is None) == (request.mask is None):
         given = "neither" if request.box is None else "both"
         raise RefusalError(Code.BOX_OR_MASK, f"{given} of box and mask given; give exactly one")

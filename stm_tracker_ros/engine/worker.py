@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import perf_counter_ns
-from typing import Generic, TypeVar, Union
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, Union
 
 from stm_tracker_ros.core.errors import DeviceError, FrameError, TargetError
 from stm_tracker_ros.core.protocol import Tracker
@@ -15,12 +14,18 @@ from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Reset, Skip
 from stm_tracker_ros.engine.follower import Answer, Follower, check_result
 from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.names import TargetNames
+from stm_tracker_ros.engine.place import place_of
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, target_on
+from stm_tracker_ros.engine.sized import SizedTracker
+from stm_tracker_ros.engine.stamps import Stamps
 from stm_tracker_ros.engine.stats import Stats, Status
-from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.stillness import Stillness
+from stm_tracker_ros.engine.target_state import NS_PER_MS, State
 
 MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
+FEWEST_FAILURES = 3  # in a row, however slow the stream: two errors are no fault
 logger = logging.getLogger(__name__)
 
 
@@ -32,7 +37,10 @@ class Hooks(Generic[MessageT]):
     publish: Callable[[Answer[MessageT]], None]
     on_fault: Callable[[str], None]
     clock_ns: Callable[[], int]
+    steady_ns: Callable[[], int]
     is_device_error: Callable[[Exception], bool]
+    same_picture: Callable[[MessageT, MessageT], bool]
+    names: TargetNames
 
 
 class Worker(Generic[MessageT]):
@@ -41,44 +49,73 @@ class Worker(Generic[MessageT]):
     def __init__(self, tracker: Tracker, hooks: Hooks[MessageT], stats: Stats, config: EngineConfig) -> None:
         self.status = Status(state=State.INACTIVE)
         self.fault = ""
-        self._tracker, self._hooks, self._stats, self._config = tracker, hooks, stats, config
-        self._policy = DropPolicy(config.max_age_ms)
+        self._tracker, self._hooks, self._stats, self._config = SizedTracker(tracker), hooks, stats, config
+        self._policy, self._stamps = DropPolicy(config.max_age_ms), Stamps()
+        self._stillness: Stillness[MessageT] = Stillness(hooks.same_picture)
         self._follower: Follower | None = None
         self._active = self._paused = False
-        self._errors_in_row = 0
-        self._targets_named = 0
+        self._failures = 0
+        self._failing_since_ns = 0
+        self.image_size = 0, 0
+        """Width and height of the last image that could be used."""
+        self._bad_images_in_row = 0
+        self._by_arrival = False
 
     def activate(self, active: bool) -> State:
-        """Begin or end, without target and unpaused; a fault is remembered until the next beginning."""
-        self._active, self._paused, self._follower = active, False, None
-        self._errors_in_row = 0
+        """Begin or end, unpaused, and without target, but for one that the tracker still has after a fault."""
+        self._active, self._paused = active, False
+        if not active and not self.fault:
+            self._follower = None
+        self._failures = 0
         self.fault = "" if active else self.fault
         return self._show()
 
+    @property
+    def stamp_trouble(self) -> str:
+        """What is wrong with the stamps of the images now; empty while they are used."""
+        return self._stamps.trouble
+
     def pause(self, paused: bool) -> State:
-        """Stop or go on tracking; the target is kept."""
-        self._paused = paused
+        """Stop or go on tracking; the target is kept, and has to be confirmed afterwards."""
+        if self._paused and not paused and self._follower is not None:
+            self._follower.resume(self._hooks.steady_ns())
+            self._stats.named()
+        self._paused, self._failures = paused, 0
         return self._show()
 
     def clear(self) -> State:
         """Forget the target."""
-        self._follower = None
+        self._follower, self._failures = None, 0
         return self._show()
 
-    def reconfigure(self, config: EngineConfig) -> State:
-        """Use the live settings of `config` from now on."""
+    def reconfigure(self, config: EngineConfig, tracker_config: Any) -> State:
+        """Use the live settings of both from now on; the tracker is left alone where it has None."""
         self._config = config
         self._policy.max_age_ms = config.max_age_ms
         if self._follower is not None:
             self._follower.reconfigure(config.state)
-        return self.status.state
+        if tracker_config is not None:
+            self._tracker.reconfigure(tracker_config)
+        return self._show()
 
     def handle(self, offered: Offered[MessageT]) -> None:
         """Track a frame or drop it; either is counted."""
-        reason = self._unwanted(offered)
-        if reason is None and self._follower is not None:
-            reason = self._track(offered, self._follower)
+        reason = DropReason.FAULT if self.fault else DropReason.PAUSED if self._paused else self._tracked(offered)
         self._stats.left(reason)
+
+    def _tracked(self, offered: Offered[MessageT]) -> DropReason | None:
+        """Answer one frame; gives why it was dropped, None if it was not.
+
+        A message that is no image tells nothing of the camera's clock either.
+        """
+        image = self._image(offered)
+        if image is None:
+            return DropReason.BAD_IMAGE
+        time_ns = self._stamps.time_of(offered)
+        reason = self._unwanted(offered, time_ns)
+        if reason is not None or self._follower is None:
+            return reason
+        return self._track(offered, time_ns, image, self._follower)
 
     def begin(self, request: TargetRequest, offered: Offered[MessageT]) -> TargetAnswer:
         """Follow a target named on that frame. After a refusal the target before is followed further."""
@@ -92,84 +129,137 @@ class Worker(Generic[MessageT]):
             return TargetAnswer(code=refusal.code, message=str(refusal))
         except Exception as error:  # noqa: BLE001  a bad target is not a dead thread
             return self._not_begun(code, error)
-        return self._follow(request, offered, result)
+        return self._follow(request, offered, frame, result)
 
-    def _unwanted(self, offered: Offered[MessageT]) -> DropReason | None:
+    def _unwanted(self, offered: Offered[MessageT], time_ns: int) -> DropReason | None:
+        if bool(self._stamps.trouble) != self._by_arrival:
+            self._change_clock()
         verdict = self._policy.judge(
-            stamp_ns=offered.stamp_ns, arrival_ns=offered.arrival_ns, now_ns=self._hooks.clock_ns()
+            stamp_ns=time_ns,
+            arrival_ns=offered.arrival_ns,
+            now_ns=self._hooks.clock_ns(),
+            steady_ns=offered.received_ns,
         )
         self._stats.judged(self._policy.offset_ns, isinstance(verdict, Reset))
         if isinstance(verdict, Reset):
             self._jumped(verdict)
-        if self.fault:
-            return DropReason.FAULT
-        if self._paused:
-            return DropReason.PAUSED
         if self._follower is None:
             return DropReason.NO_TARGET
         if isinstance(verdict, Skip):
             return verdict.reason
         return DropReason.DUPLICATE if self._follower.has_passed(offered) else None
 
+    def _change_clock(self) -> None:
+        """From this image on stamps count, or arrivals, and did not before: no time has passed between the two."""
+        self._by_arrival = not self._by_arrival
+        self._policy = DropPolicy(self._config.max_age_ms)
+        if self._follower is not None:
+            self._follower.timeline.jump()
+
     def _jumped(self, reset: Reset) -> None:
         logger.warning("stamps of the images jumped %s; the tracker goes on as if no time had passed", reset.jump.value)
         if self._follower is not None:
             self._follower.timeline.jump()
 
-    def _track(self, offered: Offered[MessageT], follower: Follower) -> DropReason | None:
-        """Answer one frame; gives why it was dropped, None if it was not."""
-        reason: DropReason | None = DropReason.BAD_IMAGE
+    def _track(
+        self, offered: Offered[MessageT], time_ns: int, image: Pixels | ImageView, follower: Follower
+    ) -> DropReason | None:
+        reason: DropReason | None = DropReason.TRACKER_ERROR
         try:
-            frame = follower.frame(offered, self._hooks.convert(offered.message))
-            reason = DropReason.TRACKER_ERROR
+            frame = follower.frame(offered, time_ns, image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
-            answer = follower.answer(offered, frame, result)
+            answer = self._answer(offered, time_ns, follower, frame, result)
             reason = None  # what fails from here on is an error, but the frame has its answer
             self._show()
-            self._send(answer, offered)
+            self._send(answer, offered, time_ns)
             self._timed("memorize", self._tracker.memorize)
-            self._errors_in_row = 0
+            self._failures = 0
         except Exception as error:  # noqa: BLE001  a bad frame is not a dead thread
             self._failed(reason, error)
         return reason
 
-    def _send(self, answer: Answer[MessageT], offered: Offered[MessageT]) -> None:
-        self._hooks.publish(answer)
-        self._stats.took("arrival_to_answer", perf_counter_ns() - offered.received_ns)
-        self._stats.answered(self._hooks.clock_ns() - offered.stamp_ns)
+    def _image(self, offered: Offered[MessageT]) -> Pixels | ImageView | None:
+        """The image of a message; None for one that cannot be used: the camera's error, and no fault of the tracker."""
+        try:
+            image = self._hooks.convert(offered.message)
+        except Exception as error:  # noqa: BLE001  a bad image is not a dead thread
+            self._bad_images_in_row += 1
+            self._failures = 0
+            text = f"{DropReason.BAD_IMAGE.value}: {type(error).__name__}: {error}"
+            if self._bad_images_in_row == 1:
+                logger.warning("%s", text)
+            self._stats.failed(text)
+            return None
+        self._bad_images_in_row = 0
+        self.image_size = int(image.shape[1]), int(image.shape[0])
+        return image
+
+    def _answer(
+        self, offered: Offered[MessageT], time_ns: int, follower: Follower, frame: Frame, result: Result
+    ) -> Answer[MessageT]:
+        still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
+        age_ns = self._stats.age_ns(time_ns, self._hooks.clock_ns())
+        now_ns = self._hooks.steady_ns()
+        return follower.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)
+
+    def _send(self, answer: Answer[MessageT], offered: Offered[MessageT], time_ns: int) -> None:
+        """Publish; what fails there is counted, and the tracker learns all the same."""
+        try:
+            self._hooks.publish(answer)
+        except Exception as error:  # noqa: BLE001  an answer that nobody gets is not a dead thread
+            logger.warning("the answer could not be published", exc_info=error)
+            self._stats.failed(f"after the answer: {type(error).__name__}: {error}")
+        self._stats.took("arrival_to_answer", self._hooks.steady_ns() - offered.received_ns)
+        self._stats.answered(self._hooks.clock_ns() - time_ns)
 
     def _timed(self, name: str, function: Callable[[], ValueT]) -> ValueT:
-        start_ns = perf_counter_ns()
+        start_ns = self._hooks.steady_ns()
         value = function()
-        self._stats.took(name, perf_counter_ns() - start_ns)
+        self._stats.took(name, self._hooks.steady_ns() - start_ns)
         return value
 
     def _failed(self, reason: DropReason | None, error: Exception) -> None:
+        """An error of the tracker; one that lasts ends the engine."""
         text = f"{reason.value if reason else 'after the answer'}: {type(error).__name__}: {error}"
-        self._errors_in_row += 1
-        logger.warning("%s", text, exc_info=error if self._errors_in_row == 1 else None)
+        now_ns = self._hooks.steady_ns()
+        self._failing_since_ns = self._failing_since_ns if self._failures else now_ns
+        self._failures += 1
+        logger.warning("%s", text, exc_info=error if self._failures == 1 else None)
         self._stats.failed(text)
+        lasted_ms = (now_ns - self._failing_since_ns) / NS_PER_MS
         if self._ends_device(error):
-            self._give_up(f"the device failed: {error}")
-        elif self._errors_in_row >= self._config.fault_after:
-            self._give_up(f"{self._errors_in_row} errors in a row, the last: {text}")
+            self._give_up(f"the device failed: {error}", keeps_target=False)
+        elif self._failures >= FEWEST_FAILURES and lasted_ms >= self._config.fault_after_ms:
+            self._give_up(f"nothing but errors for {lasted_ms / 1e3:.1f} s, the last: {text}", keeps_target=True)
 
     def _ends_device(self, error: Exception) -> bool:
         return isinstance(error, DeviceError) or self._hooks.is_device_error(error)
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: str, *, keeps_target: bool) -> None:
         logger.error("the engine gives up: %s", reason)
-        self.fault, self._follower = reason, None
+        self.fault = reason
+        self._follower = self._follower if keeps_target else None
         self._show()
         try:
             self._hooks.on_fault(reason)
         except Exception:
             logger.exception("on_fault failed")
 
-    def _follow(self, request: TargetRequest, offered: Offered[MessageT], result: Result) -> TargetAnswer:
-        self._targets_named += 1
-        target_id, class_id = request.id or f"target-{self._targets_named}", request.class_id or "object"
-        self._follower = Follower(target_id, class_id, offered, result, self._config.state)
+    def _follow(self, request: TargetRequest, offered: Offered[MessageT], frame: Frame, result: Result) -> TargetAnswer:
+        target_id, class_id = self._hooks.names.name(request.id), request.class_id or "object"
+        time_ns, now_ns = self._stamps.likely_time_of(offered), self._hooks.steady_ns()
+        self._follower = Follower(
+            target_id,
+            class_id,
+            offered,
+            result,
+            self._config.state,
+            time_ns=time_ns,
+            now_ns=now_ns,
+            pace_ns=self._stats.pace_ns,
+        )
+        self._failures = 0
+        self._stats.named()
         self._show()
         return TargetAnswer(
             code=Code.OK,
@@ -177,29 +267,31 @@ class Worker(Generic[MessageT]):
             id=target_id,
             class_id=class_id,
             stamp_used_ns=offered.stamp_ns,
-            age_s=(self._hooks.clock_ns() - offered.stamp_ns) / 1e9,
+            age_s=(self._hooks.clock_ns() - time_ns) / 1e9,
             image=offered.message,
             result=result,
+            place=place_of(result, frame),
         )
 
     def _not_begun(self, code: Code, error: Exception) -> TargetAnswer:
         """After an error of the tracker that is no refusal its state is unknown: the target before ends too."""
-        logger.warning("set_target failed", exc_info=error)
+        unforeseen = not isinstance(error, (TargetError, FrameError))
+        logger.warning("set_target failed: %s", error, exc_info=error if unforeseen else None)
         self._stats.failed(f"set_target: {type(error).__name__}: {error}")
         if self._ends_device(error):
-            self._give_up(f"the device failed: {error}")
-        elif code is Code.INTERNAL and not isinstance(error, (TargetError, FrameError)):
+            self._give_up(f"the device failed: {error}", keeps_target=False)
+        elif code is Code.INTERNAL and unforeseen:
             self.clear()
         return TargetAnswer(code=code, message=str(error) or type(error).__name__)
 
     def _show(self) -> State:
         """Let other threads see where the engine stands."""
-        if not self._active:
-            self.status = Status(state=State.INACTIVE, message=self.fault)
-        elif self.fault:
-            self.status = Status(state=State.FAULT, message=self.fault)
-        elif self._follower is not None:
-            self.status = self._follower.status(paused=self._paused)
+        if self._follower is not None:
+            known = self._follower.status(paused=self._paused)
         else:
-            self.status = Status(state=State.PAUSED if self._paused else State.NO_TARGET)
-        return self.status.state
+            known = Status(state=State.PAUSED if self._paused else State.NO_TARGET)
+            known = replace(known, image_stamp_ns=self.status.image_stamp_ns)
+        if self.fault or not self._active:
+            known = replace(known, state=State.FAULT if self._active else State.INACTIVE, message=self.fault)
+        self.status = known
+        return self.status.state_at(self._hooks.steady_ns())

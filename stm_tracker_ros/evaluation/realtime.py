@@ -25,6 +25,7 @@ from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Skip
+from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.speed import percentiles
@@ -117,6 +118,7 @@ class _Flight:
         clock_ns: Callable[[], int],
         note_mask: Callable[[int, Pixels | None], None],
     ) -> None:
+        tracker = SizedTracker(tracker)
         result = tracker.init(first, target)
         self.free_ns = first.stamp_ns
         """When the tracker can take the next frame, by the camera's clock."""
@@ -147,7 +149,8 @@ class _Flight:
         self._busy_ms.append(busy_ns / 1e6)
         self._latencies_ms.append((now_ns + answered_ns - started_ns - frame.stamp_ns) / 1e6)
         self._gap = 0
-        self._note(frame, result, self._states.update(result.score, frame.stamp_ns))
+        state = self._states.update(result.score, frame.stamp_ns, hopeless=bool(result.trouble))
+        self._note(frame, result, state)
 
     def drop(self, frame: Frame, reason: DropReason) -> None:
         self._drops[reason] += 1

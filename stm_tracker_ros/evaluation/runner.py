@@ -18,6 +18,7 @@ from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
 from stm_tracker_ros.evaluation.trajectory import (
@@ -63,6 +64,7 @@ def follow(tracker: Tracker, stream: Iterator[Frame], target: Target, state_conf
     first = next(stream, None)
     if first is None:
         raise DataError("the stream holds no frame; allowed is one or more")
+    tracker = SizedTracker(tracker)
     started_ns = time.perf_counter_ns()
     result = tracker.init(first, target)
     milliseconds = (time.perf_counter_ns() - started_ns) / 1e6
@@ -74,7 +76,7 @@ def follow(tracker: Tracker, stream: Iterator[Frame], target: Target, state_conf
         result = tracker.track(frame)
         tracker.memorize()
         milliseconds = (time.perf_counter_ns() - started_ns) / 1e6
-        state = states.update(result.score, frame.stamp_ns)
+        state = states.update(result.score, frame.stamp_ns, hopeless=bool(result.trouble))
         yield Step(index=index, frame=frame, result=result, box=result.box, state=state, milliseconds=milliseconds)
 
 

@@ -30,6 +30,25 @@ def parameter_overrides(node: Node) -> Mapping[str, Any]:
     return {name: parameter.value for name, parameter in node._parameter_overrides.items()}
 
 
+def on_parameters_set(node: Node, validate: Callable[[list[Any]], Any], apply: Callable[[list[Any]], None]) -> None:
+    """`validate` may refuse parameters (gives a SetParametersResult), `apply` is called when all of them are set.
+
+    Humble knows no callback after the fact: there they are applied when we have allowed them.
+    """
+    if hasattr(node, "add_post_set_parameters_callback"):
+        node.add_on_set_parameters_callback(validate)
+        node.add_post_set_parameters_callback(apply)
+        return
+
+    def both(parameters: list[Any]) -> Any:
+        result = validate(parameters)
+        if result.successful:
+            apply(parameters)
+        return result
+
+    node.add_on_set_parameters_callback(both)
+
+
 def create_subscription(
     node: Node,
     message_type: type,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
@@ -33,6 +35,7 @@ from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_ma
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros.diagnostics import lost_before_us
 from stm_tracker_ros.ros.messages import upright_box
 
 # Loading torch and weights takes its time on a small machine.
@@ -42,6 +45,8 @@ ASK_AGAIN_S = 0.2
 DEPTH = 200
 # How ~/status speaks of a node that will not become active by waiting.
 BROKEN, FAILED = (State.UNCONFIGURED.name, State.INACTIVE.name), "cannot"
+# The diagnostics come once a second.
+FRESH_S = 1.5
 NOT_YET = (SetTarget.Response.CODE_NO_IMAGE, SetTarget.Response.CODE_INACTIVE)
 
 
@@ -59,6 +64,7 @@ class DemoClient(Node):
         self._answers: list[Answer] = []
         self._heartbeats: list[Heartbeat] = []
         self._masks: dict[int, str] = {}
+        self._lost: dict[str, int] = {}
         self._set_target = self.create_client(SetTarget, f"{self._tracker}/set_target")
         self._play = self.create_client(Trigger, f"{camera}/play")
         profile = qos.keep_last(ReliabilityPolicy.RELIABLE, DEPTH)
@@ -66,6 +72,7 @@ class DemoClient(Node):
         # Trackers without masks do not publish there.
         self.create_subscription(Image, f"{self._tracker}/mask", self._take_mask, profile)
         self.create_subscription(TrackerStatus, f"{self._tracker}/status", self._take_status, profile)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._take_diagnostics, profile)
 
     def run(self) -> None:
         """The whole conversation. Raises StmTrackerError if the target is refused or somebody does not answer."""
@@ -74,6 +81,8 @@ class DemoClient(Node):
         # The camera leaves the graph when the video has ended.
         self._spin_until(lambda: not self._play.service_is_ready(), None, "the camera to end")
         self._spin_until(self._has_settled, READY_WITHIN_S, f"{self._tracker} to finish")
+        self._spin_for(FRESH_S)
+        self._add_lost()
         if self._record:
             rmw = get_rmw_implementation_identifier()
             heard = ClientRecord(rmw=rmw, answers=self._answers, heartbeats=self._heartbeats, masks=self._masks)
@@ -120,6 +129,14 @@ class DemoClient(Node):
         """Whether no image waits in the node, and no more came between the last two heartbeats."""
         last = [(one.received, one.tracked, dict(one.drops)) for one in self._heartbeats[-2:]]
         return len(last) == 2 and last[0] == last[1] and not _waiting(self._heartbeats[-1])
+
+    def _add_lost(self) -> None:
+        """Put what was lost before the node beside what it dropped itself."""
+        last = self._heartbeats[-1]
+        self._heartbeats[-1] = replace(last, drops={**last.drops, **self._lost})
+
+    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+        self._lost = lost_before_us(message, self._tracker) or self._lost
 
     def _take_answer(self, message: Detection2DArray) -> None:
         detection = message.detections[0] if message.detections else None

@@ -15,9 +15,12 @@ from stm_tracker_ros.ros.status import NodeReport
 _LEVELS = {
     State.UNCONFIGURED: DiagnosticStatus.WARN,
     State.INACTIVE: DiagnosticStatus.WARN,
+    State.INITIALISING: DiagnosticStatus.WARN,
     State.LOST: DiagnosticStatus.WARN,
     State.FAULT: DiagnosticStatus.ERROR,
 }
+LOST_PREFIX = "lost before us: "
+"""Keys of the input's values that begin so count what never reached the node."""
 
 
 def array(header: Header, name: str, hardware_id: str, report: NodeReport, facts: Mapping[str, str]) -> DiagnosticArray:
@@ -31,6 +34,13 @@ def array(header: Header, name: str, hardware_id: str, report: NodeReport, facts
     return DiagnosticArray(header=header, status=statuses)
 
 
+def lost_before_us(message: DiagnosticArray, node: str) -> dict[str, int]:
+    """What never reached the node of that full name, by what became of it; empty where the message is another's."""
+    values = [one for status in message.status if status.name == f"{node}: input" for one in status.values]
+    lost = {one.key.removeprefix(LOST_PREFIX): one.value for one in values if one.key.startswith(LOST_PREFIX)}
+    return {what: int(count) for what, count in lost.items()}
+
+
 def _input(report: NodeReport) -> DiagnosticStatus:
     source, snapshot = report.input, report.snapshot
     if source.silent_s is None:
@@ -40,8 +50,11 @@ def _input(report: NodeReport) -> DiagnosticStatus:
     elif len(source.publishers) > 1:
         nodes = ", ".join(publisher.node for publisher in source.publishers)
         level, message = DiagnosticStatus.WARN, f"{len(source.publishers)} publishers share {source.topic}: {nodes}"
-    elif snapshot is not None and snapshot.stamps_missing:
-        level, message = DiagnosticStatus.WARN, "images come with stamp 0: their arrival stands for it"
+    elif snapshot is not None and snapshot.silent:
+        level, message = DiagnosticStatus.ERROR, f"images arrive, or did, but {snapshot.message}"
+    elif snapshot is not None and snapshot.stamp_trouble:
+        level = DiagnosticStatus.WARN
+        message = f"stamps of the images {snapshot.stamp_trouble}: their arrival stands for them"
     else:
         level, message = DiagnosticStatus.OK, "images arrive"
     values = {
@@ -51,29 +64,27 @@ def _input(report: NodeReport) -> DiagnosticStatus:
         "seconds without image": "" if source.silent_s is None else f"{source.silent_s:.1f}",
         "reported lost by the middleware": str(source.reported_lost),
     }
+    values |= {f"{LOST_PREFIX}{what}": str(count) for what, count in report.lost_before_us().items()}
     return _status("input", level, message, values | ({} if snapshot is None else _stream(snapshot)))
 
 
 def _stream(snapshot: Snapshot) -> dict[str, str]:
-    how = "estimated" if snapshot.lost_is_estimated else "counted"
     return {
         "rate (Hz)": _number(snapshot.rate_hz),
         "received": str(snapshot.received),
-        f"lost before us ({how})": str(snapshot.lost),
-        "stamps": "0, the arrival stands for them" if snapshot.stamps_missing else "from the camera",
+        "stamps": f"{snapshot.stamp_trouble}: the arrival" if snapshot.stamp_trouble else "from the camera",
         "clock offset (ms)": _number(snapshot.clock_offset_ms),
         "jumps of time": str(snapshot.jumps),
     }
 
 
 def _tracker(report: NodeReport, facts: Mapping[str, str]) -> DiagnosticStatus:
-    level = _LEVELS.get(report.state, DiagnosticStatus.OK)
+    level = _LEVELS.get(report.state, DiagnosticStatus.WARN if report.trouble else DiagnosticStatus.OK)
     if report.state in (State.UNCONFIGURED, State.INACTIVE) and report.message:
         level = DiagnosticStatus.ERROR
-    message = (
-        report.state.name if level is DiagnosticStatus.OK else f"{report.state.name}: {report.message}".rstrip(": ")
-    )
-    values = dict(facts)
+    text = report.message if report.state in _LEVELS else report.trouble
+    message = f"{report.state.name}: {text}" if text else report.state.name
+    values = dict(facts) | {"callback errors": str(report.errors), "last callback error": report.last_error}
     if report.snapshot is not None:
         values |= _work(report.snapshot)
     values |= {f"dropped: {reason}": str(count) for reason, count in report.drops().items() if count}

@@ -18,3 +18,15 @@ def keep_large_blocks() -> bool:
     except AttributeError:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, 256 * _MIB) and mallopt(_M_TRIM_THRESHOLD, 512 * _MIB))
+
+
+def give_back() -> bool:
+    """Return to the system what is free: loading a tracker leaves holes that the next one would not fit into.
+
+    Returns whether anything was; False as well where the C library has no such call.
+    """
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except AttributeError:
+        return False
+    return bool(malloc_trim(0))

@@ -60,7 +60,7 @@ class ImageSource:
 
     def open(self) -> None:
         """Subscribe."""
-        self._last_image_ns = perf_counter_ns()
+        self._last_image_ns, self._reported_lost = perf_counter_ns(), 0
         self._endpoints = self._look()
         self._subscribe(qos.choose(self._choice, self._offered()))
 

@@ -15,11 +15,14 @@ from visualization_msgs.msg import Marker, MarkerArray
 from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.boxes import corners, upright
 from stm_tracker_ros.core.errors import FrameError, TargetError
-from stm_tracker_ros.core.types import Box, Pixels, Result, RotatedBox
-from stm_tracker_ros.engine.set_target import TargetRequest
+from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
+from stm_tracker_ros.engine.place import Place
+from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetRequest
 from stm_tracker_ros.ros import convert
 
 _NS_PER_S = 1_000_000_000
+_FIRST_SECOND, _LAST_SECOND = -(2**31), 2**31 - 1  # of builtin_interfaces/Time
+UNCERTAIN_CLASS = "uncertain"
 
 
 def to_ns(stamp: Time) -> int:
@@ -28,16 +31,28 @@ def to_ns(stamp: Time) -> int:
 
 
 def to_time(stamp_ns: int) -> Time:
-    """The stamp of these nanoseconds."""
-    return Time(sec=stamp_ns // _NS_PER_S, nanosec=stamp_ns % _NS_PER_S)
+    """The stamp of these nanoseconds, or the nearest that there is."""
+    second = min(max(stamp_ns // _NS_PER_S, _FIRST_SECOND), _LAST_SECOND)
+    return Time(sec=second, nanosec=stamp_ns % _NS_PER_S)
 
 
-def detection(header: Header, result: Result, *, target_id: str, class_id: str) -> Detection2D:
-    """One detection; rotated where the tracker says how, else theta is 0. Its pose is unused: identity."""
-    message = Detection2D(header=header, id=target_id, bbox=_bounding_box(result))
-    hypothesis = ObjectHypothesisWithPose()
-    hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = class_id, float(result.score)
-    message.results.append(hypothesis)
+def detection(
+    header: Header, place: Place, *, score: float, target_id: str, class_id: str, uncertain: bool = False
+) -> Detection2D:
+    """One detection; rotated where the tracker says how, else theta is 0. Its pose is unused: identity.
+
+    uncertain: told by a second hypothesis of class UNCERTAIN_CLASS, score 0: who reads detections alone must know.
+    """
+    message = Detection2D(header=header, id=target_id, bbox=_bounding_box(place))
+    message.results.append(_hypothesis(class_id, score))
+    if uncertain:
+        message.results.append(_hypothesis(UNCERTAIN_CLASS, 0.0))
+    return message
+
+
+def _hypothesis(class_id: str, score: float) -> ObjectHypothesisWithPose:
+    message = ObjectHypothesisWithPose()
+    message.hypothesis.class_id, message.hypothesis.score = class_id, float(score)
     return message
 
 
@@ -46,9 +61,7 @@ def detections(header: Header, found: Sequence[Detection2D]) -> Detection2DArray
     return Detection2DArray(header=header, detections=list(found))
 
 
-def outline(
-    header: Header, result: Result, *, width: int, height: int, color: tuple[float, float, float]
-) -> MarkerArray:
+def outline(header: Header, place: Place, *, width: int, height: int, color: tuple[float, float, float]) -> MarkerArray:
     """The box as a line in the optical frame, 1 m ahead, for a camera whose focal length is its image's width.
 
     Turned where the tracker says how. Until camera_info is used this is a picture of the box, not a place in the world.
@@ -57,7 +70,7 @@ def outline(
     marker.scale.x = 0.004
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
     # Focal length = width: a pixel off the centre is 1 / width off the axis at 1 m.
-    places = (corners(_rotated(result)) - (width / 2, height / 2)) / width
+    places = (corners(_rotated(place)) - (width / 2, height / 2)) / width
     marker.points = [Point(x=float(x), y=float(y), z=1.0) for x, y in (*places, places[0])]
     return MarkerArray(markers=[marker])
 
@@ -68,7 +81,10 @@ def no_outline(header: Header) -> MarkerArray:
 
 
 def request_of_service(request: SetTarget.Request) -> TargetRequest:
-    """What the operator asks for. Raises TargetError for a mask that cannot be read."""
+    """What the operator asks for. Raises TargetError for a mask that cannot be read, RefusalError for a turned box."""
+    theta = request.box.center.theta
+    if math.isfinite(theta) and theta != 0:
+        raise RefusalError(Code.BAD_REQUEST, f"box.center.theta is {theta:g}; allowed is 0: give the upright box")
     return TargetRequest(
         box=upright_box(request.box),
         mask=_mask(request.mask),
@@ -88,19 +104,19 @@ def request_of_detection(message: Detection2D) -> TargetRequest:
     )
 
 
-def _bounding_box(result: Result) -> BoundingBox2D:
+def _bounding_box(place: Place) -> BoundingBox2D:
     message = BoundingBox2D()
-    center_x, center_y, size_x, size_y, theta = _rotated(result)
+    center_x, center_y, size_x, size_y, theta = _rotated(place)
     message.center.position.x, message.center.position.y = float(center_x), float(center_y)
     message.center.theta, message.size_x, message.size_y = float(theta), float(size_x), float(size_y)
     return message
 
 
-def _rotated(result: Result) -> RotatedBox:
-    """The rotated box of trackers that have one; else the upright one, theta 0."""
-    if result.rotated is not None:
-        return result.rotated
-    return RotatedBox(*result.box.center, result.box.width, result.box.height, 0.0)
+def _rotated(place: Place) -> RotatedBox:
+    """The rotated box where there is one; else the upright one, theta 0."""
+    if place.rotated is not None:
+        return place.rotated
+    return RotatedBox(*place.box.center, place.box.width, place.box.height, 0.0)
 
 
 def upright_box(message: BoundingBox2D) -> Box | None:

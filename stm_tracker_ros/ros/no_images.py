@@ -45,7 +45,7 @@ def cause(publishers: Sequence[PublisherFound], wanted_reliability: str) -> NoIm
     right_type = [p for p in publishers if p.type_name == IMAGE_TYPE]
     if not right_type:
         return NoImages.WRONG_TYPE
-    if wanted_reliability == "reliable" and all(p.reliability == "best_effort" for p in right_type):
+    if wanted_reliability == "reliable" and any(p.reliability == "best_effort" for p in right_type):
         return NoImages.INCOMPATIBLE_QOS
     return NoImages.SILENT
 
@@ -64,10 +64,18 @@ def explain(
         types = ", ".join(sorted({p.type_name for p in publishers}))
         return f"no images: {nodes} publishes {topic} as {types}, this node takes {IMAGE_TYPE}; {_other_type(types)}"
     if why is NoImages.INCOMPATIBLE_QOS:
-        text = f"no images: {nodes} offers {topic} best effort only, this node asks for reliable (parameter qos)"
-        return f"{text}; set qos to auto or best_effort"
+        return f"no images: {_best_effort(publishers, topic)}; set qos to auto or best_effort"
     text = f"no images: {nodes} publishes {topic}, QoS and type fit, but nothing has come for {silent_s:.1f} s"
     return f"{text}; look at the camera (ros2 topic hz {topic}), at the network, and at ROS_DOMAIN_ID on both sides"
+
+
+def _best_effort(publishers: Sequence[PublisherFound], topic: str) -> str:
+    """Who cannot serve a subscription that asks for reliable, and who could and does not."""
+    fitting = [p for p in publishers if p.type_name == IMAGE_TYPE]
+    unfit = ", ".join(sorted({p.node for p in fitting if p.reliability == "best_effort"}))
+    silent = ", ".join(sorted({p.node for p in fitting if p.reliability != "best_effort"}))
+    text = f"{unfit} offers {topic} best effort only, this node asks for reliable (parameter qos)"
+    return f"{text}, and {silent}, which would fit, sends nothing" if silent else text
 
 
 def _remap(elsewhere: Sequence[str]) -> str:

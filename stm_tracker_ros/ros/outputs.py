@@ -15,7 +15,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 from visualization_msgs.msg import MarkerArray
 
 from stm_tracker_ros import drawing
-from stm_tracker_ros.core.types import Box, Frame, Pixels
+from stm_tracker_ros.core.types import Frame, Pixels
 from stm_tracker_ros.engine.engine import Answer
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, messages, qos
@@ -45,9 +45,7 @@ class Outputs:
     def publish(self, answer: Answer[Image]) -> None:
         """All outputs of one frame, with the header of its image; the pictures only where somebody looks."""
         header = answer.message.header
-        found = []
-        if answer.state.has_valid_box:
-            found = [messages.detection(header, answer.result, target_id=answer.target_id, class_id=answer.class_id)]
+        found = _detections(answer)
         self._detections.publish(messages.detections(header, found))
         for one in found:
             self._detection.publish(one)
@@ -73,33 +71,45 @@ def _watched(publisher: Publisher) -> bool:
     return bool(publisher.get_subscription_count())
 
 
-def _valid_box(answer: Answer[Image]) -> Box | None:
-    return answer.result.box if answer.state.has_valid_box else None
+def _detections(answer: Answer[Image]) -> list[Detection2D]:
+    if answer.place is None:
+        return []
+    return [
+        messages.detection(
+            answer.message.header,
+            answer.place,
+            score=answer.result.score,
+            target_id=answer.target_id,
+            class_id=answer.class_id,
+            uncertain=answer.state is State.UNCERTAIN,
+        )
+    ]
 
 
 def _mask_message(answer: Answer[Image]) -> Image:
     image, mask = answer.message, answer.result.mask
-    if mask is None or not answer.state.has_valid_box:
+    if mask is None or answer.place is None:
         mask = np.zeros((image.height, image.width), np.uint8)
     return convert.fill_image(Image(header=image.header), mask, "mono8")
 
 
 def _markers(answer: Answer[Image]) -> MarkerArray:
     image = answer.message
-    if not answer.state.has_valid_box:
+    if answer.place is None:
         return messages.no_outline(image.header)
     color = _GREEN if answer.state is State.TRACKING else _AMBER
-    return messages.outline(image.header, answer.result, width=image.width, height=image.height, color=color)
+    return messages.outline(image.header, answer.place, width=image.width, height=image.height, color=color)
 
 
 def _draw(answer: Answer[Image]) -> Pixels:
+    place = answer.place
     return drawing.draw_overlay(
         Frame(image=convert.view(answer.message), stamp_ns=answer.stamp_ns).bgr(),
-        box=_valid_box(answer),
+        box=None if place is None else place.box,
         state=answer.state.name,
         score=answer.result.score,
-        mask=answer.result.mask if answer.state.has_valid_box else None,
-        rotated=answer.result.rotated,
+        mask=None if place is None else answer.result.mask,
+        rotated=None if place is None else place.rotated,
         note=answer.target_id,
     )
 

@@ -20,7 +20,7 @@ from stm_tracker_ros.ros.config import NodeConfig
 TRACKER_PREFIX = "tracker."
 # Names that rclpy declares by itself, some of them later.
 _FOREIGN = ("use_sim_time", "start_type_description_service")
-_FOREIGN_PREFIX = "qos_overrides."
+_QOS_PREFIX = "qos_overrides."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,24 +62,27 @@ class Parameters:
     def __init__(
         self, node: Node, default_tracker_config: Callable[[str], Any], on_change: Callable[[AllConfig], None]
     ) -> None:
-        overrides = {name: v for name, v in compat.parameter_overrides(node).items() if not _is_foreign(name)}
+        overrides = {name: v for name, v in compat.parameter_overrides(node).items() if name not in _FOREIGN}
+        _refuse_qos_overrides(overrides)
         name = overrides.get("tracker.name", NodeConfig().tracker.name)
         self.config = AllConfig(tracker=default_tracker_config(str(name))).changed(overrides)
         self._on_change = on_change
         for one in self.config.settings().values():
             node.declare_parameter(one.name, one.value, _descriptor(one), ignore_override=True)
-        node.add_on_set_parameters_callback(self._set)
+        compat.on_parameters_set(node, self._validate, self._apply)
 
-    def _set(self, parameters: list[Parameter]) -> SetParametersResult:
-        values = {p.name: p.value for p in parameters if not _is_foreign(p.name)}
+    def _validate(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
-            config = self.config.changed(values)
+            self.config.changed(_own(parameters))
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if values:
-            self.config = config
-            self._on_change(config)
         return SetParametersResult(successful=True)
+
+    def _apply(self, parameters: list[Parameter]) -> None:
+        values = _own(parameters)
+        if values:
+            self.config = self.config.changed(values)
+            self._on_change(self.config)
 
 
 def _descriptor(setting: Setting) -> ParameterDescriptor:
@@ -111,5 +114,15 @@ def _names(some: Iterable[Setting]) -> frozenset[str]:
     return frozenset(setting.name for setting in some)
 
 
-def _is_foreign(name: str) -> bool:
-    return name in _FOREIGN or name.startswith(_FOREIGN_PREFIX)
+def _own(parameters: list[Parameter]) -> dict[str, Any]:
+    return {parameter.name: parameter.value for parameter in parameters if parameter.name not in _FOREIGN}
+
+
+def _refuse_qos_overrides(overrides: Mapping[str, Any]) -> None:
+    """They would be ignored: the subscription's quality of service follows the camera, the outputs' is fixed."""
+    for name in overrides:
+        if name.startswith(_QOS_PREFIX):
+            raise ConfigError(
+                f"parameter {name!r} is not allowed; the image subscription is set by the parameters qos and "
+                "qos_depth, and the outputs are always reliable, volatile, keep last 1"
+            )

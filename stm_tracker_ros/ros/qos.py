@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 CHOICES = ("auto", "reliable", "best_effort")
+_REQUESTS = 1000
 _WORDS = {ReliabilityPolicy.RELIABLE: "reliable", ReliabilityPolicy.BEST_EFFORT: "best_effort"}
 
 
@@ -26,6 +27,11 @@ def keep_last(reliability: ReliabilityPolicy, depth: int = 1) -> QoSProfile:
 def output() -> QoSProfile:
     """All our outputs: reliable (rviz2's Image display asks for it), volatile, keep last 1."""
     return keep_last(ReliabilityPolicy.RELIABLE)
+
+
+def service() -> QoSProfile:
+    """Our services: as many requests may wait as a mad operator sends at once; rclpy's default loses all but 10."""
+    return keep_last(ReliabilityPolicy.RELIABLE, _REQUESTS)
 
 
 def choose(choice: str, offered: Iterable[ReliabilityPolicy]) -> ReliabilityPolicy:

@@ -12,11 +12,15 @@ import threading
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.ros.guard import GuardedExecutor
 from stm_tracker_ros.ros.tracker_node import TrackerNode
+
+# Between errors of the executor itself: one that comes with every turn must not eat the core.
+_BREATH_S = 0.01
 
 
 def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNode) -> int:
@@ -37,15 +41,25 @@ def _spin(node: TrackerNode) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    executor = SingleThreadedExecutor()
+    executor = GuardedExecutor(node.guard)
     executor.add_node(node)
     try:
-        # A signal does not end the wait for work, but the node's own timers do, twice a second at least.
-        while not stop.is_set():
-            executor.spin_once()
+        # A signal does not end the wait for work, but the node's own timer does, twice a second at least.
+        while not stop.is_set() and rclpy.ok():
+            _turn(node, executor, stop)
     except ExternalShutdownException:
         pass  # somebody else has ended rclpy in this process
     finally:
         node.close()
         executor.shutdown()
         node.destroy_node()
+
+
+def _turn(node: TrackerNode, executor: GuardedExecutor, stop: threading.Event) -> None:
+    try:
+        executor.spin_once()
+    except ExternalShutdownException:
+        raise
+    except Exception as error:  # noqa: BLE001  a callback that fails is not a dead node
+        node.guard.note("callback", error)
+        stop.wait(_BREATH_S)

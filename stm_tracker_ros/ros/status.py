@@ -15,40 +15,69 @@ from stm_tracker_ros.ros.messages import to_time
 
 
 @dataclass(frozen=True, kw_only=True)
+class Troubles:
+    """What the node itself has to say.
+
+    texts: what is wrong, and the fix. since_ns: when it was activated last, by its clock; 0 = never, or before that
+    clock ran. errors, last_error: what callbacks raised.
+    """
+
+    texts: tuple[str, ...] = ()
+    since_ns: int = 0
+    errors: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeReport:
     """All that status and diagnostics speak of.
 
-    state: of the node; the engine's while it runs. message: what is wrong and the fix; empty = all is well.
-    snapshot: None until the node was configured once.
+    state: of the node; the engine's while it runs. message: what is wrong and the fix; empty = all is well. trouble:
+    the same without what is wrong with the input. snapshot: None until the node was configured once.
     """
 
     state: State
     message: str
+    trouble: str
     snapshot: Snapshot | None
     input: InputReport
+    since_ns: int = 0
+    errors: int = 0
+    last_error: str = ""
 
     @classmethod
-    def of(cls, idle: State | None, trouble: str, snapshot: Snapshot | None, source: InputReport) -> NodeReport:
+    def of(cls, idle: State | None, own: Troubles, snapshot: Snapshot | None, source: InputReport) -> NodeReport:
         """The report of a node that is `idle`, or of the engine (`snapshot`) of an active one (None)."""
-        if idle is None and snapshot is not None:
-            message = snapshot.message or source.message or trouble
-            return cls(state=snapshot.state, message=message, snapshot=snapshot, input=source)
-        return cls(state=idle or State.UNCONFIGURED, message=trouble, snapshot=snapshot, input=source)
+        active = idle is None and snapshot is not None
+        engine = snapshot.message if active and snapshot is not None else ""
+        state = snapshot.state if active and snapshot is not None else idle or State.UNCONFIGURED
+        return cls(
+            state=state,
+            message=_joined(engine, source.message if active else "", *own.texts),
+            trouble=_joined(engine, *own.texts),
+            snapshot=snapshot,
+            input=source,
+            since_ns=own.since_ns,
+            errors=own.errors,
+            last_error=own.last_error,
+        )
 
     def drops(self) -> dict[str, int]:
-        """Dropped frames by reason, and behind them those lost before us.
+        """Dropped frames by reason: received = tracked + their sum + waiting."""
+        return {} if self.snapshot is None else {reason.value: n for reason, n in self.snapshot.dropped.items()}
 
-        The engine's reasons satisfy received = tracked + dropped + waiting; `superseded_in_reader` (they reached our
-        reader, and newer ones took their place before we took them), `middleware_lost` and
-        `middleware_lost_estimated` (from stamps, where nothing counts) are no part of that sum.
+    def lost_before_us(self) -> dict[str, int]:
+        """Frames that never reached us, no part of that sum, by what became of them.
+
+        `superseded_in_reader`: they reached our reader, and newer ones took their place before we took them;
+        `middleware_lost`, or `middleware_lost_estimated` from stamps, where nothing counts.
         """
         if self.snapshot is None:
             return {}
-        drops = {reason.value: count for reason, count in self.snapshot.dropped.items()}
         if self.snapshot.lost_is_estimated:
-            return drops | {"middleware_lost_estimated": self.snapshot.lost}
+            return {"middleware_lost_estimated": self.snapshot.lost}
         reported = min(self.input.reported_lost, self.snapshot.lost)
-        return drops | {"superseded_in_reader": self.snapshot.lost - reported, "middleware_lost": reported}
+        return {"superseded_in_reader": self.snapshot.lost - reported, "middleware_lost": reported}
 
 
 def heartbeat(report: NodeReport, header: Header) -> TrackerStatus:
@@ -58,11 +87,16 @@ def heartbeat(report: NodeReport, header: Header) -> TrackerStatus:
     message.drop_reasons, message.drop_counts = list(drops), list(drops.values())
     snapshot = report.snapshot
     if snapshot is not None:
-        message.image_stamp = to_time(snapshot.image_stamp_ns)
+        message.image_stamp, message.counters_since = to_time(snapshot.image_stamp_ns), to_time(report.since_ns)
+        message.image_width, message.image_height = snapshot.image_size
         message.id, message.confidence = snapshot.target_id, _zero_if_none(snapshot.score)
         message.time_since_seen, message.age = _zero_if_none(snapshot.seen_s), _zero_if_none(snapshot.answer_age_s)
         message.received, message.tracked = snapshot.received, snapshot.tracked
     return message
+
+
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)
 
 
 def _zero_if_none(value: float) -> float:

@@ -20,12 +20,13 @@ from vision_msgs.msg import Detection2D
 from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.errors import TargetError
 from stm_tracker_ros.engine.engine import Engine
-from stm_tracker_ros.engine.set_target import Code, TargetAnswer
+from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import messages, qos
 
 ResultT = TypeVar("ResultT")
 _INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE activate, after configure)"
+_ENDED = "the node was deactivated before the answer; activate it, and name the target again"
 
 
 class TargetServices:
@@ -33,10 +34,10 @@ class TargetServices:
 
     def __init__(self, node: Node, engine: Callable[[], Engine[Image] | None]) -> None:
         self._node, self._engine = node, engine
-        group = ReentrantCallbackGroup()
-        node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group)
-        node.create_service(Trigger, "~/clear_target", self._clear_target, callback_group=group)
-        node.create_service(SetBool, "~/pause", self._pause, callback_group=group)
+        group, profile = ReentrantCallbackGroup(), qos.service()
+        node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group, qos_profile=profile)
+        node.create_service(Trigger, "~/clear_target", self._clear_target, callback_group=group, qos_profile=profile)
+        node.create_service(SetBool, "~/pause", self._pause, callback_group=group, qos_profile=profile)
         node.create_subscription(Detection2D, "~/init", self._init, qos.output(), callback_group=group)
 
     async def _set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
@@ -45,9 +46,15 @@ class TargetServices:
             return _fill(response, TargetAnswer(code=Code.INACTIVE, message=_INACTIVE))
         try:
             target = messages.request_of_service(request)
+        except RefusalError as refusal:
+            return _fill(response, TargetAnswer(code=refusal.code, message=str(refusal)))
         except TargetError as error:
             return _fill(response, TargetAnswer(code=Code.MASK_SIZE, message=str(error)))
-        return _fill(response, await self._finished(engine.set_target(target)))
+        starts = engine.starts
+        answer = await self._finished(engine.set_target(target))
+        if answer.success and (self._engine() is not engine or engine.starts != starts):
+            answer = TargetAnswer(code=Code.INACTIVE, message=_ENDED)
+        return _fill(response, answer)
 
     async def _clear_target(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         engine = self._engine()
@@ -98,7 +105,12 @@ def _fill(response: SetTarget.Response, answer: TargetAnswer) -> SetTarget.Respo
     response.success, response.code, response.message = answer.success, int(answer.code), answer.message
     response.id, response.stamp_used = answer.id, messages.to_time(answer.stamp_used_ns)
     response.age, response.frames_replayed = float(answer.age_s), answer.frames_replayed
-    if answer.result is not None and isinstance(answer.image, Image):
-        header = answer.image.header
-        response.detection = messages.detection(header, answer.result, target_id=answer.id, class_id=answer.class_id)
+    if answer.result is not None and answer.place is not None and isinstance(answer.image, Image):
+        response.detection = messages.detection(
+            answer.image.header,
+            answer.place,
+            score=answer.result.score,
+            target_id=answer.id,
+            class_id=answer.class_id,
+        )
     return response

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any
 
@@ -19,13 +21,15 @@ from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
 from stm_tracker_ros.engine.engine import Engine
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import convert, diagnostics, qos, requirements, status
+from stm_tracker_ros.ros import convert, diagnostics, heap, qos, requirements, status
+from stm_tracker_ros.ros.guard import Guard, guard_services
 from stm_tracker_ros.ros.image_source import ImageSource
 from stm_tracker_ros.ros.logs import NodeLogHandler
 from stm_tracker_ros.ros.messages import to_ns
 from stm_tracker_ros.ros.outputs import Outputs
 from stm_tracker_ros.ros.params import AllConfig, Parameters
-from stm_tracker_ros.ros.status import NodeReport
+from stm_tracker_ros.ros.periodic import Periodic
+from stm_tracker_ros.ros.status import NodeReport, Troubles
 from stm_tracker_ros.ros.target_services import TargetServices
 from stm_tracker_ros.trackers import registry
 
@@ -41,16 +45,18 @@ class TrackerNode(LifecycleNode):
 
     def __init__(self, *, load_tracker: Callable[[str], Any] = registry.load, **node_arguments: Any) -> None:
         super().__init__("stm_tracker", **node_arguments)
+        self.guard = Guard(self.get_logger())
         self._log_handler = NodeLogHandler(self.get_logger())
         self._log_handler.attach()
         self._declared = Parameters(self, lambda name: load_tracker(name).default_config, self._reconfigure)
         config = self._declared.config.node
         self._entry = load_tracker(config.tracker.name)
         self._engine: Engine[Image] | None = None
-        self._tracker: Any = None
         self._idle: State | None = State.UNCONFIGURED
         self._trouble = ""
         self._fault = ""
+        self._since_ns = 0
+        self._namesake = ""
         self._frame_id = ""
         self._facts: dict[str, str] = {}
         self._outputs = Outputs(self, has_mask=self._entry.has_mask)
@@ -58,56 +64,67 @@ class TrackerNode(LifecycleNode):
             self, self._take, choice=config.qos, depth=config.qos_depth, silent_after_s=config.silent_after_s
         )
         self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
+        guard_services(self, self.guard)
         # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
         self._status = self.create_publisher(TrackerStatus, "~/status", qos.output())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
-        self._start_timers(config.status_rate_hz)
+        # Steady: with simulated time and nobody to publish /clock the node must go on looking.
+        self.create_timer(_GRAPH_CHECK_S, self._look_at_graph, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._fault_guard = self.create_guard_condition(self._handle_fault)
         self._start_guard = self.create_guard_condition(self._start)
+        self._beats = (
+            Periodic("heartbeat", 1 / config.status_rate_hz, self._publish_status, self.guard.note),
+            Periodic("diagnostics", _DIAGNOSTICS_S, self._publish_diagnostics, self.guard.note),
+        )
         if config.autostart:
             self._start_guard.trigger()
 
     def close(self) -> None:
-        """Stop receiving and end the engine's thread; call it before the node is destroyed."""
+        """Stop receiving and end all threads of the node; call it before the node is destroyed."""
         self._source.close()
         if self._engine is not None:
             self._engine.stop()
+        for beat in self._beats:
+            beat.close()
         self._log_handler.detach()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the tracker. What is missing is logged with its fix, and stays in status and diagnostics."""
-        self._trouble = "loading the tracker"
-        self._publish_status()
+        self._idle, self._trouble = State.INITIALISING, f"loading {self._entry.name}"
         with _Logged(self, "configure"):
             try:
                 self._engine = self._make_engine(self._declared.config)
             except StmTrackerError as error:
-                self._trouble = f"cannot be configured: {error}"
-                self.get_logger().error(self._trouble)
+                self._idle = State.UNCONFIGURED
+                self.report_trouble(f"cannot be configured: {error}")
                 return TransitionCallbackReturn.FAILURE
+        heap.give_back()
         self._idle, self._trouble = State.INACTIVE, ""
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the engine, without target, and receive images."""
+        """Start the engine and receive images; without target, but for one that it kept after a fault."""
         with _Logged(self, "activate"):
             self._running().start()
             self._source.open()
+        self._since_ns = self._clock_ns()
         self._idle, self._trouble = None, ""
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Receive no more, end the engine's thread."""
-        self._idle = State.INACTIVE
+        self._idle, self._trouble = State.INITIALISING, "deactivating: the image in work comes to its end"
         with _Logged(self, "deactivate"):
             self._source.close()
             self._running().stop()
+        self._idle, self._trouble = State.INACTIVE, ""
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give the tracker back."""
-        self._idle, self._trouble = State.UNCONFIGURED, ""
-        self._engine = self._tracker = None
+        self._forget()
+        heap.give_back()
+        self._trouble = ""
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -115,6 +132,7 @@ class TrackerNode(LifecycleNode):
         with _Logged(self, "shut down"):
             self._stop()
         self._forget()
+        self._trouble = "shut down by its lifecycle, for good: start the process again"
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -129,20 +147,12 @@ class TrackerNode(LifecycleNode):
             self._engine.stop()
 
     def _forget(self) -> None:
-        self._idle = State.UNCONFIGURED
-        self._engine = self._tracker = None
+        self._idle, self._engine = State.UNCONFIGURED, None
 
     def report_trouble(self, text: str) -> None:
         """Log it, and keep it in status and diagnostics until a transition succeeds."""
         self._trouble = text
         self.get_logger().error(text)
-
-    def _start_timers(self, status_rate_hz: float) -> None:
-        # Steady: with simulated time and nobody to publish /clock the heartbeat must go on.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1 / status_rate_hz, self._publish_status, clock=steady)
-        self.create_timer(_DIAGNOSTICS_S, self._publish_diagnostics, clock=steady)
-        self.create_timer(_GRAPH_CHECK_S, self._source.check, clock=steady)
 
     def _make_engine(self, config: AllConfig) -> Engine[Image]:
         missing = requirements.missing_libraries()
@@ -152,7 +162,7 @@ class TrackerNode(LifecycleNode):
         device = registry.device_name(config.node.device)
         weights = Path(config.node.tracker.weights) if config.node.tracker.weights else self._entry.shipped_weights
         precision = self._entry.precision_on(device, config.node.precision)
-        self._tracker = self._entry.from_checkpoint(weights, device=device, precision=precision, config=config.tracker)
+        tracker = self._entry.from_checkpoint(weights, device=device, precision=precision, config=config.tracker)
         self._facts = {
             "tracker": self._entry.name,
             "device": device,
@@ -163,13 +173,14 @@ class TrackerNode(LifecycleNode):
             "rmw": get_rmw_implementation_identifier(),
         }
         return Engine(
-            self._tracker,
+            tracker,
             convert=convert.view,
             publish=self._outputs.publish,
             on_fault=self._note_fault,
             config=config.engine,
             clock_ns=self._now_ns,
             is_device_error=_is_device_error,
+            same_picture=convert.same_picture,
         )
 
     def _running(self) -> Engine[Image]:
@@ -187,8 +198,12 @@ class TrackerNode(LifecycleNode):
 
     def _reconfigure(self, config: AllConfig) -> None:
         if self._engine is not None:
-            self._engine.reconfigure(config.engine)
-            self._engine.submit(lambda: setattr(self._tracker, "config", config.tracker))
+            self._engine.reconfigure(config.engine, config.tracker).add_done_callback(self._note_failure)
+
+    def _note_failure(self, future: Future[State]) -> None:
+        error = future.exception()
+        if isinstance(error, Exception):
+            self.guard.note("live settings", error)
 
     def _note_fault(self, reason: str) -> None:
         """Called in the engine's thread, which cannot join itself: the executor's thread does the rest."""
@@ -196,20 +211,43 @@ class TrackerNode(LifecycleNode):
         self._fault_guard.trigger()
 
     def _handle_fault(self) -> None:
-        if self._idle is None:
+        if self._idle is None and self._running().snapshot().state is State.FAULT:
             self.trigger_deactivate()
+        if self._idle is State.INACTIVE and self._running().snapshot().message:
             self._idle = State.FAULT
             self.report_trouble(f"deactivated: {self._fault}")
 
-    def _now_ns(self) -> int:
+    def _clock_ns(self) -> int:
+        """The node's clock; 0 while simulated time has not begun."""
         return int(self.get_clock().now().nanoseconds)
 
+    def _now_ns(self) -> int:
+        """The node's clock; the steady one while simulated time has not begun, for time must pass."""
+        return self._clock_ns() or perf_counter_ns()
+
+    def _look_at_graph(self) -> None:
+        self._source.check()
+        own = self.get_name(), self.get_namespace()
+        is_alone = self.get_node_names_and_namespaces().count(own) <= 1
+        if is_alone:
+            self._namesake = ""
+        elif not self._namesake:
+            self._namesake = (
+                f"another node is called {self.get_fully_qualified_name()} too: their topics and services are mixed "
+                "up; give one of them another name (-r __node:=NAME) or namespace"
+            )
+            self.get_logger().error(self._namesake)
+
     def _report(self) -> NodeReport:
-        snapshot = None if self._engine is None else self._engine.snapshot()
-        return NodeReport.of(self._idle, self._trouble or self._clock_trouble(), snapshot, self._source.report())
+        engine, idle = self._engine, self._idle
+        snapshot = None if engine is None else engine.snapshot()
+        texts = tuple(text for text in (self._trouble, self._clock_trouble(), self._namesake) if text)
+        self._since_ns = self._since_ns or (self._clock_ns() if idle is None else 0)
+        own = Troubles(texts=texts, since_ns=self._since_ns, errors=self.guard.errors, last_error=self.guard.last_error)
+        return NodeReport.of(idle, own, snapshot, self._source.report())
 
     def _clock_trouble(self) -> str:
-        if self.get_parameter("use_sim_time").value and not self._now_ns():
+        if self.get_parameter("use_sim_time").value and not self._clock_ns():
             return "use_sim_time is true, but nothing publishes /clock: play the bag with --clock, or set it to false"
         return ""
 

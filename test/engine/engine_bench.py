@@ -15,6 +15,7 @@ from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.engine import Answer, Engine
 from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.names import TargetNames
 from stm_tracker_ros.engine.set_target import TargetAnswer, TargetRequest
 
 MS = 1_000_000
@@ -26,16 +27,18 @@ REQUEST = TargetRequest(box=BOX)
 
 @dataclass
 class Message:
-    """An image message: 60 x 80 px; a broken one cannot be converted."""
+    """An image message, 80 x 60 px unless said otherwise; a broken one cannot be converted."""
 
     stamp_ns: int = 0
     broken: bool = False
+    size: tuple[int, int] = (80, 60)
 
 
 def convert(message: Message) -> np.ndarray:
     if message.broken:
         raise FrameError("encoding 'odd' is unknown")
-    return np.zeros((60, 80, 3), np.uint8)
+    width, height = message.size
+    return np.zeros((height, width, 3), np.uint8)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -77,6 +80,9 @@ class FakeTracker:
         self.calls.append(("memorize", None))
         self.before.get("memorize", no_op)()
 
+    def reconfigure(self, config: Any) -> None:
+        self.calls.append(("reconfigure", config))
+
 
 class Gate:
     """Stops whoever passes until it is opened."""
@@ -113,7 +119,7 @@ class Bench:
             on_fault=self.faulted.set_result,
             clock_ns=lambda: self.now_ns,
             config=config,
-            **hooks,
+            **{"names": TargetNames(), **hooks},
         )
 
     def publish(self, answer: Answer[Message]) -> None:
@@ -146,10 +152,10 @@ class Bench:
         assert self._done.acquire(timeout=GUARD_S), "no frame was memorized"
 
 
-def offered(stamp_ns: int, position: int, *, broken: bool = False, late_ns: int = 0) -> Offered[Message]:
+def offered(stamp_ns: int, position: int, *, late_ns: int = 0, **message: Any) -> Offered[Message]:
     """A message as it reaches the worker; it arrives `late_ns` after its stamp."""
     return Offered(
-        message=Message(stamp_ns, broken),
+        message=Message(stamp_ns, **message),
         stamp_ns=stamp_ns,
         arrival_ns=stamp_ns + late_ns,
         received_ns=stamp_ns,

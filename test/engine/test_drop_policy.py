@@ -7,6 +7,7 @@ from stm_tracker_ros.engine.drop_policy import LATE_FRAMES, DropPolicy, DropReas
 pytestmark = pytest.mark.pure
 
 MS = 1_000_000
+S = 1_000_000_000
 HOUR_MS = 3_600_000
 OLD, ORDER, TWICE = (Skip(reason) for reason in (DropReason.TOO_OLD, DropReason.OUT_OF_ORDER, DropReason.DUPLICATE))
 
@@ -73,3 +74,15 @@ def test_the_limit_may_change_while_running():
     assert policy.judge(stamp_ns=0, arrival_ns=0, now_ns=100 * MS) == Track()
     policy.max_age_ms = 50
     assert policy.judge(stamp_ns=1, arrival_ns=1, now_ns=100 * MS) == OLD
+
+
+def test_a_clock_that_is_set_or_begins_to_run_makes_nothing_too_old():
+    """Simulated time that begins after the first images: their arrival was the uptime until then."""
+    policy = DropPolicy(max_age_ms=500)
+    verdicts = []
+    for n in range(60):
+        stamp, steady = 1_700_000_000 * S + n * 33 * MS, 6_000 * S + n * 33 * MS
+        arrival = steady if n < 10 else stamp + 3 * MS
+        verdicts.append(policy.judge(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival, steady_ns=steady))
+    assert {type(verdict) for verdict in verdicts} == {Track}
+    assert policy.offset_ns == 3 * MS

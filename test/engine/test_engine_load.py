@@ -45,7 +45,7 @@ def command(bench: Bench, rng: random.Random, futures: list[Future[TargetAnswer]
         lambda: futures.append(bench.engine.set_target(TargetRequest(box=BOX, stamp_ns=bench.stamp_ns))),
         lambda: bench.engine.pause(rng.random() < 0.3).result(GUARD_S),
         lambda: bench.engine.clear_target().result(GUARD_S) if rng.random() < 0.1 else None,
-        lambda: bench.engine.reconfigure(EngineConfig(fault_after=10**6)).result(GUARD_S),
+        lambda: bench.engine.reconfigure(EngineConfig(fault_after_ms=1e9)).result(GUARD_S),
     )
     while not ended.is_set():
         rng.choice(acts)()
@@ -72,7 +72,7 @@ def test_received_is_tracked_and_dropped_and_waiting_under_load(policy):
         while not ended.is_set():
             odd.append(unbalanced(bench))
 
-    with Bench(EngineConfig(policy=policy, queue_depth=5, fault_after=10**6)) as bench:
+    with Bench(EngineConfig(policy=policy, queue_depth=5, fault_after_ms=1e9)) as bench:
         helpers = [
             threading.Thread(target=command, args=(bench, rng, futures, ended)),
             threading.Thread(target=watch, args=(bench,)),

@@ -62,7 +62,15 @@ def test_a_mask_is_handed_over_as_it_is():
 
 
 def test_numbers_are_those_of_the_service():
-    assert [code.value for code in Code] == list(range(11))
-    assert (Code.STAMP_TOO_OLD, Code.TIMEOUT, Code.INTERNAL) == (5, 8, 10)
+    assert [code.value for code in Code] == list(range(12))
+    assert (Code.STAMP_TOO_OLD, Code.TIMEOUT, Code.INTERNAL, Code.BAD_REQUEST) == (5, 8, 10, 11)
     assert TargetAnswer(code=Code.OK, message="").success
     assert not TargetAnswer(code=Code.TIMEOUT, message="").success
+
+
+@pytest.mark.parametrize("field", ["id", "class_id"])
+def test_long_names_are_refused(field):
+    check_request(TargetRequest(box=Box(1, 2, 30, 40), **{field: "é" * 128}))
+    with pytest.raises(RefusalError, match=f"{field} has 258 bytes; allowed are at most 256") as refused:
+        check_request(TargetRequest(box=Box(1, 2, 30, 40), **{field: "é" * 129}))
+    assert refused.value.code is Code.BAD_REQUEST

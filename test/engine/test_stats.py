@@ -5,19 +5,26 @@ import math
 
 import pytest
 
+from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.stats import WINDOW, Stats, Status
-from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.target_state import Standing, State
 
 pytestmark = pytest.mark.pure
 
 MS = 1_000_000
-STATUS = Status(state=State.TRACKING, target_id="boat", image_stamp_ns=700 * MS, seen_at_ns=400 * MS)
+STANDING = Standing(
+    state=State.UNCERTAIN,
+    config=StateConfig(),
+    answered_ns=900 * MS,
+    tracking_ns=400 * MS,
+    unseen_ns=600 * MS,
+)
+STATUS = Status(state=State.UNCERTAIN, target_id="boat", score=0.4, age_ns=30 * MS, standing=STANDING)
 
 
-def snapshot(stats, now_ms=1000, clock_ms=1000, status=STATUS):
-    lost = (4, True)
-    return stats.snapshot(status, now_ns=now_ms * MS, clock_ns=clock_ms * MS, lost=lost, stamps_missing=False)
+def snapshot(stats, now_ms=1000, status=STATUS):
+    return stats.snapshot(status, now_ns=now_ms * MS, lost=(4, True), stamp_trouble="")
 
 
 def test_received_is_tracked_and_dropped_and_waiting():
@@ -45,9 +52,48 @@ def test_times_and_rate():
     stats = Stats()
     for n in range(10):
         stats.arrived(n * 100 * MS)
-    found = snapshot(stats, now_ms=1000, clock_ms=1500)
+    found = snapshot(stats, now_ms=1000)
     assert found.rate_hz == pytest.approx(10)
-    assert (found.silent_s, found.answer_age_s, found.seen_s) == pytest.approx((0.1, 0.8, 0.6))
+    assert (found.silent_s, found.answer_age_s, found.seen_s, found.score) == pytest.approx((0.1, 0.03, 0.6, 0.4))
+    found = snapshot(stats, now_ms=1400)
+    assert (found.answer_age_s, found.seen_s, found.score) == pytest.approx((0.03, 1.1, 0.0)), "by the clock from here"
+
+
+def test_the_dominant_reason_is_that_since_the_last_answer():
+    stats = Stats()
+    for reason in [DropReason.DUPLICATE] * 9 + [None] + [DropReason.TOO_OLD] * 3 + [DropReason.BAD_IMAGE]:
+        stats.arrived(0)
+        stats.left(reason)
+    text = snapshot(stats, now_ms=1400).message
+    assert text.startswith("nothing answered for 0.5 s: 3 of 4 images since then were dropped as too_old: ")
+    assert snapshot(stats, now_ms=1000).message == ""
+
+
+def test_the_pace_is_that_of_the_last_images():
+    stats = Stats()
+    for now in (0, 5, 100, 200, 300, 950, 1050, 1150):
+        assert stats.pace_ns == 0 or now > 5
+        stats.arrived(now * MS)
+    assert stats.pace_ns == 100 * MS
+
+
+def test_a_long_error_is_cut():
+    stats = Stats()
+    stats.failed("x" * 200_000)
+    assert len(snapshot(stats).last_error) == 300
+
+
+def test_counters_begin_anew():
+    stats = Stats()
+    for reason in (None, DropReason.TOO_OLD):
+        stats.arrived(0)
+        stats.left(reason)
+    stats.arrived(0)
+    stats.failed("odd")
+    stats.restart()
+    found = snapshot(stats)
+    assert (found.received, found.tracked, found.waiting, found.errors) == (1, 0, 1, 0)
+    assert not any(found.dropped.values())
 
 
 def test_latencies_are_percentiles_of_the_last_ones():

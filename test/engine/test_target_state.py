@@ -73,12 +73,12 @@ def test_a_box_is_valid_in_tracking_and_uncertain_only():
     assert not target.has_valid_box
 
 
-def test_seen_is_the_stamp_of_the_last_frame_in_tracking():
+def test_unseen_is_the_time_since_the_last_frame_in_tracking():
     target = TargetState(CONFIG, 5)
-    assert target.seen_ns == 5
+    assert target.unseen_ns == 0
     for score, stamp in ((0.9, 10), (0.1, 20), (0.1, 30)):
         target.update(score, stamp)
-    assert target.seen_ns == 10
+    assert target.unseen_ns == 20
 
 
 def test_settings_may_change_while_running():
@@ -88,10 +88,94 @@ def test_settings_may_change_while_running():
 
 
 def test_numbers_are_those_of_the_message():
-    assert [state.value for state in State] == list(range(8))
+    assert [state.value for state in State] == list(range(9))
     assert (State.NO_TARGET, State.TRACKING, State.LOST, State.FAULT) == (2, 3, 5, 7)
 
 
 def test_scores_must_not_cross():
     with pytest.raises(ConfigError, match="uncertain_score 0.7, tracking_score 0.6"):
         StateConfig(tracking_score=0.6, uncertain_score=0.7)
+
+
+def clocked(period_ms=33, frames=10):
+    """A target in TRACKING, answered every `period_ms`; and the time of the last answer."""
+    target = TargetState(StateConfig(), 0, 0)
+    for n in range(1, frames):
+        target.update(0.9, n * period_ms * MS, n * period_ms * MS)
+    return target, (frames - 1) * period_ms * MS
+
+
+def test_without_answers_it_falls_by_the_clock():
+    target, last = clocked()
+    names = [target.standing.at(last + ms * MS).name for ms in (0, 399, 400, 799, 800, 10**7)]
+    assert names == ["TRACKING", "TRACKING", "UNCERTAIN", "UNCERTAIN", "LOST", "LOST"]
+    assert target.state is State.TRACKING, "looking at it changes nothing"
+
+
+def test_a_stream_that_is_slow_by_itself_is_not_silent():
+    target, last = clocked(period_ms=1000)
+    assert target.state is State.TRACKING
+    names = [target.standing.at(last + ms * MS).name for ms in (1500, 2000, 2999, 3000)]
+    assert names == ["TRACKING", "UNCERTAIN", "UNCERTAIN", "LOST"]
+
+
+@pytest.mark.parametrize("period_ms", [500, 1000])
+def test_a_slow_stream_is_tracked_from_its_first_answer_on(period_ms):
+    target = TargetState(StateConfig(), 0, 0, pace_ns=period_ms * MS)
+    states = [target.standing.at((period_ms - 1) * MS)]
+    for n in range(1, 5):
+        states.append(target.update(0.9, n * period_ms * MS, n * period_ms * MS))
+        states.append(target.standing.at((n + 1) * period_ms * MS - 1))
+    assert set(states) == {State.TRACKING}
+
+
+def test_a_stream_that_dies_slowly_is_not_taken_for_a_slow_one():
+    target, last = clocked()
+    for n in range(1, 10):
+        now = last + n * 5000 * MS
+        target.update(0.9, now, now)
+        names = [target.standing.at(now + ms * MS).name for ms in (2000, 3000)]
+        assert names[0] in ("UNCERTAIN", "LOST")
+        assert names[1] == "LOST"
+
+
+def test_stamps_that_jump_in_a_silence_take_no_time_away():
+    target, last = clocked()
+    assert target.standing.unseen_at(last + 10_000 * MS) == 10_000 * MS
+    target.update(0.1, last + 33 * MS, last + 10_000 * MS)
+    assert target.standing.unseen_at(last + 10_000 * MS) == 10_000 * MS
+
+
+def test_after_a_silence_evidence_begins_anew():
+    target, last = clocked()
+    states = [target.update(0.9, last + ms * MS, last + ms * MS).name[0] for ms in range(5000, 5330, 33)]
+    assert "".join(states) == "LLLLLLLLTT"
+    target, last = clocked()
+    states = [target.update(0.9, last + ms * MS, last + ms * MS).name[0] for ms in range(450, 800, 33)]
+    assert "".join(states) == "UUUUUUUUUUT"
+
+
+def test_uncertain_before_the_silence_counts():
+    target, last = clocked()
+    target.update(0.3, last + 33 * MS, last + 33 * MS)
+    assert [target.standing.at(last + ms * MS).name for ms in (432, 799, 800)] == ["UNCERTAIN", "UNCERTAIN", "LOST"]
+
+
+def test_time_unseen_is_by_stamps_while_they_flow():
+    target = TargetState(StateConfig(), 0, 0)
+    target.update(0.3, 100 * MS, 10 * MS)  # a bag that is played ten times as fast
+    assert target.standing.unseen_at(300 * MS) == 100 * MS
+    assert target.standing.unseen_at(1010 * MS) == 1100 * MS
+
+
+def test_hopeless_is_lost_at_once():
+    target, last = clocked()
+    assert target.update(0.9, last + 33 * MS, last + 33 * MS, hopeless=True) is State.LOST
+
+
+def test_standing_still_is_uncertain_and_no_longer_counts_as_unseen():
+    target, last = clocked()
+    states = [target.update(0.9, last + n * 33 * MS, last + n * 33 * MS, still=True) for n in range(1, 100)]
+    assert set(states) == {State.UNCERTAIN}
+    assert target.update(0.0, last + 100 * 33 * MS, still=True) is State.UNCERTAIN
+    assert target.update(0.0, last + 110 * 33 * MS, still=True) is State.LOST

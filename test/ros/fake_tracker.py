@@ -34,6 +34,7 @@ class MemoryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FakeConfig:
+    load_s: float = setting(0.0, "time that loading takes", low=0, high=60)
     init_s: float = setting(0.0, "time that init takes", low=0, high=60)
     track_s: float = setting(0.0, "time that track takes", low=0, high=60)
     fails: str = setting("", "what init or track raises", choices=("", "init", "memory", "value"))
@@ -99,6 +100,7 @@ class FakeEntry:
             raise KeyError("an error that nobody foresaw")
         if weights is not None and not weights.is_file():
             raise CheckpointError(f"weights {weights} do not exist")
+        time.sleep((config or self.default_config).load_s)
         return FakeTracker(config or self.default_config, self.has_mask)
 
 

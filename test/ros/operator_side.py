@@ -177,7 +177,7 @@ class NodeUnderTest:
     def receive_from(self, camera):
         """Show images until one has come through."""
         before = self.last.received
-        self._repeat(camera, lambda: self.last.received > before)
+        self.repeat(camera, lambda: self.last.received > before)
 
     def follow(self, camera, **changes):
         """Name a target, and show it until the first answer has come through."""
@@ -186,7 +186,7 @@ class NodeUnderTest:
         answer = self.set_target(**changes)
         assert answer.success, answer.message
         detections.messages.clear()
-        self._repeat(camera, lambda: detections.messages)
+        self.repeat(camera, lambda: detections.messages)
         return answer
 
     def track(self, camera, image):
@@ -242,8 +242,8 @@ class NodeUnderTest:
             ear.close()
         self._ears.clear()
 
-    def _repeat(self, camera, condition):
-        """Show the picture until the condition holds; heartbeats give the pace."""
+    def repeat(self, camera, condition, image=None):
+        """Show the picture, or another image, until the condition holds; heartbeats give the pace."""
         seen = [-1]
 
         def once_more():
@@ -251,7 +251,7 @@ class NodeUnderTest:
                 return True
             if len(self.status.messages) != seen[0]:
                 seen[0] = len(self.status.messages)
-                camera.show(picture())
+                camera.show(picture() if image is None else image)
             return False
 
         self.wait(once_more, "images to come through")
@@ -264,15 +264,27 @@ class Camera:
         self._graph = graph
         self.topic = topic
         self._publisher = graph.node.create_publisher(message_type, topic, qos.keep_last(reliability))
+        self._shown = 0
 
     def show(self, image, stamp=None):
-        """Publish; `image` is an array or a message. The stamp in nanoseconds (now by default)."""
-        message = image if isinstance(image, Image) else convert.fill_image(Image(), image, "bgr8")
+        """Publish; `image` is an array, which gets a little noise, or a message. The stamp in ns (now by default)."""
+        message = image if isinstance(image, Image) else convert.fill_image(Image(), self._noisy(image), "bgr8")
         message.header.frame_id = "camera_optical_frame"
         stamp = self._graph.node.get_clock().now().nanoseconds if stamp is None else stamp
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
         self._publisher.publish(message)
         return stamp
+
+    def show_bytes(self, wire):
+        """Publish what is, or is not, a serialised message."""
+        self._publisher.publish(wire)
+
+    def _noisy(self, image):
+        """The same bytes again and again are a camera that hangs."""
+        self._shown += 1
+        image = image.copy()
+        image[0, 0] = self._shown % 100
+        return image
 
     def play(self, image, count, rate_hz):
         """Publish many, one after the other."""
@@ -285,6 +297,35 @@ class Camera:
 
     def close(self):
         self._graph.destroy("destroy_publisher", self._publisher)
+
+
+class Stream:
+    """A camera at 30 Hz in a thread of its own, as a context; what it shows may be changed at any time.
+
+    image, stamp: called for each image with its number. `last_stamp_ns`: of the last one shown.
+    """
+
+    def __init__(self, camera, image=lambda number: picture(), stamp=lambda number: None):
+        self.image, self.stamp, self.last_stamp_ns, self.shown = image, stamp, 0, 0
+        self._camera = camera
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._ended.wait(1 / 30):
+            self.last_stamp_ns = self._camera.show(self.image(self.shown), self.stamp(self.shown))
+            self.shown += 1
 
 
 def picture(x=40, y=30, blob=BLOB, width=WIDTH, height=HEIGHT):

@@ -27,7 +27,7 @@ VISION_MSGS_HASHES = {
 }
 # Ours: a change here breaks every peer that was built before it.
 OUR_HASHES = {
-    "msg/TrackerStatus": "RIHS01_ce855520c1cad0038015a423365f6105c4de40420adbe6134d5d6551754a4021",
+    "msg/TrackerStatus": "RIHS01_efb31c989af8096051d8973bf3daa39dc995da6a94541a0ced23d8aa6197f96f",
     "srv/SetTarget": "RIHS01_3574c3842b044e0a98d101ee41a27142a6874fc0c64bced9307fac306cee8f39",
 }
 
@@ -91,12 +91,15 @@ def test_fields_of_tracker_status() -> None:
         "drop_reasons": "sequence<string>",
         "drop_counts": "sequence<uint64>",
         "message": "string",
+        "image_width": "uint32",
+        "image_height": "uint32",
+        "counters_since": "builtin_interfaces/Time",
     }
 
 
 def test_codes_of_set_target_are_all_different() -> None:
     codes = constants(SetTarget.Response, "CODE_")
-    assert sorted(codes.values()) == list(range(11))
+    assert sorted(codes.values()) == list(range(12))
 
 
 def test_states_of_the_engine_are_those_of_the_message() -> None:

@@ -96,42 +96,51 @@ def test_out_of_memory_deactivates_with_the_reason(start_node):
     assert node.next_status(lambda status: "memory" not in status.message)
 
 
-def test_errors_in_a_row_deactivate(start_node):
-    node = start_node(tracker__fails="value", fault_after=3)
+def test_errors_that_last_deactivate_and_activate_goes_on_with_the_target(start_node):
+    node = start_node(tracker__fails="value", fault_after_ms=300)
+    node.wait_ready()
+    camera = node.camera()
+    node.receive_from(camera)
+    assert node.set_target(id="boat").success
+    camera.show(picture())
+    node.wait(lambda: drops(node.last).get("tracker_error") == 1, "the error to be counted")
+    assert node.last.state != State.FAULT
+    node.repeat(camera, lambda: node.last.state == State.FAULT)
+    assert "nobody foresaw" in node.wait_message("deactivated", "nothing but errors")
+    assert not node.change_state("deactivate"), "it has done so itself"
+    assert node.next_status().state == State.FAULT
+    assert node.change_state("activate")
+    after = node.next_status(lambda status: status.state != State.FAULT)
+    assert after.id == "boat"
+    assert after.state in (State.UNCERTAIN, State.LOST), "nobody has looked at it meanwhile"
+
+
+def test_a_device_that_fails_while_the_node_deactivates_is_not_forgotten(start_node):
+    node = start_node(tracker__fails="memory", tracker__track_s=1.5)
     node.wait_ready()
     camera = node.camera()
     node.receive_from(camera)
     assert node.set_target().success
-    for number in (1, 2):
-        camera.show(picture())
-        node.wait(lambda n=number: drops(node.last).get("tracker_error") == n, "the error to be counted")
-    assert node.last.state == State.TRACKING
     camera.show(picture())
-    node.wait_message("deactivated", "nobody foresaw")
+    node.wait(lambda: node.last.received > node.last.tracked + sum(node.last.drop_counts), "work")
+    assert node.change_state("deactivate")
+    node.wait_message("deactivated", "out of memory")
     assert node.last.state == State.FAULT
 
 
-def test_bad_images_alone_deactivate_too_but_a_good_one_between_does_not(start_node):
-    node = start_node(fault_after=3)
+def test_bad_images_end_nothing_and_the_target_is_kept(start_node):
+    node = start_node(fault_after_ms=1)
     node.wait_ready()
     camera = node.camera()
     node.follow(camera)
-
-    def show_bad():
-        before = drops(node.next_status())["bad_image"]
-        message = convert.fill_image(Image(), picture(), "bgr8")
-        message.step = 7
-        camera.show(message)
-        node.wait(lambda: drops(node.last)["bad_image"] == before + 1, "the bad image to be counted")
-
-    show_bad()
-    show_bad()
-    assert node.track(camera, picture()).detections
-    show_bad()
-    show_bad()
-    assert node.next_status().state != State.FAULT
-    show_bad()
-    node.wait_message("deactivated", "step 7")
+    message = convert.fill_image(Image(), picture(), "bgr8")
+    message.step = 7
+    before = node.next_status()
+    node.repeat(camera, lambda: node.last.state == State.LOST, image=message)
+    assert node.last.id == before.id
+    node.wait_message("dropped as bad_image", "step 7")
+    node.repeat(camera, lambda: node.last.state == State.TRACKING)
+    assert node.last.id == before.id
 
 
 def test_parameters_that_are_not_allowed_end_the_program_with_the_reason(ros_environment):
@@ -175,6 +184,8 @@ def test_whole_numbers_serve_as_floats(node):
 
 
 def test_diagnostics_name_the_facts(node):
+    node.clear_target()
+    node.receive_from(node.camera())
     facts = values(node.diagnostics("tracker", lambda status: status.level == DiagnosticStatus.OK))
     assert (facts["tracker"], facts["threads"], facts["device"]) == ("brightest", "3", "cpu")
     assert facts["precision"] == "fp32"

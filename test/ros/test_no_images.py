@@ -25,7 +25,7 @@ def found(type_name=IMAGE_TYPE, reliability="reliable", node="/camera"):
         ([found(reliability="best_effort")], "reliable", NoImages.INCOMPATIBLE_QOS),
         ([found(COMPRESSED_TYPE), found(reliability="best_effort")], "reliable", NoImages.INCOMPATIBLE_QOS),
         ([found(reliability="best_effort")], "best_effort", NoImages.SILENT),
-        ([found(reliability="best_effort"), found()], "reliable", NoImages.SILENT),
+        ([found(reliability="best_effort"), found()], "reliable", NoImages.INCOMPATIBLE_QOS),
         ([found(reliability="unknown")], "reliable", NoImages.SILENT),
         ([found()], "best_effort", NoImages.SILENT),
     ],
@@ -50,6 +50,13 @@ def test_the_first_cause_that_holds(publishers, wanted, why):
             [],
             "no images: nobody publishes /image; no other image topic is in sight either: start the camera, check "
             "ROS_DOMAIN_ID and the discovery range",
+        ),
+        (
+            NoImages.INCOMPATIBLE_QOS,
+            [found(reliability="best_effort"), found(node="/dead")],
+            [],
+            "no images: /camera offers /image best effort only, this node asks for reliable (parameter qos), and "
+            "/dead, which would fit, sends nothing; set qos to auto or best_effort",
         ),
         (
             NoImages.WRONG_TYPE,

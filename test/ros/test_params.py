@@ -51,8 +51,14 @@ def test_what_is_not_allowed_is_refused_with_the_reason(declare, overrides, word
 
 
 def test_parameters_that_rclpy_declares_itself_are_no_business_of_ours(declare):
-    _, parameters = declare(use_sim_time=True, **{"qos_overrides./image.subscription.depth": 3})
+    _, parameters = declare(use_sim_time=True)
     assert parameters.config.node.qos == "auto"
+
+
+def test_qos_overrides_are_refused_by_name(declare):
+    name = "qos_overrides./image.subscription.depth"
+    with pytest.raises(ConfigError, match=rf"{name}.* is not allowed; .*the parameters qos and qos_depth"):
+        declare(**{name: 3})
 
 
 def test_overrides_reach_their_part_of_the_configuration(declare):

@@ -3,10 +3,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from operator_side import drops, values
+from operator_side import values
 from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.ros.diagnostics import LOST_PREFIX
 
 pytestmark = pytest.mark.ros
 
@@ -36,12 +37,12 @@ def test_a_killed_camera_is_reported_and_a_new_one_followed(start_node, camera_p
     node.wait(lambda: len(detections.messages) > 5, "answers")
     camera.kill()
     node.wait_message("no images", "/camera publishes", "nothing has come for")
-    assert node.next_status().state == State.TRACKING
+    assert node.next_status().state == State.LOST
     camera_process(f"{node.namespace}/image")
     node.next_status(lambda status: not status.message)
     detections.messages.clear()
     node.wait(lambda: len(detections.messages) > 5 and detections.messages[-1].detections, "answers again")
-    assert drops(node.next_status())["middleware_lost"] < 30
+    assert int(values(node.diagnostics("input", lambda _: True))[f"{LOST_PREFIX}middleware_lost"]) < 30
 
 
 def test_the_program_with_the_shipped_tracker(start_node):

@@ -158,15 +158,24 @@ def test_a_mask_names_the_target_of_a_tracker_of_boxes_as_well(start_node):
     assert node.set_target(box=None, mask=mask_of(drawn.T.copy())).code == Code.MASK_SIZE
 
 
-def test_a_rotated_box_is_taken_for_the_upright_one_around_it(node, camera):
+@pytest.mark.parametrize(("theta", "code"), [(math.pi / 2, "BAD_REQUEST"), (1e-9, "BAD_REQUEST"), (-0.0, "OK")])
+def test_a_rotated_box_is_refused(node, camera, theta, code):
     camera.show(picture())
     request = SetTarget.Request()
-    request.box.size_x, request.box.size_y, request.box.center.theta = 40.0, 20.0, math.pi / 2
+    request.box.size_x, request.box.size_y, request.box.center.theta = 40.0, 20.0, theta
     request.box.center.position.x, request.box.center.position.y = 80.0, 60.0
     answer = node.graph.call(SetTarget, f"{node.name}/set_target", request)
-    assert answer.detection.bbox.size_x == pytest.approx(20)
-    assert answer.detection.bbox.size_y == pytest.approx(40)
-    assert answer.detection.bbox.center.position.x == pytest.approx(80)
+    assert answer.code == getattr(SetTarget.Response, f"CODE_{code}")
+    assert code == "OK" or f"box.center.theta is {theta:g}; allowed is 0" in answer.message
+
+
+def test_a_hundred_requests_at_once_are_all_answered(node, camera):
+    node.receive_from(camera)
+    client = node.graph.node.create_client(Trigger, f"{node.name}/clear_target", qos_profile=qos.service())
+    assert client.wait_for_service(20)
+    futures = [client.call_async(Trigger.Request()) for _ in range(100)]
+    node.wait(lambda: all(future.done() for future in futures), "a hundred answers")
+    assert all(future.result().success for future in futures)
 
 
 def test_a_detection_on_init_names_the_target(node, camera):

@@ -9,7 +9,7 @@ from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.stats import Stats, Status
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros.image_source import InputReport
-from stm_tracker_ros.ros.status import NodeReport, heartbeat
+from stm_tracker_ros.ros.status import NodeReport, Troubles, heartbeat
 from stm_tracker_ros.ros.tracker_node import _is_device_error
 
 pytestmark = pytest.mark.ros
@@ -35,7 +35,7 @@ def snapshot(lost=(0, False)):
         stats.arrived(1)
         stats.left(reason)
     status = Status(state=State.UNCERTAIN, message="", target_id="target-1")
-    return stats.snapshot(status, now_ns=5, clock_ns=5, lost=lost, stamps_missing=False)
+    return stats.snapshot(status, now_ns=5, lost=lost, stamp_trouble="")
 
 
 def test_the_states_of_message_and_engine_are_the_same():
@@ -43,14 +43,14 @@ def test_the_states_of_message_and_engine_are_the_same():
 
 
 def test_an_idle_node_speaks_for_itself():
-    report = NodeReport.of(State.UNCONFIGURED, "no weights", None, source(message="no images"))
+    report = NodeReport.of(State.UNCONFIGURED, Troubles(texts=("no weights",)), None, source(message="no images"))
     message = heartbeat(report, Header())
     assert (message.state, message.message) == (State.UNCONFIGURED, "no weights")
     assert (message.received, list(message.drop_reasons)) == (0, [])
 
 
 def test_an_active_node_speaks_for_its_engine_and_its_images():
-    message = heartbeat(NodeReport.of(None, "", snapshot(), source(message="no images")), Header())
+    message = heartbeat(NodeReport.of(None, Troubles(), snapshot(), source(message="no images")), Header())
     assert (message.state, message.message, message.id) == (State.UNCERTAIN, "no images", "target-1")
     assert (message.received, message.tracked) == (2, 1)
     assert not any(math.isnan(value) for value in (message.confidence, message.age, message.time_since_seen))
@@ -64,11 +64,19 @@ def test_an_active_node_speaks_for_its_engine_and_its_images():
         ((9, True), 4, {"middleware_lost_estimated": 9}),
     ],
 )
-def test_what_was_lost_before_us_stands_beside_the_reasons(lost, reported, expected):
-    report = NodeReport.of(None, "", snapshot(lost), source(reported_lost=reported))
-    before_us = {name: count for name, count in report.drops().items() if name not in list(DropReason)}
-    assert before_us == expected
+def test_what_was_lost_before_us_is_no_part_of_the_drops(lost, reported, expected):
+    report = NodeReport.of(None, Troubles(), snapshot(lost), source(reported_lost=reported))
+    assert report.lost_before_us() == expected
+    assert set(report.drops()) == {reason.value for reason in DropReason}
     assert report.drops()["paused"] == 1
+    message = heartbeat(report, Header())
+    assert message.received == message.tracked + sum(message.drop_counts)
+
+
+def test_all_that_is_wrong_is_said():
+    troubles = Troubles(texts=("a namesake", "no clock"))
+    report = NodeReport.of(None, troubles, snapshot(), source(message="no images"))
+    assert (report.message, report.trouble) == ("no images; a namesake; no clock", "a namesake; no clock")
 
 
 def test_torchs_out_of_memory_is_recognised_without_torch():
