@@ -19,7 +19,7 @@ from stm_tracker_ros.demo import sample, transport
 PACKAGE = "stm_tracker_ros"
 SAMPLE = sample.packaged()
 IMAGE = "/camera/image_raw"
-PASSED_ON = ("tracker", "weights", "device", "precision", "log_level", "rviz")
+PASSED_ON = ("tracker", "weights", "device", "precision", "respawn", "log_level", "rviz")
 ARGUMENTS = (
     DeclareLaunchArgument("video", default_value=str(SAMPLE.video), description="Video file or folder of images."),
     DeclareLaunchArgument(
@@ -39,6 +39,12 @@ ARGUMENTS = (
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
     DeclareLaunchArgument("precision", default_value="", description="auto, fp32, bf16 or fp16; empty = auto."),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="Start the node again when its process has ended.",
+    ),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",

@@ -17,6 +17,7 @@ from lifecycle_msgs.msg import Transition
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "stm_tracker_ros"
+RESPAWN_DELAY_S = 2.0
 # Parameter of the node -> launch argument that sets it where it is not empty.
 OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "device", "precision": "precision"}
 ARGUMENTS = (
@@ -44,6 +45,12 @@ ARGUMENTS = (
         description="Configure and activate the node; false leaves it unconfigured for `ros2 lifecycle set`.",
     ),
     DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="Start the node again when its process has ended; it then starts itself, if autostart is true.",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -64,20 +71,24 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(context: LaunchContext) -> list:
     """The node and its transitions; which parameters it gets is known only when the arguments are."""
+    respawns = LaunchConfiguration("respawn").perform(context) == "true"
     node = LifecycleNode(
         package=PACKAGE,
         executable="tracker_node",
         name=LaunchConfiguration("name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=parameters(context),
+        parameters=parameters(context, respawns),
         remappings=[("image", LaunchConfiguration("image"))],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
+        respawn=respawns,
+        respawn_delay=RESPAWN_DELAY_S,
     )
-    return [activate_when_configured(node), node, configure(node)]
+    # A second process would wait in vain for transitions that were sent to the first one.
+    return [node] if respawns else [activate_when_configured(node), node, configure(node)]
 
 
-def parameters(context: LaunchContext) -> list:
+def parameters(context: LaunchContext, respawns: bool) -> list:
     """The file first: what stands behind it wins. Empty arguments leave the file and the node's defaults alone."""
     argument = {name: LaunchConfiguration(name).perform(context) for name in ("params_file", *OPTIONAL.values())}
     given = {
@@ -85,7 +96,8 @@ def parameters(context: LaunchContext) -> list:
         for parameter, name in OPTIONAL.items()
         if argument[name]
     }
-    own = {"autostart": False, "use_sim_time": LaunchConfiguration("use_sim_time"), **given}
+    autostart = LaunchConfiguration("autostart") if respawns else False
+    own = {"autostart": autostart, "use_sim_time": LaunchConfiguration("use_sim_time"), **given}
     return [argument["params_file"], own] if argument["params_file"] else [own]
 
 

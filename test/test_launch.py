@@ -27,6 +27,7 @@ TRACKER_ARGUMENTS = {
     "precision",
     "use_sim_time",
     "autostart",
+    "respawn",
     "log_level",
     "rviz",
 }
