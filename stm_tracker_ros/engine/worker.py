@@ -76,7 +76,7 @@ class Worker(Generic[MessageT]):
         return self._stamps.trouble
 
     def pause(self, paused: bool) -> State:
-        """Stop or go on tracking; the target is kept, and has to be confirmed afterwards."""
+        """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed."""
         if self._paused and not paused and self._follower is not None:
             self._follower.resume(self._hooks.steady_ns())
             self._stats.named()
