@@ -13,6 +13,7 @@ WINDOW = 5
 NS_PER_S = 1_000_000_000
 FASTER_THAN_SECONDS = 0.9  # of a second a frame: what is slower may be stamped by whole seconds
 MISSING, STILL, WHOLE_SECONDS = "are 0", "stand still", "are whole seconds"
+ADVICE = "their arrival stands for them; set header.stamp in the camera to the time of exposure"
 logger = logging.getLogger(__name__)
 
 
@@ -65,5 +66,3 @@ class Stamps:
         self._arrival_ns, self._time_ns = arrival_ns, later
         return later
 
-
-ADVICE = "their arrival stands for them; set header.stamp in the camera to the time of exposure"

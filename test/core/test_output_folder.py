@@ -254,7 +254,10 @@ def half_written(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_killed_runs_file_is_ours(half_written: Path) -> None:
-    OutputFolder(half_written).check(("a.csv",))
+    files = OutputFolder(half_written)
+    files.check(("a.csv",))
+    files.write("a.csv", b"whole")
+    assert (half_written / "a.csv").read_bytes() == b"whole"
 
 
 def test_a_file_that_takes_the_place_of_a_killed_runs_file_is_the_users(half_written: Path) -> None:

@@ -32,3 +32,14 @@ def test_forgetting_empties_the_history_but_not_the_counts():
     intake.forget()
     assert intake.find(0, 0) == (None, 0)
     assert admit(intake, 2).position == 2
+
+
+def test_losses_are_counted_anew_and_places_go_on_rising():
+    """After a fault the target is kept: what comes then must lie behind it in the stream."""
+    intake = Intake(HistoryConfig())
+    admit(intake, 1, 1, 0)
+    before = admit(intake, 2, 9, 10**9)
+    intake.restart()
+    after = admit(intake, 3, 500, 2 * 10**9)
+    assert (before.position, after.position) == (9, 10)
+    assert intake.lost == (0, False)

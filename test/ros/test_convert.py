@@ -315,3 +315,20 @@ def test_a_mask_without_pixels_or_with_too_few_bytes_is_refused():
     del short.data[-1:]
     with pytest.raises(FrameError, match="needed are"):
         convert.mask(short)
+
+
+def test_two_messages_hold_the_same_picture_if_every_byte_is_the_same(picture):
+    """Also bytes that a first glance leaves out."""
+    one, other = message(picture, "bgr8"), message(picture.copy(), "bgr8")
+    assert convert.same_picture(one, other)
+    for place in (0, 1, len(other.data) // 2, len(other.data) - 1):
+        other = message(picture, "bgr8")
+        other.data[place] ^= 1
+        assert not convert.same_picture(one, other)
+
+
+@pytest.mark.parametrize("field_name", ["encoding", "width", "height"])
+def test_another_kind_of_picture_is_not_the_same(picture, field_name):
+    one, other = message(picture, "bgr8"), message(picture, "bgr8")
+    setattr(other, field_name, "rgb8" if field_name == "encoding" else 7)
+    assert not convert.same_picture(one, other)

@@ -109,6 +109,9 @@ def test_three_thresholds_are_judged_together(node):
 def test_three_thresholds_from_outside_are_judged_together(start_node):
     node = start_node(state__lost_score=0.7, state__uncertain_score=0.8, state__tracking_score=0.9)
     node.wait_ready()
+    names = [f"state.{name}" for name in ("lost_score", "uncertain_score", "tracking_score")]
+    found = ask(node, GetParameters, "get_parameters", GetParameters.Request(names=names)).values
+    assert [one.double_value for one in found] == [0.7, 0.8, 0.9]
 
 
 def test_bytes_that_are_no_message_change_nothing(node):
