@@ -65,4 +65,3 @@ class Stamps:
         later = self._time_ns + 1 if arrival_ns == self._arrival_ns else arrival_ns
         self._arrival_ns, self._time_ns = arrival_ns, later
         return later
-

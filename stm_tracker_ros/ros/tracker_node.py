@@ -95,8 +95,8 @@ class TrackerNode(LifecycleNode):
             try:
                 self._engine = self._make_engine(self._declared.config)
             except StmTrackerError as error:
-                self._idle = State.UNCONFIGURED
                 self.report_trouble(f"cannot be configured: {error}")
+                self._idle = State.UNCONFIGURED
                 return TransitionCallbackReturn.FAILURE
         heap.give_back()
         self._idle, self._trouble = State.INACTIVE, ""
@@ -150,9 +150,9 @@ class TrackerNode(LifecycleNode):
         self._idle, self._engine = State.UNCONFIGURED, None
 
     def report_trouble(self, text: str) -> None:
-        """Log it, and keep it in status and diagnostics until a transition succeeds."""
-        self._trouble = text
+        """Log it, then keep it in status and diagnostics until a transition succeeds: what is seen there is logged."""
         self.get_logger().error(text)
+        self._trouble = text
 
     def _make_engine(self, config: AllConfig) -> Engine[Image]:
         missing = requirements.missing_libraries()
