@@ -59,7 +59,7 @@ def spread(raw: NDArray[Any], limits: Limits) -> Pixels:
         return np.zeros(raw.shape, np.uint8)
     # float32 ends at 3e38: differences of such numbers are taken in float64.
     exact = np.float64 if raw.dtype.kind == "f" else np.float32
-    levels = (np.clip(raw.astype(exact), low, high) - low) * (255.0 / (high - low))
+    levels = (np.clip(raw.astype(exact), low, high) - low) / (high - low) * 255
     return np.rint(np.where(np.isfinite(raw), levels, 0)).astype(np.uint8)
 
 
