@@ -11,6 +11,7 @@ import numpy as np
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
 from stm_tracker_ros.core.masks import binary
+from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.engine.config import StateConfig
@@ -50,7 +51,7 @@ class VideoTracker:
         """
         self._frames, self._pending = 0, False
         stamped = self._stamped(frame)
-        result = self._tracker.init(stamped, _target(target))
+        result = self._tracker.init(stamped, on_image(_target(target), stamped.width, stamped.height))
         self._state = TargetState(StateConfig(), stamped.stamp_ns)
         return _with_state(result, self._state.state)
 

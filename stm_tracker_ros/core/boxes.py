@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.core.errors import TargetError, TargetFault
 from stm_tracker_ros.core.types import Box, Pixels, RotatedBox, Target
 
 Boxes = NDArray[np.float64]
@@ -37,7 +37,9 @@ def from_mask(mask: Pixels) -> Box:
     """Smallest box that holds every non-zero pixel. Raises TargetError if there is none."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not rows.size:
-        raise TargetError(f"mask of shape {mask.shape} is empty; allowed is one with a target in it")
+        height, width = mask.shape
+        text = f"mask of {width} x {height} px is empty; allowed is one with a target in it"
+        raise TargetError(text, TargetFault.TOO_SMALL)
     left, top = int(columns[0]), int(rows[0])
     return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
 
@@ -49,13 +51,20 @@ def of_target(target: Target, width: int, height: int) -> Box:
     """
     if target.mask is not None and target.mask.shape != (height, width):
         rows, columns = target.mask.shape
-        raise TargetError(f"mask is {columns} x {rows} pixels; the image is {width} x {height} pixels")
+        text = f"mask is {columns} x {rows} px; the image is {width} x {height} px"
+        raise TargetError(text, TargetFault.MASK_SIZE)
     box = target.box if target.mask is None else from_mask(target.mask)
     assert box is not None  # a Target has exactly one of the two
     inside = clip_to_image(box, width, height)
     if inside.width <= 0 or inside.height <= 0:
-        raise TargetError(f"box {tuple(box)} lies outside the image of {width} x {height} pixels")
+        text = f"box {words(box)} lies outside the image of {width} x {height} px"
+        raise TargetError(text, TargetFault.OUTSIDE_IMAGE)
     return box
+
+
+def words(box: Box) -> str:
+    """The box for an operator to read."""
+    return "(" + ", ".join(f"{value:g}" for value in box) + ")"
 
 
 def clip_to_image(box: Box, width: int, height: int) -> Box:

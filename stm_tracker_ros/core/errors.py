@@ -1,5 +1,9 @@
 """Errors that name the value and what is allowed."""
 
+from __future__ import annotations
+
+from enum import Enum
+
 
 class StmTrackerError(Exception):
     """Whatever this package refuses; its text is meant for the operator."""
@@ -9,8 +13,23 @@ class ConfigError(StmTrackerError, ValueError):
     """A setting that does not exist, has the wrong type, or lies outside its range."""
 
 
+class TargetFault(Enum):
+    """What is wrong with a target; the names are those of SetTarget.srv's codes."""
+
+    BOX_OR_MASK = "not exactly one of box and mask"
+    NOT_FINITE = "not finite"
+    TOO_SMALL = "too small"
+    OUTSIDE_IMAGE = "outside the image"
+    MASK_SIZE = "a mask of another size"
+    BAD_REQUEST = "not a target"
+
+
 class TargetError(StmTrackerError, ValueError):
-    """A target that cannot be followed: outside the image, too small, not finite, wrong mask size."""
+    """A target that cannot be followed, with its `fault`."""
+
+    def __init__(self, message: str, fault: TargetFault = TargetFault.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class FrameError(StmTrackerError, ValueError):

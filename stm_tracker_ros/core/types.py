@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, Union, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from stm_tracker_ros.core.errors import FrameError, TargetError
+from stm_tracker_ros.core.errors import FrameError, TargetError, TargetFault
 
 Pixels = NDArray[np.uint8]
 MOST_CANDIDATES = 5
@@ -111,14 +111,16 @@ class Target:
     def __post_init__(self) -> None:
         if (self.box is None) == (self.mask is None):
             given = "both" if self.box is not None else "neither"
-            raise TargetError(f"{given} of box and mask given; exactly one is allowed")
+            raise TargetError(f"{given} of box and mask given; allowed is exactly one", TargetFault.BOX_OR_MASK)
         if self.box is not None and not np.isfinite(self.box).all():
-            raise TargetError(f"box {tuple(self.box)} is not finite")
+            numbers = ", ".join(f"{value:g}" for value in self.box)
+            raise TargetError(f"box ({numbers}) is not finite; allowed are finite numbers", TargetFault.NOT_FINITE)
         if self.mask is not None and self.mask.ndim != 2:
-            raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width")
+            raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width", TargetFault.MASK_SIZE)
         if self.mask is not None and not self.mask.any():
             height, width = self.mask.shape
-            raise TargetError(f"mask of {width} x {height} pixels is empty; allowed is one with a target in it")
+            text = f"mask of {width} x {height} px is empty; allowed is one with a target in it"
+            raise TargetError(text, TargetFault.TOO_SMALL)
 
 
 class Candidate(NamedTuple):

@@ -1,20 +1,15 @@
-"""What an operator asks for and is answered: request, codes, and the judgement of a target on its image."""
+"""What an operator asks for and is answered: request, codes, refusals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-import numpy as np
-
-from stm_tracker_ros.core.boxes import clip_to_image, from_mask
 from stm_tracker_ros.core.errors import TargetError
+from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
 from stm_tracker_ros.engine.names import MOST_BYTES
 from stm_tracker_ros.engine.place import Place
-
-MIN_SIDE_PX = 3
-ROUNDING_PX = 1e-6
 
 
 class Code(IntEnum):
@@ -88,54 +83,29 @@ class RefusalError(TargetError):
 
 
 def check_request(request: TargetRequest) -> None:
-    """What can be judged without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, BAD_REQUEST)."""
+    """What can be judged without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, TOO_SMALL, BAD_REQUEST)."""
     for what, name in (("id", request.id), ("class_id", request.class_id)):
         length = len(name.encode(errors="replace"))
         if length > MOST_BYTES:
             raise RefusalError(Code.BAD_REQUEST, f"{what} has {length} bytes; allowed are at most {MOST_BYTES}")
-    if (request.box is None) == (request.mask is None):
-        given = "neither" if request.box is None else "both"
-        raise RefusalError(Code.BOX_OR_MASK, f"{given} of box and mask given; give exactly one")
-    if request.box is not None and not np.isfinite(request.box).all():
-        raise RefusalError(Code.NOT_FINITE, f"box {_text(request.box)} is not finite; allowed are finite numbers")
+    _target(request)
 
 
 def target_on(request: TargetRequest, frame: Frame) -> Target:
-    """The target on its image; a box is cut at the image's edge, for nothing is known of what lies beyond.
-
-    Both sides must be at least 3 px long inside the image. Raises RefusalError (OUTSIDE_IMAGE, TOO_SMALL, MASK_SIZE).
-    """
-    if request.mask is not None:
-        return _masked(request.mask, frame)
-    assert request.box is not None, "check_request comes first"
-    return Target(box=_inside(request.box, frame))
+    """The target on its image, see core.named_target. Raises RefusalError (OUTSIDE_IMAGE, TOO_SMALL, MASK_SIZE)."""
+    try:
+        return on_image(_target(request), frame.width, frame.height)
+    except TargetError as error:
+        raise refusal_of(error) from None
 
 
-def _masked(mask: Pixels, frame: Frame) -> Target:
-    if mask.shape != (frame.height, frame.width):
-        size = " x ".join(str(side) for side in reversed(mask.shape))
-        raise RefusalError(Code.MASK_SIZE, f"mask is {size} px; the image is {frame.width} x {frame.height} px")
-    if not mask.any():
-        raise RefusalError(Code.TOO_SMALL, "mask is empty; allowed is one with a target in it")
-    _check_sides(from_mask(mask), "mask covers")
-    return Target(mask=mask)
+def refusal_of(error: TargetError) -> RefusalError:
+    """The same as an answer of the service."""
+    return RefusalError(Code[error.fault.name], str(error))
 
 
-def _inside(box: Box, frame: Frame) -> Box:
-    _check_sides(box, "box is")
-    visible = clip_to_image(box, frame.width, frame.height)
-    if min(visible.width, visible.height) <= 0:
-        image = f"{frame.width} x {frame.height} px"
-        raise RefusalError(Code.OUTSIDE_IMAGE, f"box {_text(box)} lies outside the image of {image}")
-    _check_sides(visible, "inside the image the box is")
-    return visible
-
-
-def _check_sides(box: Box, what: str) -> None:
-    if min(box.width, box.height) < MIN_SIDE_PX - ROUNDING_PX:
-        size = f"{box.width:g} x {box.height:g} px"
-        raise RefusalError(Code.TOO_SMALL, f"{what} {size}; allowed is at least {MIN_SIDE_PX} px a side")
-
-
-def _text(box: Box) -> str:
-    return "(" + ", ".join(f"{value:g}" for value in box) + ")"
+def _target(request: TargetRequest) -> Target:
+    try:
+        return Target(box=request.box, mask=request.mask)
+    except TargetError as error:
+        raise refusal_of(error) from None

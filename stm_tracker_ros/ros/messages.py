@@ -85,9 +85,12 @@ def request_of_service(request: SetTarget.Request) -> TargetRequest:
     theta = request.box.center.theta
     if math.isfinite(theta) and theta != 0:
         raise RefusalError(Code.BAD_REQUEST, f"box.center.theta is {theta:g}; allowed is 0: give the upright box")
+    box, mask = upright_box(request.box), _mask(request.mask)
+    if mask is not None and not (request.box.size_x or request.box.size_y):
+        box = None
     return TargetRequest(
-        box=upright_box(request.box),
-        mask=_mask(request.mask),
+        box=box,
+        mask=mask,
         stamp_ns=to_ns(request.stamp),
         id=request.id,
         class_id=request.class_id,
@@ -120,11 +123,11 @@ def _rotated(place: Place) -> RotatedBox:
 
 
 def upright_box(message: BoundingBox2D) -> Box | None:
-    """The upright box around what was given; None for one of size 0 x 0."""
+    """The upright box around what was given; None where every field is 0."""
     size_x, size_y, theta = message.size_x, message.size_y, message.center.theta
-    if size_x == 0 and size_y == 0:
-        return None
     center = message.center.position
+    if not (size_x or size_y or center.x or center.y):
+        return None
     # What is not finite is refused by the engine, in words; numpy would warn of an infinite angle.
     theta = theta if math.isfinite(theta) else math.nan
     return upright(RotatedBox(center.x, center.y, size_x, size_y, theta))

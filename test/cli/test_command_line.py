@@ -160,7 +160,7 @@ def test_track_refuses_a_mask_that_is_empty_or_of_another_size(use, bright_image
     pytest.importorskip("av")
     use(MaskedTracker())
     for mask, words in (
-        (np.zeros((80, 96), np.uint8), "96 x 80 pixels is empty"),
+        (np.zeros((80, 96), np.uint8), "96 x 80 px is empty"),
         (np.ones((96, 80), np.uint8), "mask is 80 x 96 pixels; the image is 96 x 80"),
     ):
         cv2.imwrite(str(tmp_path / "bad.png"), mask)

@@ -93,12 +93,12 @@ def test_the_box_of_a_target_is_given_or_around_its_mask_and_touches_the_image()
     mask[4:9, 10:16] = 1
     assert of_target(Target(mask=mask), 30, 20) == (10, 4, 6, 5)
     assert of_target(Target(box=Box(-5, 2, 8, 4)), 30, 20) == (-5, 2, 8, 4)
-    with pytest.raises(TargetError, match="lies outside the image of 30 x 20 pixels"):
+    with pytest.raises(TargetError, match="lies outside the image of 30 x 20 px"):
         of_target(Target(box=Box(31, 2, 8, 4)), 30, 20)
 
 
 def test_a_mask_of_another_size_than_the_image_names_no_target():
-    with pytest.raises(TargetError, match="mask is 20 x 30 pixels; the image is 30 x 20 pixels"):
+    with pytest.raises(TargetError, match="mask is 20 x 30 px; the image is 30 x 20 px"):
         of_target(Target(mask=np.ones((30, 20), np.uint8)), 30, 20)
 
 
