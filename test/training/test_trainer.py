@@ -156,14 +156,14 @@ def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:
 
 
 def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(steps=3, batch=2, warm_up=1)
+    config = TrainConfig(steps=3, batch=2, warm_up=1, precision="fp32")
     first = _loop(pack_folder, tmp_path, config)
     before = first.network.cls_ctr.weight.detach().clone()
     trunk = first.network.trunk.stem.weight.detach().clone()
     first.run()
     assert not torch.equal(before, first.network.cls_ctr.weight)
     assert torch.equal(trunk, first.network.trunk.stem.weight)
-    second = _loop(pack_folder, tmp_path, TrainConfig(steps=20, batch=2))
+    second = _loop(pack_folder, tmp_path, TrainConfig(steps=20, batch=2, precision="fp32"))
     assert second.step == 3
     assert torch.equal(second.network.cls_ctr.weight, first.network.cls_ctr.weight)
     second.run(lambda weights: {"success_auc": 0.5})
