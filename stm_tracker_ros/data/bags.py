@@ -10,7 +10,7 @@ from typing import Any
 
 from stm_tracker_ros.core.errors import DataError, FrameError
 from stm_tracker_ros.core.types import ImageView, Pixels
-from stm_tracker_ros.data.image_files import decoded
+from stm_tracker_ros.data.image_files import decoded, is_image_name
 from stm_tracker_ros.data.sources import Picture, Source
 
 View = Callable[[Any], "Pixels | ImageView"]
@@ -19,12 +19,13 @@ IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _SUFFIXES = (".mcap", ".db3", ".bag")
 _STARTS = (b"\x89MCAP0\r\n", b"SQLite format 3\0", b"#ROSBAG V2.0\n")
 _METADATA = "metadata.yaml"
+_RECOVERY = "of a recording that was not finished, `mcap recover` or `ros2 bag reindex` make a whole one"
 
 
 def is_bag(path: Path) -> bool:
     """Whether a file or folder is a recording of ROS, by what it holds."""
     if path.is_dir():
-        return (path / _METADATA).is_file() and any(_parts(path)) or len(_parts(path)) == 1
+        return bool(_parts(path)) and ((path / _METADATA).is_file() or _is_copied_alone(path))
     try:
         with path.open("rb") as file:
             start = file.read(16)
@@ -50,7 +51,7 @@ class Bag(Source):
         try:
             self._reader = self._stack.enter_context(_reader(path))
         except self._errors as error:
-            raise DataError(f"{path} cannot be read as a bag: {error}") from None
+            raise DataError(f"{path} cannot be read as a bag: {error}; {_RECOVERY}") from None
         try:
             self._connections = _of_topic(self._reader.connections, topic, str(path))
         except DataError:
@@ -94,7 +95,6 @@ class Bag(Source):
             return None
 
     def _judge_end(self) -> None:
-        super()._judge_end()
         if self._end:
             self._trouble(f"{self.name} cannot be read to its end: {self._end}")
 
@@ -107,6 +107,11 @@ def _parts(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES[:2])
     except OSError:
         return []
+
+
+def _is_copied_alone(folder: Path) -> bool:
+    """Whether a folder without metadata holds one file of a bag, and nothing else to look at."""
+    return len(_parts(folder)) == 1 and not any(is_image_name(path.name) for path in folder.iterdir())
 
 
 def _reader(path: Path) -> Any:

@@ -68,7 +68,8 @@ def described(labels: Labels) -> str:
 
 def _told(labels: Labels, value: float, count: int) -> str:
     x, y, width, height = cv2.boundingRect(_where(labels == value))
-    return f"{value:g} ({count} pixels, box {x},{y},{width},{height})"
+    name = f"0x{value:06x}" if isinstance(value, int) and value > 0xFFFF else f"{value:g}"
+    return f"{name} ({count} pixels, box {x},{y},{width},{height})"
 
 
 def _advice(count: int) -> str:

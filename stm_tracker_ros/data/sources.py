@@ -29,13 +29,12 @@ class Source:
     """A stream of frames, to be iterated once; what it was opened for is closed when the iteration ends or `close` is.
 
     name: for messages. start: the number, by the source and from 0, of the first frame that comes. The number of each
-    later one is that of the frame before it + 1 + its `gap`. troubles: sentences on what could not be read, complete
-    when the iteration has ended; each is logged as a warning as well. Empty says that everything was read.
+    later one is that of the frame before it + 1 + its `gap`.
     """
 
     def __init__(self, name: str, start: int = 0) -> None:
         self.name, self.start = name, start
-        self.troubles: list[str] = []
+        self._told: list[str] = []
         self._lost: list[str] = []
 
     def __iter__(self) -> Generator[Frame, None, None]:
@@ -54,6 +53,14 @@ class Source:
         finally:
             self.close()
 
+    @property
+    def troubles(self) -> list[str]:
+        """Sentences on what could not be read so far; complete when the iteration has come to its end.
+
+        Empty says that everything was read. What it says is logged as warnings as well, as it happens.
+        """
+        return [self._told_of_lost(), *self._told] if self._lost else list(self._told)
+
     def close(self) -> None:
         """Let go of what was opened; a second call does nothing."""
 
@@ -65,13 +72,13 @@ class Source:
         return f"has no frame {self.start}; they are counted from 0" if self.start else "holds no image"
 
     def _judge_end(self) -> None:
-        """Say in `troubles` what the source has not given."""
-        if self._lost:
-            named = ", ".join(self._lost[:_MOST_NAMED])
-            more = f" and {len(self._lost) - _MOST_NAMED} more" if len(self._lost) > _MOST_NAMED else ""
-            plural = len(self._lost) > 1
-            what = f"{len(self._lost)} images of {self.name} are" if plural else f"1 image of {self.name} is"
-            self.troubles.append(f"{what} missing, for {'they' if plural else 'it'} cannot be read: {named}{more}")
+        """Tell, after the last frame, what the source has not given."""
+
+    def _told_of_lost(self) -> str:
+        named = ", ".join(self._lost[:_MOST_NAMED])
+        more = f" and {len(self._lost) - _MOST_NAMED} more" if len(self._lost) > _MOST_NAMED else ""
+        what = "1 image is a gap" if len(self._lost) == 1 else f"{len(self._lost)} images are gaps"
+        return f"{what} in {self.name}, left out as unreadable: {named}{more}"
 
     def _lose(self, name: str, why: str) -> None:
         """Note a frame that cannot be read; the first few are logged one by one."""
@@ -80,7 +87,7 @@ class Source:
             _log.warning("%s; it is left out", why)
 
     def _trouble(self, text: str) -> None:
-        self.troubles.append(text)
+        self._told.append(text)
         _log.warning("%s", text)
 
 
