@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
             args.box, frames = selected(first.bgr()), chain((first,), stream)
         loaded = load_tracker(args)
         target = Target(box=args.box) if mask is None else Target(mask=mask)
-        numbers = _follow(loaded, islice(_of_size(frames, args.mask, mask), args.max_frames), target, files, args)
+        numbers = _follow(loaded, islice(frames, args.max_frames), target, files, args)
     _summarise(args, numbers, source.troubles)
     return 0
 
@@ -121,18 +121,11 @@ def _mask(args: argparse.Namespace) -> Pixels | None:
         return None
     mask = read_mask(args.mask, args.mask_id)
     if not mask.any():
-        wanted = "target" if args.mask_id is None else f"label {args.mask_id}"
-        raise DataError(f"{args.mask} has no {wanted}; it has {described(read_labels(args.mask))}")
+        size = f"mask of {mask.shape[1]} x {mask.shape[0]} pixels"
+        if args.mask_id is None:
+            raise DataError(f"{args.mask}: {size} is empty; allowed is one with a target in it")
+        raise DataError(f"{args.mask}: {size} has no label {args.mask_id}; it has {described(read_labels(args.mask))}")
     return mask
-
-
-def _of_size(frames: Iterator[Frame], path: Path, mask: Pixels | None) -> Iterator[Frame]:
-    """The frames. Raises DataError if the first one is not of the mask's size."""
-    for index, frame in enumerate(frames):
-        if mask is not None and index == 0 and mask.shape != (frame.height, frame.width):
-            sizes = f"{mask.shape[1]} x {mask.shape[0]} pixels, and the image {frame.width} x {frame.height}"
-            raise DataError(f"{path} has {sizes}; allowed is a mask of the image's size")
-        yield frame
 
 
 def _judged(args: argparse.Namespace) -> OutputFolder:

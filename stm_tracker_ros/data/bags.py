@@ -50,6 +50,8 @@ class Bag(Source):
         self._errors = _errors()
         try:
             self._reader = self._stack.enter_context(_reader(path))
+        except DataError:
+            raise
         except self._errors as error:
             raise DataError(f"{path} cannot be read as a bag: {error}; {_RECOVERY}") from None
         try:

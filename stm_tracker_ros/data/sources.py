@@ -55,9 +55,9 @@ class Source:
 
     @property
     def troubles(self) -> list[str]:
-        """Sentences on what could not be read so far; complete when the iteration has come to its end.
+        """Sentences on frames that could not be read so far; complete when the iteration has come to its end.
 
-        Empty says that everything was read. What it says is logged as warnings as well, as it happens.
+        Empty says that every frame was read. What it says is logged as warnings as well, as it happens.
         """
         return [self._told_of_lost(), *self._told] if self._lost else list(self._told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ _GREY_FORMAT, _GREY_16 = b"Y1\x00", 16
 # An edit list that hides fewer frames than this is the rounding of its units, not a cut.
 _FRAMES_OF_ROUNDING = 3
 _LARGEST_CAMERA = 2**31 - 1
+
+_log = logging.getLogger(__name__)
 
 
 class VideoFile(Source):
@@ -47,7 +50,7 @@ class VideoFile(Source):
     def _pictures(self) -> Iterator[tuple[int, Picture]]:
         assert self._capture is not None, "a source is iterated once"
         if self._few_bits:
-            self._trouble(f"{self.name} has {self._few_bits} bits a pixel, of which OpenCV gives the highest 8 only")
+            _log.warning("%s has %d bits a pixel, of which this OpenCV gives the highest 8", self.name, self._few_bits)
         while self._decoded < self.start and self._capture.grab():
             self._decoded += 1
         while True:
