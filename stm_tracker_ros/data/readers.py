@@ -43,7 +43,7 @@ def frames(source: Path | str, fps: float = NOMINAL_FPS) -> Generator[Frame, Non
 
     Raises DataError.
     """
-    return iter(open_source(source, fps))  # type: ignore[return-value]
+    return iter(open_source(source, fps))
 
 
 def open_source(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ class Live(Source):
     def __init__(self, address: int | str, name: str, start: int = 0) -> None:
         """`address`: a camera's number, a device file, or scheme://... Raises DataError if it cannot be opened."""
         super().__init__(name, start)
-        self._capture = None if isinstance(address, int) and address > _LARGEST_CAMERA else _opened(address)
+        self._capture = _opened_live(address)
         if self._capture is None:
             raise DataError(f"{name} cannot be opened as video; is it there, and may it be read?")
 
@@ -135,9 +136,17 @@ def without_password(address: str) -> str:
     return re.sub(r"://[^/@]*@", "://", address)
 
 
-def _opened(address: int | str) -> cv2.VideoCapture | None:
+def _opened_live(address: int | str) -> cv2.VideoCapture | None:
+    if isinstance(address, int) and address > _LARGEST_CAMERA:
+        return None
+    is_device = isinstance(address, str) and os.path.exists(address)
+    # FFmpeg, which OpenCV asks first, would read a device as a file.
+    return (_opened(address, cv2.CAP_V4L2) if is_device else None) or _opened(address)
+
+
+def _opened(address: int | str, interface: int = cv2.CAP_ANY) -> cv2.VideoCapture | None:
     try:
-        capture = cv2.VideoCapture(address)
+        capture = cv2.VideoCapture(address, interface)
     except (cv2.error, ValueError):
         return None
     if not capture.isOpened():

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import struct
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import cv2
 import numpy as np
@@ -125,9 +127,9 @@ def test_a_video_is_turned_as_a_player_shows_it(tmp_path, turn, corner):
 
 
 def test_grey_video_of_16_bits_is_stretched(tmp_path):
-    image = next(iter(open_source(write(tmp_path / "a.mkv", "ffv1", "gray16le", kind=np.uint16)))).bgr()
-    if cv2.__version__ < "4.6":
+    if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 6):
         pytest.skip("OpenCV hands over 8 bits only")
+    image = next(iter(open_source(write(tmp_path / "a.mkv", "ffv1", "gray16le", kind=np.uint16)))).bgr()
     assert image.shape == (48, 64, 3)
     assert len(np.unique(image)) > 100
 
@@ -150,6 +152,23 @@ def test_frames_before_the_start_are_left_out_and_stamps_stay(tmp_path):
     assert [frame.stamp_ns for frame in source] == [1_800_000_000, 1_900_000_000]
     with pytest.raises(DataError, match="has 20 frames; frame 20"):
         list(open_source(tmp_path / "a.mp4", start=20))
+
+
+def test_an_address_is_a_stream(tmp_path, monkeypatch):
+    write(tmp_path / "a.mp4", count=3)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.chdir(tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        source = open_source(f"http://name:secret@127.0.0.1:{server.server_port}/a.mp4")
+        assert len(list(source)) == 3
+        server.shutdown()
+    assert source.name == f"http://127.0.0.1:{server.server_port}/a.mp4"
+    assert "gives no more images" in source.troubles[0]
 
 
 def test_a_stream_that_ends_says_so_and_its_stamps_are_of_the_clock(tmp_path):
