@@ -39,6 +39,12 @@ def counts_frames(path: Path | str) -> bool:
     return start[4:8] in _FIRST_BOXES or _is_avi(start)
 
 
+def counts_time(path: Path | str) -> bool:
+    """Whether the container says how long it lasts, and not how many frames it has: Matroska. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(4) == _EBML
+
+
 def shown_share(path: Path | str) -> float:
     """The share of a movie's frames that its edit list shows (cutting without encoding again leaves some hidden).
 

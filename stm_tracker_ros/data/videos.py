@@ -13,13 +13,15 @@ from tempfile import TemporaryDirectory
 import cv2
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.data.containers import counts_frames, missing_bytes, shown_share
+from stm_tracker_ros.data.containers import counts_frames, counts_time, missing_bytes, shown_share
 from stm_tracker_ros.data.sources import Picture, Source, stamp_of
 
 # OpenCV's name of FFmpeg's pixel formats of one grey channel; it hands over the last one whole, of others 8 bits.
 _GREY_FORMAT, _GREY_16 = b"Y1\x00", 16
 # An edit list that hides fewer frames than this is the rounding of its units, not a cut.
 _FRAMES_OF_ROUNDING = 3
+# Sound may last longer than the pictures.
+_LEAST_OF_DURATION = 0.8
 _LARGEST_CAMERA = 2**31 - 1
 
 _log = logging.getLogger(__name__)
@@ -32,12 +34,14 @@ class VideoFile(Source):
         """Raises DataError if it cannot be opened as video."""
         super().__init__(str(path), start)
         self._path, self._fps, self._decoded = path, fps, 0
+        self._position_s = 0.0
         self._link: TemporaryDirectory[str] | None = None
         self._capture = _opened(self._openable_name())
         if self._capture is None:
             self.close()
             raise DataError(f"{path} cannot be opened as video{_reason(path)}")
         self._claimed = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._duration_s = self._claimed / max(self._capture.get(cv2.CAP_PROP_FPS), 1e-3)
         self._few_bits = _take_all_bits(self._capture)
 
     def close(self) -> None:
@@ -59,6 +63,7 @@ class VideoFile(Source):
             if not ok:
                 break
             self._decoded += 1
+            self._position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
             yield stamp_of(self._decoded - 1, self._fps), image
 
     def _emptiness(self) -> str:
@@ -73,6 +78,13 @@ class VideoFile(Source):
             self._trouble(f"{self.name} is cut short by {missing} bytes or more: {counted} could be decoded")
         elif counts_frames(self._path) and expected > self._decoded:
             self._trouble(f"{self.name} is damaged: {counted} could be decoded")
+        elif counts_time(self._path) and (end_s := self._end_s()) < self._duration_s * _LEAST_OF_DURATION:
+            ends = f"ends after {end_s:.1f} s of the {self._duration_s:.1f} s that it claims to last"
+            self._trouble(f"{self.name} may be damaged: it {ends}, {counted} could be decoded")
+
+    def _end_s(self) -> float:
+        """When the last frame that was decoded ends, by the container's clock."""
+        return self._position_s + self._duration_s / max(self._claimed, 1)
 
     def _expected(self) -> int:
         share = shown_share(self._path)

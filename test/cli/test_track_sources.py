@@ -168,12 +168,13 @@ def test_without_pyav_there_is_a_trajectory_and_the_extra_is_named(tracker, imag
 
 
 @pytest.mark.parametrize("name", [b"run:1", b"100%", b"a%03d", b"\xff\xfe"])
-def test_results_go_into_folders_of_any_name(tracker, images, tmp_path, monkeypatch, name):
+def test_results_go_into_folders_of_any_name(tracker, images, tmp_path, monkeypatch, name, capsys):
     pytest.importorskip("av")
     monkeypatch.chdir(tmp_path)
     os.rename(images, b"in " + name)
     out = os.fsdecode(name)
     assert run(os.fsdecode(b"in " + name), out) == 0
+    assert out.encode("utf-8", "backslashreplace").decode() in capsys.readouterr().out
     assert sorted(os.listdir(out)) == [".stm_tracker_files", "masks", "overlay.mp4", "trajectory.csv"]
 
 

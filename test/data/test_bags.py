@@ -105,5 +105,5 @@ def test_a_bag_without_images_and_a_damaged_one_are_refused(tmp_path):
 def test_without_rosbags_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "bag.mcap").write_bytes(b"\x89MCAP0\r\n")
     monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
-    with pytest.raises(DataError, match=r"bag.mcap is a bag, and .* pip install 'stm_tracker_ros\[bags\]'"):
+    with pytest.raises(DataError, match=r"bag.mcap is a bag, and .* pip install 'stm_tracker_ros\[bags\]' \(.*\)$"):
         open_source(tmp_path / "bag.mcap", view=view)

@@ -78,7 +78,7 @@ def test_the_image_that_the_target_is_given_on_has_to_be_readable(folder, conten
     assert len(list(open_source(folder, start=2))) == 1
 
 
-def test_a_link_to_nothing_and_a_cut_jpeg_are_gaps(folder):
+def test_a_link_to_nothing_and_a_cut_jpeg_are_gaps(folder, caplog):
     (folder / "003.png").symlink_to("nowhere.png")
     jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))[1].tobytes()
     (folder / "004.jpg").write_bytes(jpeg)
@@ -86,6 +86,7 @@ def test_a_link_to_nothing_and_a_cut_jpeg_are_gaps(folder):
     source = open_source(folder)
     assert len(list(source)) == 4
     assert "003.png, 005.jpg" in source.troubles[0]
+    assert "005.jpg cannot be read as an image: it is cut short" in caplog.text
 
 
 def test_a_frame_beyond_the_end_is_refused(folder):

@@ -59,6 +59,13 @@ def test_a_whole_video_is_not_said_to_be_cut(tmp_path, name):
     assert source.troubles == []
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_short_video_is_whole_as_well(tmp_path, count):
+    source = open_source(write(tmp_path / "a.webm", "libvpx", count=count))
+    assert len(list(source)) == count
+    assert source.troubles == []
+
+
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_a_video_cut_short_says_how_much_of_it_was_read(tmp_path, name, caplog):
     source = open_source(cut(write(tmp_path / name, *KINDS[name], g="5"), 0.6))
@@ -66,6 +73,18 @@ def test_a_video_cut_short_says_how_much_of_it_was_read(tmp_path, name, caplog):
     assert 0 < count < COUNT
     assert f"{count} of its {COUNT} frames could be decoded" in source.troubles[0]
     assert source.troubles[0] in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.avi"])
+def test_a_video_whose_end_was_never_written_says_so(tmp_path, name):
+    path = write(tmp_path / name, *KINDS[name], g="5")
+    size = path.stat().st_size
+    os.truncate(path, int(size * 0.6))
+    os.truncate(path, size)  # zeros, as of space that was set aside
+    source = open_source(path)
+    count = len(list(source))
+    assert 0 < count < COUNT
+    assert f"{count} of its {COUNT} frames could be decoded" in source.troubles[0]
 
 
 def test_a_video_that_is_left_early_is_not_judged(tmp_path):
