@@ -142,6 +142,7 @@ def _follow(
 ) -> list[int]:
     """Follow to the end and write the results; gives the numbers of the frames, by the source."""
     from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
     from stm_tracker_ros.evaluation.mask_files import MaskWriter
     from stm_tracker_ros.evaluation.runner import follow
@@ -153,6 +154,7 @@ def _follow(
     steps: Iterable[Step] = follow(loaded.tracker, frames, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
     with ExitStack() as stack:
+        stack.enter_context(logging_redirect_tqdm())  # warnings get lines of their own, above the bar
         rows = stack.enter_context(TrajectoryWriter(stack.enter_context(files.new(TRAJECTORY_NAME))))
         video = None
         if can_write_video():
