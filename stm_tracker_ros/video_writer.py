@@ -16,6 +16,7 @@ from stm_tracker_ros.core.output_folder import new_file
 from stm_tracker_ros.core.types import Pixels
 
 CODEC = "libx264"
+INSTALL_HINT = "pip install 'stm_tracker_ros[video]'"
 
 
 class VideoWriter:
@@ -87,12 +88,21 @@ def _fitted(image_bgr: Pixels, height: int, width: int) -> Pixels:
     return picture
 
 
+def can_write_video() -> bool:
+    """Whether PyAV is there, which videos are written with."""
+    try:
+        _pyav()
+    except DataError:
+        return False
+    return True
+
+
 def _pyav() -> Any:
     """PyAV, untyped: its annotations change with its version. Writers of video need it; a robot's node does not."""
     try:
         import av
     except ImportError:
-        raise DataError("writing a video needs PyAV; install it with: python3 -m pip install av") from None
+        raise DataError(f"writing a video needs PyAV; install it with: {INSTALL_HINT}") from None
     return av
 
 

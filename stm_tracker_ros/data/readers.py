@@ -1,108 +1,91 @@
-"""Images as a stream of frames: from a video file, a folder of images, or a camera."""
+"""The front door to pictures: a source is opened as what it is; images and masks are read.
+
+What exists as a path is that path, whatever its name looks like: a folder of images, a bag, an image, a video, a
+camera's device file. Else a bare number is a camera, and scheme://... a stream.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
+import os
+import re
+import stat
+from collections.abc import Generator
 from pathlib import Path
-
-import cv2
-import numpy as np
+from urllib.parse import unquote, urlsplit
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.types import Frame, Pixels
+from stm_tracker_ros.core.types import Frame
+from stm_tracker_ros.data.bags import Bag, View, is_bag
+from stm_tracker_ros.data.image_files import IMAGE_SUFFIXES, is_image_name, read_image
+from stm_tracker_ros.data.labels import read_mask
+from stm_tracker_ros.data.sources import NOMINAL_FPS, ImageFolder, Source, stamp_of
+from stm_tracker_ros.data.videos import Live, VideoFile, without_password
 
-NOMINAL_FPS = 30.0
-"""The rate assumed for recorded video: what containers say of their rate is often wrong."""
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "NOMINAL_FPS",
+    "Source",
+    "frames",
+    "open_source",
+    "read_image",
+    "read_mask",
+    "stamp_of",
+]
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+ALLOWED = "a video file, a folder of images, a bag, a camera's number or device file, or an address such as rtsp://..."
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_VIDEO_DEVICES = 81  # Linux: major number of video4linux
+_NOT_READ = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a disk", stat.S_IFCHR: "a device"}
 
 
 def frames(source: Path | str, fps: float = NOMINAL_FPS) -> Generator[Frame, None, None]:
-    """The frames of `source`: a video file, a folder of images (in order of their names), or a camera's number.
+    """The frames of `open_source(source, fps)`, which is opened at once and closed when the iterator ends or is closed.
 
-    Stamps are index / fps from 0 for recordings, the monotonic clock for a camera. The source is opened at once and
-    closed when the iterator ends or is closed. Raises DataError if it cannot be opened or holds no image.
+    Raises DataError.
+    """
+    return iter(open_source(source, fps))
+
+
+def open_source(
+    source: Path | str, fps: float = NOMINAL_FPS, *, start: int = 0, topic: str | None = None, view: View | None = None
+) -> Source:
+    """The source of that name, opened; see the module.
+
+    Stamps are index / fps from 0 for videos and images, the headers' for a bag, the monotonic clock for live ones.
+    start: the first frame that is wanted. topic: of a bag, None where one has images. view: gives the image of a
+    sensor_msgs/Image; bags need it. Raises DataError if there is nothing of that name, or nothing that can be opened.
     """
     if not fps > 0:
         raise DataError(f"fps is {fps}; allowed is a rate above 0 frames a second")
-    if str(source).isdigit():
-        return _camera(_open(int(str(source)), f"camera {source}"))
-    if Path(source).is_dir():
-        return _recorded(_images(_image_paths(Path(source))), fps)
-    return _recorded(_video(_open(str(source), str(source)), str(source)), fps)
+    if start < 0:
+        raise DataError(f"the first frame is {start}; allowed are whole numbers from 0 on")
+    text = os.fspath(source)
+    path = Path(unquote(urlsplit(text).path)) if text.startswith("file://") and not os.path.exists(text) else Path(text)
+    opened = _of_path(path, fps, start, topic, view) if os.path.exists(path) else _of_words(text, start)
+    if topic is not None and not isinstance(opened, Bag):
+        opened.close()
+        raise DataError(f"topic {topic} was given, and {opened.name} is no bag")
+    return opened
 
 
-def read_image(path: Path | str) -> Pixels:
-    """An image file as height x width x 3 uint8 BGR. Raises DataError if it is none."""
-    # imdecode reads names that imread refuses on some platforms, and says nothing on stderr about the rest.
-    data = np.fromfile(path, np.uint8) if Path(path).is_file() else np.empty(0, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise DataError(f"{path} cannot be read as an image")
-    return image  # type: ignore[return-value]
+def _of_path(path: Path, fps: float, start: int, topic: str | None, view: View | None) -> Source:
+    mode = path.stat().st_mode
+    if stat.S_ISCHR(mode) and os.major(path.stat().st_rdev) == _VIDEO_DEVICES:
+        return Live(str(path), f"camera {path}", start)
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise DataError(f"{path} is {_NOT_READ.get(stat.S_IFMT(mode), 'no file')}; allowed is {ALLOWED}")
+    if is_bag(path):
+        if view is None:
+            raise DataError(f"{path} is a bag, which is read by `stm_tracker track` only")
+        return Bag(path, view, topic, start)
+    if stat.S_ISDIR(mode) or is_image_name(path.name):
+        return ImageFolder(path, fps, start)
+    return VideoFile(path, fps, start)
 
 
-def read_mask(path: Path | str) -> Pixels:
-    """A mask file as height x width uint8, 0 or 255. Raises DataError if it cannot be read."""
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if Path(path).is_file() else None
-    if mask is None:
-        raise DataError(f"{path} cannot be read as a mask; allowed is a PNG, non-zero where the target is")
-    return ((mask > 0) * 255).astype(np.uint8)
-
-
-def stamp_of(index: int, fps: float = NOMINAL_FPS) -> int:
-    """The stamp of a recording's frame in nanoseconds."""
-    return round(index * 1e9 / fps)
-
-
-def _recorded(images: Iterator[Pixels], fps: float) -> Generator[Frame, None, None]:
-    for index, image in enumerate(images):
-        yield Frame(image=image, stamp_ns=stamp_of(index, fps))
-
-
-def _camera(capture: cv2.VideoCapture) -> Generator[Frame, None, None]:
-    try:
-        while True:
-            ok, image = capture.read()
-            if not ok:
-                return
-            yield Frame(image=image, stamp_ns=time.monotonic_ns())  # type: ignore[arg-type]
-    finally:
-        capture.release()
-
-
-def _open(source: int | str, name: str) -> cv2.VideoCapture:
-    if isinstance(source, str) and not Path(source).is_file():
-        raise DataError(f"{name} does not exist; allowed is a video file, a folder of images or a camera's number")
-    capture = cv2.VideoCapture(source)
-    if not capture.isOpened():
-        capture.release()
-        raise DataError(f"{name} cannot be opened as video")
-    return capture
-
-
-def _video(capture: cv2.VideoCapture, name: str) -> Iterator[Pixels]:
-    count = 0
-    try:
-        while True:
-            ok, image = capture.read()
-            if not ok:
-                break
-            count += 1
-            yield image  # type: ignore[misc]
-    finally:
-        capture.release()
-    if not count:
-        raise DataError(f"{name} holds no image that can be decoded")
-
-
-def _image_paths(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise DataError(f"{folder} holds no images; allowed are files ending in {', '.join(IMAGE_SUFFIXES)}")
-    return paths
-
-
-def _images(paths: list[Path]) -> Iterator[Pixels]:
-    return (read_image(path) for path in paths)
+def _of_words(text: str, start: int) -> Source:
+    if text.isascii() and text.isdigit():
+        return Live(int(text), f"camera {text}", start)
+    if _ADDRESS.match(text) and not text.startswith("file://"):
+        return Live(text, without_password(text), start)
+    raise DataError(f"{without_password(text)} does not exist; allowed is {ALLOWED}")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.data.readers import frames, read_mask, stamp_of
+from stm_tracker_ros.data.readers import frames, open_source, stamp_of
 
 pytestmark = pytest.mark.pure
 
@@ -59,15 +61,75 @@ def test_a_rate_of_nothing_is_refused(folder):
         frames(folder, fps=0)
 
 
-def test_a_broken_image_in_a_folder_is_named(folder):
-    (folder / "001.png").write_bytes(b"nonsense")
-    with pytest.raises(DataError, match=r"001\.png"):
-        list(frames(folder))
+def test_an_unreadable_image_is_a_gap_that_keeps_the_numbers_of_the_others(folder, caplog):
+    (folder / "001.png").write_bytes(b"")
+    source = open_source(folder, fps=10)
+    stream = list(source)
+    assert [(f.stamp_ns, f.gap) for f in stream] == [(0, 0), (200_000_000, 1)]
+    assert "001.png" in source.troubles[0]
+    assert "001.png" in caplog.text
 
 
-def test_masks_are_0_or_255(tmp_path):
-    path = tmp_path / "mask.png"
-    cv2.imwrite(str(path), np.array([[0, 1], [7, 255]], np.uint8))
-    assert read_mask(path).tolist() == [[0, 255], [255, 255]]
-    with pytest.raises(DataError, match="cannot be read as a mask"):
-        read_mask(tmp_path / "none.png")
+@pytest.mark.parametrize("content", [b"", b"nonsense"])
+def test_the_image_that_the_target_is_given_on_has_to_be_readable(folder, content):
+    (folder / "001.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"001\.png.*frame 1"):
+        list(open_source(folder, start=1))
+    assert len(list(open_source(folder, start=2))) == 1
+
+
+def test_a_link_to_nothing_and_a_cut_jpeg_are_gaps(folder, caplog):
+    (folder / "003.png").symlink_to("nowhere.png")
+    jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8))[1].tobytes()
+    (folder / "004.jpg").write_bytes(jpeg)
+    (folder / "005.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    source = open_source(folder)
+    assert len(list(source)) == 4
+    assert "003.png, 005.jpg" in source.troubles[0]
+    assert "005.jpg cannot be read as an image: it is cut short" in caplog.text
+
+
+def test_a_frame_beyond_the_end_is_refused(folder):
+    with pytest.raises(DataError, match="holds 3 images; frame 3"):
+        list(open_source(folder, start=3))
+
+
+def test_what_exists_is_what_it_is(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("0001", "a:b", "rtsp:"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes((folder / "002.png").read_bytes())
+        assert len(list(open_source(name))) == 1
+    assert [int(f.bgr()[0, 0, 0]) for f in open_source("002.png")] == [100]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("98765", "camera 98765 cannot be opened"),
+        ("9" * 30, "cannot be opened"),
+        ("/dev/null", "is a device"),
+        ("rtsp://name:secret@127.0.0.1:1/x", "rtsp://127.0.0.1:1/x cannot be opened"),
+        ("nothing/here", "does not exist"),
+    ],
+)
+def test_what_is_no_source_is_refused_as_what_it_is(source, words):
+    with pytest.raises(DataError, match=words):
+        open_source(source)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "video.mp4")
+    with pytest.raises(DataError, match="is a pipe"):
+        open_source(tmp_path / "video.mp4")
+
+
+def test_other_files_are_refused_with_what_is_known_of_them(tmp_path):
+    (tmp_path / "notes.mp4").write_text("not a video")
+    with pytest.raises(DataError, match="it is text"):
+        open_source(tmp_path / "notes.mp4")
+
+
+def test_a_topic_is_for_bags(folder):
+    with pytest.raises(DataError, match="no bag"):
+        open_source(folder, topic="/camera")

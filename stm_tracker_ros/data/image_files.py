@@ -1,0 +1,117 @@
+"""Image files: which ones of a folder are frames, in which order, and their pixels as a viewer shows them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.stretch import Stretch, spread
+from stm_tracker_ros.core.types import Pixels
+
+IMAGE_SUFFIXES = (
+    ".avif", ".bmp", ".dib", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pfm", ".pgm", ".png", ".pnm", ".ppm",
+    ".ras", ".sr", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+"""Of the files in a folder that are frames, in any case. An animated GIF is a video."""
+
+# Written by file managers beside the images of a folder.
+_LEFT_BY_FILE_MANAGERS = ("thumbs.db", "thumbs.jpg", "thumbs.png", "thumb.jpg")
+# IMREAD_COLOR alone would cut 16 bits to the high byte, IMREAD_UNCHANGED would ignore EXIF's orientation.
+_AS_SHOWN = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+
+
+def image_paths(folder: Path) -> list[Path]:
+    """The image files of a folder in natural order (2 before 10); hidden ones are left out.
+
+    Raises DataError if there are none, or the folder cannot be read.
+    """
+    try:
+        paths = [path for path in folder.iterdir() if is_image_name(path.name) and not path.is_dir()]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+    if not paths:
+        raise DataError(f"{folder} holds no images; allowed are files ending in {', '.join(IMAGE_SUFFIXES)}")
+    return sorted(paths, key=natural_order)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name is taken for a frame."""
+    if name.startswith(".") or name.lower() in _LEFT_BY_FILE_MANAGERS:
+        return False
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """A key that sorts names by the numbers in them, letters regardless of case; equal ones by the bare text."""
+    parts = re.split(r"([0-9]+)", path.stem.casefold())
+    # Every second part is a number: the text before the first one may be empty.
+    key = [(0, int(part), "") if place % 2 else (1, 0, part) for place, part in enumerate(parts) if part]
+    return key, path.name
+
+
+def read_image(path: Path | str) -> Pixels:
+    """An image file as height x width x 3 uint8 BGR, as a viewer shows it; more than 8 bits are stretched.
+
+    Raises DataError if it is none.
+    """
+    return eight_bits(read_raw(Path(path)), Stretch(), 0)
+
+
+def read_raw(path: Path) -> NDArray[Any]:
+    """An image file as height x width x 3, BGR, of the file's own type; alpha is left out, EXIF's orientation applied.
+
+    Raises DataError if it cannot be read.
+    """
+    return decoded(read_bytes(path, "an image"), str(path))
+
+
+def read_bytes(path: Path, kind: str) -> bytes:
+    """What a regular file holds. Raises DataError for anything else (a pipe would be waited for), and an empty one."""
+    try:
+        data = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as {kind}: {error.strerror}") from None
+    if data is None:
+        raise DataError(f"{path} cannot be read as {kind}: there is no file of that name")
+    if not data:
+        raise DataError(f"{path} cannot be read as {kind}: it is empty")
+    return data
+
+
+def decoded(data: bytes, name: str) -> NDArray[Any]:
+    """An encoded image as `read_raw`. Raises DataError with its `name` if it cannot be decoded, or is cut short."""
+    if _is_cut_short(data):
+        raise DataError(f"{name} cannot be read as an image: it is cut short")
+    image = decode(data, _AS_SHOWN)
+    if image is None:  # OpenCV colours no floats of one channel
+        image = decode(data, cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise DataError(f"{name} cannot be read as an image")
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    return image[..., :3]
+
+
+def decode(data: bytes, flags: int) -> NDArray[Any] | None:
+    """`cv2.imdecode`, None also where it raises (sizes that it does not allow)."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+
+
+def eight_bits(raw: NDArray[Any], stretch: Stretch, stamp_ns: int) -> Pixels:
+    """Pixels of 8 bits as they are; others spread by the limits of their stream."""
+    return raw if raw.dtype == np.uint8 else spread(raw, stretch.limits(raw, stamp_ns))
+
+
+def _is_cut_short(data: bytes) -> bool:
+    """Whether a JPEG ends within its scan: older OpenCV fills the rest with grey and says nothing."""
+    return data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)

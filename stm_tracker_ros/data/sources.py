@@ -1,0 +1,127 @@
+"""Streams of frames: what they have in common, and folders of images as one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.stretch import Stretch
+from stm_tracker_ros.core.types import Frame, ImageView, Pixels
+from stm_tracker_ros.data.image_files import eight_bits, image_paths, read_raw
+
+NOMINAL_FPS = 30.0
+"""The rate assumed for recorded video: what containers say of their rate is often wrong."""
+
+Picture = Union[NDArray[Any], ImageView, None]
+"""height x width [x 3], BGR, of any type; None for one that cannot be read."""
+
+_log = logging.getLogger(__name__)
+_MOST_NAMED = 5
+
+
+class Source:
+    """A stream of frames, to be iterated once; what it was opened for is closed when the iteration ends or `close` is.
+
+    name: for messages. start: the number, by the source and from 0, of the first frame that comes. The number of each
+    later one is that of the frame before it + 1 + its `gap`.
+    """
+
+    def __init__(self, name: str, start: int = 0) -> None:
+        self.name, self.start = name, start
+        self._told: list[str] = []
+        self._lost: list[str] = []
+
+    def __iter__(self) -> Generator[Frame, None, None]:
+        """Raises DataError if there is no frame of the number `start`, or it cannot be read."""
+        stretch, gap, count = Stretch(), 0, 0
+        try:
+            for stamp_ns, picture in self._pictures():
+                if picture is None:
+                    gap += 1
+                    continue
+                yield Frame(image=_bgr(picture, stretch, stamp_ns), stamp_ns=stamp_ns, gap=gap)
+                gap, count = 0, count + 1
+            if not count:
+                raise DataError(f"{self.name} {self._emptiness()}")
+            self._judge_end()
+        finally:
+            self.close()
+
+    @property
+    def troubles(self) -> list[str]:
+        """Sentences on frames that could not be read so far; complete when the iteration has come to its end.
+
+        Empty says that every frame was read. What it says is logged as warnings as well, as it happens.
+        """
+        return [self._told_of_lost(), *self._told] if self._lost else list(self._told)
+
+    def close(self) -> None:
+        """Let go of what was opened; a second call does nothing."""
+
+    def _pictures(self) -> Iterator[tuple[int, Picture]]:
+        """Stamp and picture of every frame from `start` on; raises DataError if the first one cannot be read."""
+        raise NotImplementedError
+
+    def _emptiness(self) -> str:
+        return f"has no frame {self.start}; they are counted from 0" if self.start else "holds no image"
+
+    def _judge_end(self) -> None:
+        """Tell, after the last frame, what the source has not given."""
+
+    def _told_of_lost(self) -> str:
+        named = ", ".join(self._lost[:_MOST_NAMED])
+        more = f" and {len(self._lost) - _MOST_NAMED} more" if len(self._lost) > _MOST_NAMED else ""
+        what = "1 image is a gap" if len(self._lost) == 1 else f"{len(self._lost)} images are gaps"
+        return f"{what} in {self.name}, left out as unreadable: {named}{more}"
+
+    def _lose(self, name: str, why: str) -> None:
+        """Note a frame that cannot be read; the first few are logged one by one."""
+        self._lost.append(name)
+        if len(self._lost) <= _MOST_NAMED:
+            _log.warning("%s; it is left out", why)
+
+    def _trouble(self, text: str) -> None:
+        self._told.append(text)
+        _log.warning("%s", text)
+
+
+class ImageFolder(Source):
+    """Images of a folder in natural order, or some files; one that cannot be read is a gap, and keeps its number."""
+
+    def __init__(self, source: Path, fps: float, start: int = 0) -> None:
+        """`source`: a folder, or one image. Raises DataError if the folder holds no images."""
+        super().__init__(str(source), start)
+        self._paths = image_paths(source) if source.is_dir() else [source]
+        self._fps = fps
+
+    def _pictures(self) -> Iterator[tuple[int, Picture]]:
+        for index, path in enumerate(self._paths[self.start :], self.start):
+            try:
+                picture = read_raw(path)
+            except DataError as error:
+                if index == self.start:
+                    raise DataError(f"{error}; the target is given on this one, frame {index}") from None
+                self._lose(path.name, str(error))
+                picture = None
+            yield stamp_of(index, self._fps), picture
+
+    def _emptiness(self) -> str:
+        return f"holds {len(self._paths)} images; frame {self.start} is beyond them, for they are counted from 0"
+
+
+def stamp_of(index: int, fps: float = NOMINAL_FPS) -> int:
+    """The stamp of a recording's frame in nanoseconds."""
+    return round(index * 1e9 / fps)
+
+
+def _bgr(picture: NDArray[Any] | ImageView, stretch: Stretch, stamp_ns: int) -> Pixels | ImageView:
+    if not isinstance(picture, np.ndarray):
+        return picture
+    pixels = eight_bits(picture, stretch, stamp_ns)
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.image_files import image_paths, natural_order, read_image
+from stm_tracker_ros.data.readers import frames
+
+pytestmark = pytest.mark.pure
+
+RAMP = np.arange(600, dtype=np.float64).reshape(20, 30)
+
+
+def with_orientation(jpeg: bytes, value: int) -> bytes:
+    """A JPEG with EXIF that holds the orientation alone."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, value, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.png", "10.png"],
+        ["a1.png", "A2.png", "a10.png", "b1.png"],
+        ["frame.png", "frame1.png", "frame02.png"],
+        ["1a.png", "1b.png", "a1.png"],
+        ["1_2.png", "1_10.png", "2_1.png"],
+        ["01.png", "1.png", "²3.png"],
+    ],
+)
+def test_numbers_in_names_count_as_numbers(names):
+    assert [p.name for p in sorted((Path(n) for n in reversed(names)), key=natural_order)] == names
+
+
+def test_hidden_files_and_other_kinds_are_no_frames(tmp_path):
+    for name in ("1.PNG", "2.pgm", ".3.png", "._1.png", "Thumbs.db", "thumbs.jpg", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "folder.png").mkdir()
+    assert [path.name for path in image_paths(tmp_path)] == ["1.PNG", "2.pgm"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".ppm"])
+def test_8_bits_stay_as_opencv_reads_them(tmp_path, suffix):
+    path = str(tmp_path / f"image{suffix}")
+    cv2.imwrite(path, np.random.default_rng(1).integers(90, 110, (24, 32, 3), np.uint8))
+    assert np.array_equal(read_image(path), cv2.imread(path))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".png", np.uint16), (".tiff", np.uint16), (".pgm", np.uint16), (".tiff", np.float32), (".pfm", np.float32)],
+)
+def test_more_than_8_bits_are_stretched(tmp_path, suffix, kind):
+    path = str(tmp_path / f"image{suffix}")
+    cv2.imwrite(path, (7300 + RAMP).astype(kind))
+    image = read_image(path)
+    assert (image.shape, image.dtype) == ((20, 30, 3), np.uint8)
+    assert len(np.unique(image)) > 200
+
+
+def test_16_bits_of_colour_keep_their_colours(tmp_path):
+    picture = np.zeros((20, 30, 3), np.uint16)
+    picture[:, :15, 2] = 4000
+    cv2.imwrite(str(tmp_path / "1.png"), picture)
+    image = read_image(tmp_path / "1.png")
+    assert image[5, 5].tolist() == [0, 0, 255]
+
+
+def test_a_stream_keeps_its_limits(tmp_path):
+    for number, hot in enumerate((0, 0, 6000)):
+        picture = (7300 + RAMP).astype(np.uint16)
+        picture[:4] += hot
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    first, _, warm = (frame.bgr() for frame in frames(tmp_path))
+    assert abs(int(first[19, 29, 0]) - int(warm[19, 29, 0])) < 40
+
+
+@pytest.mark.parametrize(("value", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))])
+def test_the_orientation_of_a_phone_is_applied(tmp_path, value, corner):
+    picture = np.zeros((40, 64, 3), np.uint8)
+    picture[:8, :8] = 255
+    (tmp_path / "1.jpg").write_bytes(with_orientation(cv2.imencode(".jpg", picture)[1].tobytes(), value))
+    assert read_image(tmp_path / "1.jpg")[corner].min() > 200
+
+
+def test_alpha_is_left_out(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.dstack([np.full((8, 8, 3), 70, np.uint8), np.zeros((8, 8), np.uint8)]))
+    assert np.array_equal(read_image(tmp_path / "1.png"), np.full((8, 8, 3), 70))
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    (tmp_path / "1.png").write_bytes(b"nonsense")
+    for path in (tmp_path / "1.png", tmp_path, tmp_path / "none.png"):
+        with pytest.raises(DataError, match=path.name):
+            read_image(path)
