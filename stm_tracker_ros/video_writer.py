@@ -36,7 +36,7 @@ class VideoWriter:
         self._own: BinaryIO | None = None
         if isinstance(file, Path | str):
             file = self._own = new_file(Path(file))
-        self._path = Path(file.name)
+        self._file, self._path = file, Path(file.name)
         # PyAV opens a file by its name, and with the first image only, when another one may lie there: it is given the
         # descriptor of the one that was made.
         self._container = av.open(
@@ -61,7 +61,10 @@ class VideoWriter:
             self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Write what the encoder holds back, and close the file; a second call does nothing. Raises OutputError."""
+        """Write what the encoder holds back, and close the file; a second call does nothing.
+
+        Raises OutputError if the video cannot be written: the file is empty then, for nothing plays a part of one.
+        """
         container, self._container = self._container, None
         if container is None:
             return
@@ -89,11 +92,18 @@ class VideoWriter:
 
     @contextmanager
     def _said(self) -> Iterator[None]:
+        """What cannot be written ends the video: FFmpeg crashes where it closes one whose beginning it could not write.
+
+        Raises OutputError.
+        """
         try:
             with said(self._path):
                 yield
-        except self._error_class as error:
-            raise OutputError(f"{self._path} cannot be written as a video: {error}") from None
+        except (OutputError, self._error_class) as error:
+            self._container = None
+            self._file.truncate(0)
+            known = isinstance(error, OutputError)
+            raise OutputError(str(error) if known else f"{self._path} cannot be written as a video: {error}") from None
 
 
 def _fitted(image_bgr: Pixels, height: int, width: int) -> Pixels:

@@ -136,15 +136,19 @@ class OutputFolder:
             if mode == "xb":
                 self._clear_file(name)
                 self._ledger.note(name, Mark())
-            file = cast(BinaryIO, _NamedFile(path, mode))
-            inode, token = os.fstat(file.fileno()).st_ino, tag(file)
+            file = _NamedFile(path, mode)
+            inode, token = os.fstat(file.fileno()).st_ino, tag(cast(BinaryIO, file))
             if token:
                 self._ledger.note(name, Mark(token=token))
         whole = False
         try:
             with file:
-                yield file
+                yield cast(BinaryIO, file)
             whole = True
+        except RuntimeError:
+            if file.refused is not None:
+                raise file.refused from None  # torch makes an error of its own of it, without a file's name
+            raise
         finally:
             self._note_left(name, inode, whole)
 
@@ -210,14 +214,19 @@ class _NamedFile(io.FileIO):
     def __init__(self, path: Path, mode: str) -> None:
         super().__init__(path, mode)
         self._path = path
+        self.refused: OutputError | None = None
 
     def write(self, data: Any) -> int:
         """Write all of `data`; how many bytes that were. Raises OutputError."""
         rest = memoryview(data).cast("B")
         size = len(rest)
-        with said(self._path):
-            while rest:
-                rest = rest[super().write(rest) :]
+        try:
+            with said(self._path):
+                while rest:
+                    rest = rest[super().write(rest) :]
+        except OutputError as error:
+            self.refused = error
+            raise
         return size
 
 

@@ -11,6 +11,7 @@ import pytest
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.labels import read_labels
 from stm_tracker_ros.data.layouts import uav123
+from stm_tracker_ros.data.layouts.images import images_in
 from stm_tracker_ros.data.sequence import read_sequences
 
 pytestmark = pytest.mark.pure
@@ -36,7 +37,8 @@ def assert_boxes(sequence, first=0, absent=()):
 @pytest.mark.parametrize("place", ["", "img", "color", "frames"])
 def test_images_take_the_place_of_the_video_in_the_order_of_their_numbers(tmp_path, place):
     folder = made.folder(tmp_path, "mine/walk", count=12, place=place)
-    (folder / place / ".hidden.png").write_bytes(b"")
+    (folder / place / ".5.png").write_bytes(b"")
+    assert [path.name for path in images_in(folder / place)] == [f"{number}.png" for number in range(12)]
     sequence = by_name(tmp_path)["mine/walk"]
     assert [path.name for path in sequence.images] == [f"{number}.png" for number in range(12)]
     assert shown(sequence) == list(range(12))
