@@ -37,10 +37,11 @@ def test_an_error_of_the_system_is_one_sentence():
     assert done.stderr == "p: error: nowhere/at/all: No such file or directory\n"
 
 
-def test_a_reader_that_has_gone_ends_it_without_a_word():
+@pytest.mark.parametrize("length", [1, 10**6])
+def test_a_reader_that_has_gone_ends_it_without_a_word(length):
     read_end, write_end = os.pipe()
     os.close(read_end)
-    done = start("print('x' * 10**6) or 0", stdout=write_end, stderr=subprocess.PIPE)
+    done = start(f"print('x' * {length}) or 0", stdout=write_end, stderr=subprocess.PIPE)
     os.close(write_end)
     assert (done.returncode, done.stderr) == (141, b"")
 
