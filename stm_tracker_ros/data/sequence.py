@@ -25,6 +25,7 @@ __all__ = (
 
 LAYOUTS = (davis, uav123, otb, got10k, folders)
 """What may lie in a folder, the most particular first: sequences of GOT-10k look like ours."""
+MOST_WRAPPINGS = 2
 
 VALIDATION = (
     "TinyTLP/CarChase2",
@@ -54,13 +55,20 @@ def read_sequences(root: Path | str, names: Iterable[str] | None = None) -> list
 
     Raises DataError if there are none, if a name is unknown, or if an annotation cannot be read.
     """
-    finds = (layout.find(Path(root)) for layout in LAYOUTS)
-    found: dict[str, folders.Load] = next((one for one in finds if one), {})
+    found = _find(Path(root), MOST_WRAPPINGS)
     if not found:
         what = "; ".join(layout.LOOKED_FOR for layout in LAYOUTS) if Path(root).is_dir() else "it is no folder"
         raise DataError(f"{root} holds no sequences; looked for: {what}")
     wanted = sorted(found) if names is None else _select(tuple(sorted(found)), names)
     return [found[name]() for name in wanted]
+
+
+def _find(root: Path, deeper: int) -> dict[str, folders.Load]:
+    """What the first layout finds that finds anything; archives often wrap it all in a folder of their own."""
+    finds = (layout.find(root) for layout in LAYOUTS)
+    found: dict[str, folders.Load] = next((one for one in finds if one), {})
+    inside = [folder for folder in root.glob("[!._]*") if folder.is_dir()]
+    return _find(inside[0], deeper - 1) if not found and deeper and len(inside) == 1 else found
 
 
 def _select(known: tuple[str, ...], names: Iterable[str]) -> list[str]:

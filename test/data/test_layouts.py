@@ -223,6 +223,18 @@ def test_a_folder_of_none_says_what_was_looked_for(tmp_path):
         read_sequences(tmp_path / "photos.zip")
 
 
+@pytest.mark.parametrize("make", [made.otb, made.uav123, made.davis, lambda root: made.got10k(root / "val")])
+def test_a_folder_around_it_all_is_looked_into(make, tmp_path):
+    make(tmp_path / "inside")
+    plain = list(by_name(tmp_path / "inside"))
+    make(tmp_path / "outer/archive/data")
+    (tmp_path / "outer/__MACOSX").mkdir()
+    assert list(by_name(tmp_path / "outer")) == plain
+    (tmp_path / "outer/archive/other").mkdir()
+    with pytest.raises(DataError, match="holds no sequences"):
+        read_sequences(tmp_path / "outer")
+
+
 def test_a_missing_image_leaves_the_others_where_they_are_and_is_named(tmp_path):
     folder = made.folder(tmp_path, "mine/walk")
     (folder / "2.png").unlink()
