@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +12,8 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.output_folder import new_file
+from stm_tracker_ros.core.errors import DataError, OutputError
+from stm_tracker_ros.core.output_folder import new_file, said
 from stm_tracker_ros.core.types import Pixels
 
 CODEC = "libx264"
@@ -29,13 +30,14 @@ class VideoWriter:
     def __init__(self, file: BinaryIO | Path | str, fps: float = 30.0) -> None:
         """`file`: a new one that its owner closes, or the path of one that is not there yet.
 
-        Raises DataError where PyAV is not installed, or the file exists or cannot be made.
+        Raises DataError where PyAV is not installed, OutputError where the file exists or cannot be made.
         """
         av = _pyav()
-        self._frame_class = av.VideoFrame
+        self._frame_class, self._error_class = av.VideoFrame, av.FFmpegError
         self._own: BinaryIO | None = None
         if isinstance(file, Path | str):
             file = self._own = new_file(Path(file))
+        self._file, self._path = file, Path(file.name)
         # PyAV opens a file by its name, and with the first image only, when another one may lie there: it is given the
         # descriptor of the one that was made.
         self._container = av.open(
@@ -49,24 +51,32 @@ class VideoWriter:
         self._size: tuple[int, int] | None = None
 
     def write(self, image_bgr: Pixels) -> None:
-        """Append one image, height x width x 3 uint8."""
+        """Append one image, height x width x 3 uint8. Raises OutputError if the video cannot be written."""
         if self._size is None:
             self._size = image_bgr.shape[:2]
             self._stream.height, self._stream.width = (side - side % 2 for side in self._size)
         image_bgr = _fitted(image_bgr, *self._size)
         picture = np.ascontiguousarray(image_bgr[: self._stream.height, : self._stream.width])
         frame = self._frame_class.from_ndarray(picture, format="bgr24")
-        self._container.mux(self._stream.encode(frame))
+        with self._said():
+            self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Write what the encoder holds back, and close the file; a second call does nothing."""
-        if self._container is not None:
-            if self._size is not None:
-                self._container.mux(self._stream.encode(None))
-            self._container.close()
+        """Write what the encoder holds back, and close the file; a second call does nothing.
+
+        Raises OutputError if the video cannot be written: the file is empty then, for nothing plays a part of one.
+        """
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            with self._said():
+                if self._size is not None:
+                    container.mux(self._stream.encode(None))
+                container.close()
+        finally:
             if self._own is not None:
                 self._own.close()
-        self._container = None
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -74,7 +84,27 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except OutputError:
+            # A full disk refuses the end of the video as well: what was refused first is told.
+            if not isinstance(value, OutputError):
+                raise
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """What cannot be written ends the video: FFmpeg crashes where it closes one whose beginning it could not write.
+
+        Raises OutputError.
+        """
+        try:
+            with said(self._path):
+                yield
+        except (OutputError, self._error_class) as error:
+            self._container = None
+            self._file.truncate(0)
+            known = isinstance(error, OutputError)
+            raise OutputError(str(error) if known else f"{self._path} cannot be written as a video: {error}") from None
 
 
 def _fitted(image_bgr: Pixels, height: int, width: int) -> Pixels:

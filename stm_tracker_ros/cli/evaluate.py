@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
     from stm_tracker_ros.data.sequence import Sequence
 
 EPILOG = """\
-reads  DIR/<source>/<sequence>/video.mp4 and groundtruth.txt (a line x,y,w,h a frame; nan,nan,nan,nan = absent),
-       and, for J and F, mask/%06d.png (numbered from 1, non-zero = target) where it is there
+reads  DIR as it lies there, the layout is found out:
+  ours      <source>/<sequence>/ or <sequence>/ with groundtruth.txt (a line x,y,w,h a frame, from 0; nan = absent)
+            beside video.mp4 or images (right there, in img/, color/ or frames/; numbers in the order of numbers);
+            for J and F, mask/%06d.png (numbered from 1, non-zero = target) where it is there
+  OTB       <Sequence>/img/ and groundtruth_rect.txt; boxes from 1 become ours, from 0
+  UAV123    data_seq/ and anno/, also UAV123_10fps and UAV20L; boxes from 1 become ours; parts by the benchmark's list
+  GOT-10k   val/ (or train/), absent frames by its labels; of test/ only the first boxes are public: refused
+  DAVIS     JPEGImages/ and Annotations/, a sequence an object; val of ImageSets/2017 or 2016, else train, else all
+A sequence that cannot be run (a video cut short, images missing, no target on the first frame) is named on stderr and
+under `failed` in summary.json, the others are done, and the exit status is 1. A frame that cannot be read is shown to
+no tracker and counts as missed: state UNREADABLE in trajectory.csv, `unreadable` in summary.json.
 writes to the folder of --out:
   <source>/<sequence>/trajectory.csv     frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y
                                          (the last three: rotated box of trackers with masks, else nan)
@@ -54,7 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sequences")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--sequences", metavar="A,B", help="these only, by name or source/name")
+    parser.add_argument("--sequences", metavar="A,B", help="these only, by name, source or source/name")
     parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each only")
     parser.add_argument("--fps", type=rate, default=30.0, help="rate that the stamps follow (default: %(default)g)")
     parser.add_argument(
@@ -78,7 +88,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate; 0 when all sequences are done, 130 when interrupted (what is finished has been scored)."""
+    """Evaluate; the exit status.
+
+    0 when all sequences are done, 1 when some could not be run, 130 when interrupted (what is finished has been
+    scored).
+    """
     from stm_tracker_ros.evaluation import run_files
     from stm_tracker_ros.evaluation.run_settings import claim
 
@@ -87,16 +101,18 @@ def run(args: argparse.Namespace) -> int:
     if args.occlusions and args.init == "mask":
         raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
     sequences = [] if args.occlusions else _sequences(args)
-    run_files.check(args.out, args.data, _names(args, sequences), [args.weights] if args.weights else [])
+    read = [args.weights] if args.weights else []
+    run_files.check(args.out, args.data, _names(args, sequences), read, [one for s in sequences for one in s.read_from])
     loaded = load_tracker(args)
     settings = _settings(args, loaded)
     claim(args.out, settings)
     if args.occlusions:
         return _evaluate_occlusions(args, loaded, settings)
-    status = _until_interrupted(lambda: _run_all(args, loaded, sequences))
-    if any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
-        _report(args, settings, sequences)
-    return status
+    failed: dict[str, str] = {}
+    status = _until_interrupted(lambda: _run_all(args, loaded, sequences, failed))
+    if failed or any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
+        _report(args, settings, sequences, failed)
+    return status or int(bool(failed))
 
 
 def _names(args: argparse.Namespace, sequences: list[Sequence]) -> list[str]:
@@ -152,7 +168,9 @@ def _until_interrupted(work: Callable[[], None]) -> int:
     return 0
 
 
-def _run_all(args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Sequence]) -> None:
+def _run_all(
+    args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Sequence], failed: dict[str, str]
+) -> None:
     from stm_tracker_ros.evaluation.one_pass import one_pass
 
     steps = one_pass(
@@ -164,6 +182,7 @@ def _run_all(args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Se
         max_frames=args.max_frames,
         real_time=args.real_time,
         init=args.init,
+        note_failure=lambda name, error: failed.update({name: str(error)}),
     )
     _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in sequences))
 
@@ -179,11 +198,17 @@ def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
             done_before[name] = done
 
 
-def _report(args: argparse.Namespace, settings: Mapping[str, Any], sequences: list[Sequence]) -> None:
+def _report(
+    args: argparse.Namespace, settings: Mapping[str, Any], sequences: list[Sequence], failed: Mapping[str, str]
+) -> None:
     from stm_tracker_ros.evaluation.report import summarise, table
 
-    summary = summarise(args.out, sequences, args.max_frames)
+    summary = summarise(args.out, sequences, args.max_frames, failed)
     print(f"{table(summary)}\n{_write(args.out, {**settings, **summary})}")
+    for name, reason in failed.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} of {len(sequences)} sequences failed and are in no figure", file=sys.stderr)
 
 
 def _evaluate_occlusions(args: argparse.Namespace, loaded: LoadedTracker, settings: Mapping[str, Any]) -> int:

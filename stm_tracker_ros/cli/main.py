@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from stm_tracker_ros.cli import bench, convert, demo, evaluate, track, train
-from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.surroundings import EXIT_INTERRUPTED, EXIT_REFUSED, guarded
+
+__all__ = ("COMMANDS", "EXIT_INTERRUPTED", "EXIT_REFUSED", "main", "make_parser")
 
 COMMANDS = (demo, track, evaluate, bench, train, convert)
-EXIT_REFUSED = 2
-EXIT_INTERRUPTED = 130
 
 EPILOG = """\
 examples:
@@ -34,17 +34,18 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0, 1 when it failed, 2 when something was refused, 130 after Ctrl-C."""
-    args = make_parser().parse_args(arguments)
-    try:
+    """Run one command; the exit status.
+
+    0, 1 when it failed, 2 when something was refused, by us or by the system, 130 after Ctrl-C, 141 when nobody reads
+    its output any more.
+    """
+
+    def run() -> int:
+        args = make_parser().parse_args(arguments)
         status: int = args.run(args)
         return status
-    except StmTrackerError as error:
-        print(f"stm_tracker: error: {error}", file=sys.stderr)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        print("stm_tracker: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+
+    return guarded("stm_tracker", run)
 
 
 if __name__ == "__main__":

@@ -52,5 +52,9 @@ class DataError(StmTrackerError, ValueError):
     """A sequence, video or annotation that cannot be read; a place where results cannot or must not be written."""
 
 
+class OutputError(DataError):
+    """A place where results cannot or must not be written."""
+
+
 class TrainingError(StmTrackerError, RuntimeError):
     """A training that cannot go on: its loss is no longer a number."""

@@ -14,7 +14,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 from uuid import uuid4
 
-from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.errors import OutputError
 
 LEDGER_NAME = ".stm_tracker_files"
 HEADER = {"list": "files that stm_tracker wrote here; it may replace these, and nothing else", "version": 1}
@@ -49,7 +49,7 @@ class Ledger:
     """The list of one folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read it; an absent one is empty. Raises DataError for a file of that name that is something else."""
+        """Read it; an absent one is empty. Raises OutputError for a file of that name that is something else."""
         self.path = folder / LEDGER_NAME
         self._marks: dict[str, list[Mark]] = _read(self.path)
 
@@ -132,7 +132,7 @@ def _read(path: Path) -> dict[str, list[Mark]]:
         if json.loads(header) != HEADER:
             raise ValueError("its first line is not ours")
     except (OSError, ValueError) as error:
-        raise DataError(
+        raise OutputError(
             f"{path} cannot be read as the list of files that stm_tracker wrote ({error}); give another folder, or "
             "remove that file: what lies there then counts as yours"
         ) from None

@@ -6,15 +6,17 @@ as that run left it. Everything else is the user's, links too, and is refused be
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.errors import OutputError
 from stm_tracker_ros.core.ledger import Ledger, Mark, look, tag
+from stm_tracker_ros.core.system_errors import in_words
 
 ADVICE = "give another folder or name, or move it away"
 PART_SUFFIX = ".part"
@@ -28,18 +30,18 @@ class OutputFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises DataError if `path` is no folder, or holds a list of files that is not ours."""
-        with _said(path):
+        """Raises OutputError if `path` is no folder, or holds a list of files that is not ours."""
+        with said(path):
             found = path.stat() if path.exists() else look(path)
         if found is not None and not S_ISDIR(found.st_mode):
-            raise DataError(f"{path} is no folder; allowed is one, or a name that is free")
+            raise OutputError(f"{path} is no folder; allowed is one, or a name that is free")
         self.path = path
         self._ledger, self._begun = Ledger(path), False
 
     def below(self, name: str) -> OutputFolder:
         """The folder of that name within this one, for results alone.
 
-        Raises DataError if it, or a folder on the way, is a link, or if it holds files and no list of ours.
+        Raises OutputError if it, or a folder on the way, is a link, or if it holds files and no list of ours.
         """
         path = self.path
         for part in Path(name).parts:
@@ -47,7 +49,7 @@ class OutputFolder:
             _refuse_link(path)
         folder = OutputFolder(path)
         if path.is_dir() and not folder._ledger.exists and any(path.iterdir()):
-            raise DataError(f"{path} holds files that stm_tracker did not write; {ADVICE}")
+            raise OutputError(f"{path} holds files that stm_tracker did not write; {ADVICE}")
         return folder
 
     def check(
@@ -56,10 +58,10 @@ class OutputFolder:
         """Judge, before anything is written, what a command is about to write; gives this folder back.
 
         files: names that it may write; folders: those that hold its files alone; inputs: what it reads, where such
-        files exist. Raises DataError where something of the user's, or an input, would be overwritten or mixed up.
+        files exist. Raises OutputError where something of the user's, or an input, would be overwritten or mixed up.
         """
         files, folders = tuple(files), tuple(folders)
-        with _said(self.path):
+        with said(self.path):
             for name in files:
                 self._refuse_foreign(name)
             for name in folders:
@@ -70,8 +72,8 @@ class OutputFolder:
         return self
 
     def make(self) -> OutputFolder:
-        """Make the folder, for a command that writes late but is to fail early; gives it back. Raises DataError."""
-        with _said(self.path):
+        """Make the folder, for a command that writes late but is to fail early; gives it back. Raises OutputError."""
+        with said(self.path):
             self._begin(self.path)
         return self
 
@@ -84,15 +86,21 @@ class OutputFolder:
     def new(self, name: str) -> Iterator[BinaryIO]:
         """A new file, in place of ours of that name; ours, but not whole, if the block ends in an error.
 
-        Raises DataError if it cannot be made, or what lies there is not ours.
+        Unbuffered: what was written is in the file. Raises OutputError if it cannot be made, or what lies there is not
+        ours, and within the block if it cannot be written, as when the disk is full.
         """
         with self._open(name, "xb") as file:
             yield file
 
     def write(self, name: str, data: bytes) -> None:
-        """A new file with this content, in place of ours. Raises DataError as `new`, and if it cannot be written."""
-        with _said(self.path / name), self.new(name) as file:
-            file.write(data)
+        """A new file with this content, in place of ours, or none. Raises OutputError as `new`."""
+        try:
+            with self.new(name) as file:
+                file.write(data)
+        except OutputError:
+            if self.is_unfinished(name):
+                (self.path / name).unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def continued(self, name: str) -> Iterator[BinaryIO]:
@@ -109,13 +117,13 @@ class OutputFolder:
         self._refuse_foreign(target)
         mark = self._ledger.mark(name)
         assert mark is not None, f"{name} is no file that this run wrote"
-        with _said(self.path / target):
+        with said(self.path / target):
             self._ledger.note(target, mark, also=True)
             _move(self.path / name, self.path / target)
             self._ledger.note(target, mark)
 
     def clear(self, folder: str) -> None:
-        """Remove our files from a folder that holds nothing else. Raises DataError if it does."""
+        """Remove our files from a folder that holds nothing else. Raises OutputError if it does."""
         self._refuse_foreign_folder(folder)
         for name in self._names_in(folder):
             self._clear_file(name)
@@ -123,20 +131,24 @@ class OutputFolder:
     @contextmanager
     def _open(self, name: str, mode: str) -> Iterator[BinaryIO]:
         path = self.path / name
-        with _said(path):
+        with said(path):
             self._begin(path.parent)
             if mode == "xb":
                 self._clear_file(name)
                 self._ledger.note(name, Mark())
-            file: BinaryIO = path.open(mode)  # type: ignore[assignment]
-            inode, token = os.fstat(file.fileno()).st_ino, tag(file)
+            file = _NamedFile(path, mode)
+            inode, token = os.fstat(file.fileno()).st_ino, tag(cast(BinaryIO, file))
             if token:
                 self._ledger.note(name, Mark(token=token))
         whole = False
         try:
             with file:
-                yield file
+                yield cast(BinaryIO, file)
             whole = True
+        except RuntimeError:
+            if file.refused is not None:
+                raise file.refused from None  # torch makes an error of its own of it, without a file's name
+            raise
         finally:
             self._note_left(name, inode, whole)
 
@@ -153,7 +165,7 @@ class OutputFolder:
     def _note_left(self, name: str, inode: int, whole: bool) -> None:
         found = look(self.path / name)
         if found is not None and found.st_ino == inode:
-            with _said(self.path / name):
+            with said(self.path / name):
                 self._ledger.note(name, Mark(size=found.st_size, mtime_ns=found.st_mtime_ns, whole=whole))
 
     def _clear_file(self, name: str) -> None:
@@ -163,7 +175,7 @@ class OutputFolder:
     def _refuse_foreign(self, name: str) -> None:
         path = self.path / name
         if look(path) is not None and self._ledger.mark(name) is None:
-            raise DataError(
+            raise OutputError(
                 f"{path} would be overwritten: stm_tracker did not write it, or it has been changed since; {ADVICE}"
             )
 
@@ -172,10 +184,10 @@ class OutputFolder:
         _refuse_link(path)
         found = look(path)
         if found is not None and not S_ISDIR(found.st_mode):
-            raise DataError(f"{path} is no folder, and results belong into one of that name; {ADVICE}")
+            raise OutputError(f"{path} is no folder, and results belong into one of that name; {ADVICE}")
         for inside in self._names_in(name):
             if self._ledger.mark(inside) is None:
-                raise DataError(
+                raise OutputError(
                     f"results would go into {path}, which holds {self.path / inside}: stm_tracker did not write that, "
                     f"or it has been changed since; {ADVICE}"
                 )
@@ -187,35 +199,57 @@ class OutputFolder:
     def _refuse_input(self, given: Path, files: Iterable[str], folders: Iterable[str]) -> None:
         real = given.resolve()
         if real == self.path.resolve():
-            raise DataError(f"{given} is what is read, and results would lie among it; give another folder for them")
+            raise OutputError(f"{given} is what is read, and results would lie among it; give another folder for them")
         for path in (self.path / name for name in files):
             if path.exists() and path.samefile(given):
-                raise DataError(f"{given} is what is read, and {path} would be overwritten; {ADVICE}")
+                raise OutputError(f"{given} is what is read, and {path} would be overwritten; {ADVICE}")
         for path in (self.path / name for name in folders):
             if real.is_relative_to(path.resolve()):
-                raise DataError(f"{given} is what is read, and the files in {path} would be cleared; {ADVICE}")
+                raise OutputError(f"{given} is what is read, and the files in {path} would be cleared; {ADVICE}")
+
+
+class _NamedFile(io.FileIO):
+    """An unbuffered file that writes all it is given, or says which file could not be written, and why."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self._path = path
+        self.refused: OutputError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`; how many bytes that were. Raises OutputError."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            with said(self._path):
+                while rest:
+                    rest = rest[super().write(rest) :]
+        except OutputError as error:
+            self.refused = error
+            raise
+        return size
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises DataError if something lies at `path`, a link too, or if there is no folder to write it into."""
+    """Raises OutputError if something lies at `path`, a link too, or if there is no folder to write it into."""
     if not path.parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {path.parent}")
+        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}")
     if look(path) is not None:
-        raise DataError(f"{path} exists; give another name, or remove it")
+        raise OutputError(f"{path} exists; give another name, or remove it")
 
 
 def new_file(path: Path) -> BinaryIO:
-    """A file that was not there before, open for writing. Raises DataError if it was, or cannot be made."""
+    """A file that was not there before, open for writing. Raises OutputError if it was, or cannot be made."""
     refuse_existing(path)
-    with _said(path):
-        return path.open("xb")
+    with said(path):
+        return cast(BinaryIO, _NamedFile(path, "xb"))
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that was not there before. Raises DataError as `new_file`; no part of a file stays."""
+    """Write a file that was not there before. Raises OutputError as `new_file`; no part of a file stays."""
     file = new_file(path)
     try:
-        with _said(path), file:
+        with said(path), file:
             file.write(data)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -223,18 +257,18 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def _said(path: Path) -> Iterator[None]:
-    """An error of the system as one of ours that names the file."""
+def said(path: Path) -> Iterator[None]:
+    """An error of the system in the block as an OutputError that names the file."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from None
+        raise OutputError(f"{path} cannot be written: {in_words(error)}") from None
 
 
 def _refuse_link(path: Path) -> None:
     found = look(path)
     if found is not None and S_ISLNK(found.st_mode):
-        raise DataError(f"{path} is a link to {os.readlink(path)}, and results would be written there; {ADVICE}")
+        raise OutputError(f"{path} is a link to {os.readlink(path)}, and results would be written there; {ADVICE}")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Frame, Pixels
-from stm_tracker_ros.data.readers import frames, read_mask, stamp_of
+from stm_tracker_ros.data.readers import stamp_of
 from stm_tracker_ros.data.sequence import Sequence, read_sequences
 
 OCCLUSION_SEEDS = tuple(range(10))
@@ -173,7 +173,7 @@ def _is_followable(boxes: NDArray[np.float64], full_frames: int) -> bool:
 
 def _pictures(scene: Sequence, order: NDArray[np.int64]) -> list[Pixels]:
     low, high = int(order.min()), int(order.max())
-    stretch = [frame.bgr() for frame in islice(frames(scene.video), low, high + 1)]
+    stretch = [frame.bgr() for frame in islice(scene.frames(), low, high + 1)]
     return [stretch[index - low] for index in order]
 
 
@@ -187,8 +187,8 @@ def _box_to_cover(boxes: NDArray[np.float64], full_frames: int) -> NDArray[np.fl
 def _cut(occluder: Sequence, size: NDArray[np.float64], rng: np.random.Generator) -> _CutOut:
     """A picture of the occluder, scaled until a box of that size fits inside its mask."""
     index = int(rng.integers(0, len(occluder.boxes)))
-    picture = next(islice(frames(occluder.video), index, None)).bgr()
-    whole = _largest_part(read_mask(occluder.mask_paths[index]))
+    picture = next(islice(occluder.frames(), index, None)).bgr()
+    whole = _largest_part(occluder.mask(index))
     x, y, width, height = cv2.boundingRect(whole)
     mask = whole[y : y + height, x : x + width]
     scale = 1.0 / _widest_place(mask, size)[0]

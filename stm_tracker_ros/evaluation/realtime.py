@@ -12,31 +12,30 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
-from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
+from stm_tracker_ros.data.readers import NOMINAL_FPS
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Skip
 from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
+from stm_tracker_ros.evaluation.runner import complete
 from stm_tracker_ros.evaluation.speed import percentiles
-from stm_tracker_ros.evaluation.trajectory import Row, write_times, write_trajectory
+from stm_tracker_ros.evaluation.trajectory import Row, unanswered, write_times, write_trajectory
 
 FLIGHT_NAME = "flight.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealTimeRun:
-    """rows: one a frame of the camera; those of dropped frames hold the last answer.
+    """rows: one a frame of the camera; those of dropped frames hold the last answer, unreadable ones have none.
 
     busy_ms: track and memorize of every tracked frame but the first. latencies_ms: from the stamp of such a frame to
     its answer. drops: frames by reason.
@@ -94,14 +93,14 @@ def fly_sequence(
     count = len(sequence.boxes[:max_frames])
     files, target = OutputFolder(folder), sequence.first_target(init)
     masks = MaskWriter(files)
-    with closing(frames(sequence.video, fps)) as stream:
-        run = fly(tracker, islice(stream, count), target, state_config=state_config, note_mask=masks.write)
-    if len(run.rows) != count:
-        raise DataError(f"{sequence.video} has {len(run.rows)} frames and {count} boxes; allowed is one for every box")
+    with closing(sequence.frames(fps, count)) as stream:
+        run = fly(tracker, stream, target, state_config=state_config, note_mask=masks.write)
+    rows = list(run.rows)
+    complete(rows, sequence, count, fps)
     log = {"tracked": len(run.busy_ms), "dropped": run.drops, "latency_ms": percentiles(run.latencies_ms)}
     files.write(FLIGHT_NAME, (json.dumps(log, indent=1) + "\n").encode("ascii"))
     write_times(files, np.array(run.busy_ms))
-    write_trajectory(files, run.rows)
+    write_trajectory(files, rows)
     yield count - 1
 
 
@@ -141,7 +140,7 @@ class _Flight:
             self.drop(frame, verdict.reason)
             return
         started_ns = self._clock_ns()
-        result = self._tracker.track(replace(frame, gap=self._gap))
+        result = self._tracker.track(replace(frame, gap=self._gap + frame.gap))
         answered_ns = self._clock_ns()
         self._tracker.memorize()
         busy_ns = self._clock_ns() - started_ns
@@ -154,7 +153,7 @@ class _Flight:
 
     def drop(self, frame: Frame, reason: DropReason) -> None:
         self._drops[reason] += 1
-        self._gap += 1
+        self._gap += 1 + frame.gap
         self._note(frame, *self._last)
 
     def log(self) -> RealTimeRun:
@@ -166,7 +165,14 @@ class _Flight:
         )
 
     def _note(self, frame: Frame, result: Result, state: State) -> None:
-        self._last, index = (result, state), len(self._rows)
+        self._last = result, state
+        for missing in range(frame.gap):
+            # The reader could not give them: their time lies evenly between those of the frames around them.
+            share = (missing + 1) / (frame.gap + 1)
+            before_ns = self._rows[-1 - missing].stamp_ns
+            stamp_ns = before_ns + round(share * (frame.stamp_ns - before_ns))
+            self._rows.append(unanswered(len(self._rows), stamp_ns))
+        index = len(self._rows)
         self._note_mask(index, result.mask)
         self._rows.append(
             Row(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Rows
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.mask_metrics import mask_scores
 from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.readers import read_mask
 from stm_tracker_ros.data.sequence import Sequence
 from stm_tracker_ros.evaluation.mask_files import has_masks, mask_path
 from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
 from stm_tracker_ros.evaluation.speed import percentiles
-from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, read_times, read_trajectory
+from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME, UNREADABLE, read_times, read_trajectory
 
 GROUPS = ("aerial", "tiny", "long")
 FIGURES = ("success_auc", "precision_20", "norm_precision", "ao", "sr50", "sr75")
@@ -29,12 +31,20 @@ MASK_FIGURES = ("j_mean", "f_mean")
 TIMES = ("p20", "p50", "p95", "p99")
 
 
-def summarise(out: Path, sequences: Iterable[Sequence], max_frames: int | None = None) -> dict[str, Any]:
+def summarise(
+    out: Path,
+    sequences: Iterable[Sequence],
+    max_frames: int | None = None,
+    failed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Score every sequence whose trajectory is in `out`; means over sequences, times over all their frames.
 
-    Raises DataError if there is none.
+    failed: sequences that could not be run, and why; they are named, whatever lies there of them, and in no mean.
+    Raises DataError if there is no trajectory and nothing failed.
     """
-    finished = [s for s in sequences if (out / s.name / TRAJECTORY_NAME).is_file()]
+    finished = [s for s in sequences if s.name not in failed and (out / s.name / TRAJECTORY_NAME).is_file()]
+    if failed and not finished:
+        return {"sequence_count": 0, "failed": dict(failed), "sequences": {}}
     if not finished:
         raise DataError(f"{out} holds no finished trajectory; allowed is one or more")
     times_ms = {s.name: read_times(out / s.name / TIMES_NAME) for s in finished}
@@ -43,13 +53,16 @@ def summarise(out: Path, sequences: Iterable[Sequence], max_frames: int | None =
     return {
         **_mean(list(scores), scores, times_ms),
         **_flight(out, finished),
+        "failed": dict(failed),
         "groups": {group: _mean(names, scores, times_ms) for group, names in members.items() if names},
         "sequences": scores,
     }
 
 
 def table(summary: Mapping[str, Any]) -> str:
-    """The summary as text: a line for every sequence, then the groups, then all."""
+    """The summary as text: a line for every sequence, then the groups, then all; empty where none was finished."""
+    if not summary["sequences"]:
+        return ""
     width = max(len(name) for name in summary["sequences"])
     figures = (*FIGURES, *(name for name in MASK_FIGURES if name in summary))
     head = f"{'':{width}} {'frames':>7} " + " ".join(f"{name:>14}" for name in (*figures, *TIMES))
@@ -61,20 +74,29 @@ def table(summary: Mapping[str, Any]) -> str:
 def _score_sequence(
     out: Path, sequence: Sequence, max_frames: int | None, times_ms: NDArray[np.float64]
 ) -> dict[str, Any]:
-    boxes, truth = read_trajectory(out / sequence.name / TRAJECTORY_NAME).boxes, sequence.boxes[:max_frames]
+    trajectory, truth = read_trajectory(out / sequence.name / TRAJECTORY_NAME), sequence.boxes[:max_frames]
+    unreadable = [index for index, state in enumerate(trajectory.states) if state == UNREADABLE]
     try:
-        scores = {**sequence_scores(boxes, truth), **_score_masks(out / sequence.name, sequence, len(truth))}
+        scores = {
+            **sequence_scores(trajectory.boxes, truth),
+            **_score_masks(out / sequence.name, sequence, len(truth), unreadable),
+        }
     except DataError as error:
         raise DataError(f"{sequence.name}: {error}") from None
-    return {"frames": len(boxes), **scores, "ms_per_frame": percentiles(times_ms)}
+    noted = {"unreadable": unreadable} if unreadable else {}
+    return {"frames": len(trajectory.boxes), **noted, **scores, "ms_per_frame": percentiles(times_ms)}
 
 
-def _score_masks(folder: Path, sequence: Sequence, count: int) -> dict[str, float]:
+def _score_masks(folder: Path, sequence: Sequence, count: int, unreadable: Rows[int]) -> dict[str, float]:
     """J and F over the frames after the first of the first `count`; empty where the truth or the run has no masks."""
     if not sequence.mask_paths or not has_masks(folder):
         return {}
-    true_paths = enumerate(sequence.mask_paths[1:count], start=1)
-    return mask_scores((read_mask(mask_path(folder, frame)), read_mask(path)) for frame, path in true_paths)
+
+    def pair(frame: int) -> tuple[Pixels, Pixels]:
+        true = sequence.mask(frame)
+        return np.zeros_like(true) if frame in unreadable else read_mask(mask_path(folder, frame)), true
+
+    return mask_scores(pair(frame) for frame in range(1, count))
 
 
 def _flight(out: Path, sequences: Rows[Sequence]) -> dict[str, Any]:

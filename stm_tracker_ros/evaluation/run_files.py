@@ -17,22 +17,26 @@ SUMMARY_NAME = "summary.json"
 SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME)
 
 
-def check(out: Path, data: Path, names: Iterable[str], inputs: Iterable[Path] = ()) -> None:
+def check(
+    out: Path, data: Path, names: Iterable[str], inputs: Iterable[Path] = (), folders: Iterable[Path] = ()
+) -> None:
     """Judge the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
 
-    inputs: what else is read. Raises DataError where something of the user's would be overwritten or mixed up.
+    inputs: what else is read; folders: those that the sequences consist of. Raises DataError where something of the
+    user's would be overwritten or mixed up.
     """
     inputs = (data, *inputs)
-    _refuse_among_sequences(out, data)
+    _refuse_among_sequences(out, data, folders)
     files = OutputFolder(out).check((SUMMARY_NAME, SETTINGS_NAME), inputs=inputs)
     for name in names:
         files.below(name).check(SEQUENCE_FILES, (FOLDER_NAME,), inputs)
 
 
-def _refuse_among_sequences(out: Path, data: Path) -> None:
+def _refuse_among_sequences(out: Path, data: Path, folders: Iterable[Path]) -> None:
     """`out` may lie in `data`, beside its sources, but not in a folder that sequences are read from."""
     place = out.resolve()
-    for truth in (*data.glob(f"*/*/{TRUTH_NAME}"), *data.glob(f"train_video/*/*/{TRUTH_NAME}")):
-        for folder in (truth.parent, truth.parent.parent):
-            if place.is_relative_to(folder.resolve()):
-                raise DataError(f"{out} lies in {folder}, among the sequences; give a folder outside of them")
+    truths = (*data.glob(f"*/*/{TRUTH_NAME}"), *data.glob(f"train_video/*/*/{TRUTH_NAME}"))
+    sources = (folder for truth in truths for folder in (truth.parent, truth.parent.parent))
+    for folder in (*folders, *sources):
+        if place.is_relative_to(folder.resolve()):
+            raise DataError(f"{out} lies in {folder}, among the sequences; give a folder outside of them")

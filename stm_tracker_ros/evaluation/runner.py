@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
-from stm_tracker_ros.data.readers import NOMINAL_FPS, frames
+from stm_tracker_ros.data.readers import NOMINAL_FPS, stamp_of
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.sized import SizedTracker
@@ -26,6 +25,7 @@ from stm_tracker_ros.evaluation.trajectory import (
     TRAJECTORY_NAME,
     Row,
     read_trajectory,
+    unanswered,
     write_times,
     write_trajectory,
 )
@@ -60,7 +60,10 @@ class Step:
 
 
 def follow(tracker: Tracker, stream: Iterator[Frame], target: Target, state_config: StateConfig) -> Iterator[Step]:
-    """Start the tracker on the first frame of `stream` and follow the target to its end. Raises DataError if empty."""
+    """Start the tracker on the first frame of `stream` and follow the target to its end; frames in gaps are counted.
+
+    Raises DataError if the stream is empty.
+    """
     first = next(stream, None)
     if first is None:
         raise DataError("the stream holds no frame; allowed is one or more")
@@ -70,8 +73,10 @@ def follow(tracker: Tracker, stream: Iterator[Frame], target: Target, state_conf
     milliseconds = (time.perf_counter_ns() - started_ns) / 1e6
     states = TargetState(state_config, first.stamp_ns)
     box = result.box if target.box is None else target.box
-    yield Step(index=0, frame=first, result=result, box=box, state=states.state, milliseconds=milliseconds)
-    for index, frame in enumerate(stream, start=1):
+    index = 0
+    yield Step(index=index, frame=first, result=result, box=box, state=states.state, milliseconds=milliseconds)
+    for frame in stream:
+        index += 1 + frame.gap
         started_ns = time.perf_counter_ns()
         result = tracker.track(frame)
         tracker.memorize()
@@ -93,23 +98,41 @@ def run_sequence(
     """Follow the target of `sequence`; yields the index of every frame.
 
     Writes trajectory, times and, of trackers that have them, masks to `folder`. init: what of the first frame's truth
-    the tracker is given. Raises DataError if the video ends before its annotation does, or has no mask to give,
-    or if `folder` holds files of these names that are not of an earlier run.
+    the tracker is given. A frame that cannot be read is a row without an answer. Raises DataError if the video ends
+    before its annotation does, or has no mask to give, OutputError if `folder` holds files of these names that are not
+    of an earlier run.
     """
     count = len(sequence.boxes[:max_frames])
     files = OutputFolder(folder)
-    rows, milliseconds, masks = [], [], MaskWriter(files)
-    with closing(frames(sequence.video, fps)) as stream:
-        for step in follow(tracker, islice(stream, count), sequence.first_target(init), state_config):
+    rows: list[Row] = []
+    milliseconds, masks = [], MaskWriter(files)
+    with closing(sequence.frames(fps, count)) as stream:
+        for step in follow(tracker, stream, sequence.first_target(init), state_config):
+            fill(rows, step.index, fps)
             rows.append(step.row)
             masks.write(step.index, step.result.mask)
             milliseconds.append(step.milliseconds)
             yield step.index
-    if len(rows) != count:
-        raise DataError(f"{sequence.video} has {len(rows)} frames and {count} boxes; allowed is a frame for every box")
+    complete(rows, sequence, count, fps)
     write_times(files, np.array(milliseconds[1:]))
     # Last, for a trajectory on disk says that the sequence is finished.
     write_trajectory(files, rows)
+
+
+def fill(rows: list[Row], count: int, fps: float) -> None:
+    """Append rows without an answer until there are `count`."""
+    rows.extend(unanswered(index, stamp_of(index, fps)) for index in range(len(rows), count))
+
+
+def complete(rows: list[Row], sequence: Sequence, count: int, fps: float) -> None:
+    """As `fill`, at the end of a sequence: its last images are there, and could not be read.
+
+    Raises DataError for a video of fewer frames than boxes: nobody knows what it is cut short of.
+    """
+    if sequence.images:
+        fill(rows, count, fps)
+    if len(rows) != count:
+        raise DataError(f"{sequence.video} has {len(rows)} frames and {count} boxes; allowed is a frame for every box")
 
 
 def is_finished(folder: Path, count: int) -> bool:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.errors import DataError, OutputError
 from stm_tracker_ros.core.output_folder import PART_SUFFIX, OutputFolder
 from stm_tracker_ros.core.types import Box, RotatedBox
 
@@ -22,6 +22,8 @@ BOX_COLUMNS = ("frame", "stamp_ns", "x", "y", "width", "height", "score", "state
 COLUMNS = (*BOX_COLUMNS, "theta", "size_x", "size_y")
 TRAJECTORY_NAME = "trajectory.csv"
 TIMES_NAME = "milliseconds.csv"
+UNREADABLE = "UNREADABLE"
+"""In the place of a state: this frame could not be read, nobody answered it, and it counts as missed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,11 @@ class Row:
     score: float
     state: str
     rotated: RotatedBox | None = None
+
+
+def unanswered(frame: int, stamp_ns: int) -> Row:
+    """The row of a frame that could not be read."""
+    return Row(frame=frame, stamp_ns=stamp_ns, box=Box(*(float("nan"),) * 4), score=0.0, state=UNREADABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +64,14 @@ class TrajectoryWriter:
     """Writes rows as they come, so that a run that is interrupted keeps what it had; use it in a `with` block."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """`file`: a new one, whose owner closes it."""
-        self._file = io.TextIOWrapper(file, encoding="ascii", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
+        """`file`: a new, unbuffered one, whose owner closes it."""
+        self._file, self._rows, self._whole_bytes = file, -1, 0
+        self._append(COLUMNS)
 
     def write(self, row: Row) -> None:
-        """Append one frame."""
+        """Append one frame. Raises OutputError if it cannot be written: the file then ends with the frame before."""
         numbers = [repr(float(value)) for value in (*row.box, row.score)]
-        self._writer.writerow([row.frame, row.stamp_ns, *numbers, row.state, *_rotation(row.rotated)])
-
-    def close(self) -> None:
-        """Write what is held back; a second call does nothing."""
-        if not self._file.closed:
-            self._file.flush()
+        self._append([row.frame, row.stamp_ns, *numbers, row.state, *_rotation(row.rotated)])
 
     def __enter__(self) -> TrajectoryWriter:
         return self
@@ -78,7 +79,21 @@ class TrajectoryWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if isinstance(value, OutputError) and self._rows > 0:
+            raise OutputError(f"{value}; {self._file.name} keeps the {self._rows} rows before") from None
+
+    def _append(self, cells: Iterable[object]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(cells)
+        line = text.getvalue().encode("ascii")
+        try:
+            self._file.write(line)
+        except OutputError:
+            # A part of the row may be there, and a table that ends within a number would be read as another one.
+            self._file.seek(self._whole_bytes)
+            self._file.truncate()
+            raise
+        self._rows, self._whole_bytes = self._rows + 1, self._whole_bytes + len(line)
 
 
 def write_trajectory(files: OutputFolder, rows: Iterable[Row]) -> None:

@@ -24,10 +24,11 @@ from std_srvs.srv import Trigger
 
 from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.output_folder import refuse_existing
+from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.record import CameraRecord, Shot, write
-from stm_tracker_ros.ros import qos
+from stm_tracker_ros.ros import log_folder, qos
 from stm_tracker_ros.ros.convert import fill_image
 
 FRAME_ID = "camera_optical_frame"
@@ -103,6 +104,11 @@ class DemoCamera(Node):
 
 def main() -> int:
     """Entry point."""
+    return guarded("demo_camera", _main)
+
+
+def _main() -> int:
+    log_folder.make_sure("demo_camera")
     rclpy.init()
     try:
         camera = DemoCamera()

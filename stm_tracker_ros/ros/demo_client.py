@@ -30,11 +30,12 @@ from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.output_folder import refuse_existing
+from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import Box, RotatedBox
 from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_mask, write
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros import convert, log_folder, qos
 from stm_tracker_ros.ros.diagnostics import lost_before_us
 from stm_tracker_ros.ros.messages import upright_box
 
@@ -177,6 +178,11 @@ def _waiting(heartbeat: Heartbeat) -> int:
 
 def main() -> int:
     """Entry point."""
+    return guarded("demo_client", _main)
+
+
+def _main() -> int:
+    log_folder.make_sure("demo_client")
     rclpy.init()
     try:
         client = DemoClient()

@@ -9,7 +9,6 @@ import numpy as np
 from stm_tracker_ros.core.metrics import sequence_scores
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Target
-from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
 
 
@@ -22,7 +21,7 @@ def score(tracker: Tracker, data: Path) -> dict[str, float]:
 
 def _auc(tracker: Tracker, sequence: Sequence) -> float:
     answers: list[Box] = []
-    stream = frames(sequence.video)
+    stream = sequence.frames()
     for frame, _ in zip(stream, sequence.boxes, strict=False):
         if not answers:
             answers.append(tracker.init(frame, Target(box=sequence.first_box)).box)
