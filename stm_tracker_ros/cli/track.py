@@ -21,6 +21,7 @@ from stm_tracker_ros.cli.options import (
 from stm_tracker_ros.cli.printable import printable
 from stm_tracker_ros.cli.select_box import selected
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Frame, Pixels, Target
 
@@ -100,13 +101,11 @@ def run(args: argparse.Namespace) -> int:
     files, mask = _judged(args), _mask(args)
     source = open_source(args.source, args.fps, start=args.start, topic=args.topic, view=view)
     with closing(source), closing(iter(source)) as stream:
-        frames: Iterator[Frame] = stream
-        if args.select:
-            first = next(stream)
-            args.box, frames = selected(first.bgr()), chain((first,), stream)
-        loaded = load_tracker(args)
-        target = Target(box=args.box) if mask is None else Target(mask=mask)
-        numbers = _follow(loaded, islice(frames, args.max_frames), target, files, args)
+        first = next(stream)
+        box = selected(first.bgr()) if args.select else args.box
+        target = on_image(Target(box=box, mask=mask), first.width, first.height)
+        frames = chain((first,), stream)
+        numbers = _follow(load_tracker(args), islice(frames, args.max_frames), target, files, args)
     _summarise(args, numbers, source.troubles)
     return 0
 
@@ -121,7 +120,7 @@ def _mask(args: argparse.Namespace) -> Pixels | None:
         return None
     mask = read_mask(args.mask, args.mask_id)
     if not mask.any():
-        size = f"mask of {mask.shape[1]} x {mask.shape[0]} pixels"
+        size = f"mask of {mask.shape[1]} x {mask.shape[0]} px"
         if args.mask_id is None:
             raise DataError(f"{args.mask}: {size} is empty; allowed is one with a target in it")
         raise DataError(f"{args.mask}: {size} has no label {args.mask_id}; it has {described(read_labels(args.mask))}")
@@ -160,7 +159,7 @@ def _follow(
         if can_write_video():
             video = stack.enter_context(VideoWriter(stack.enter_context(files.new(OVERLAY_NAME)), args.fps))
         for step in tqdm(steps, desc="track", unit="frame", mininterval=1):
-            numbers.append(numbers[-1] + 1 + step.frame.gap if numbers else args.start)
+            numbers.append(args.start + step.index)
             rows.write(replace(step.row, frame=numbers[-1]))
             masks.write(numbers[-1], step.result.mask)
             if video is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -15,10 +14,8 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
-from stm_tracker_ros.data.labels import read_labels
-from stm_tracker_ros.data.readers import NOMINAL_FPS, frames, read_image, read_mask, stamp_of
-
-logger = logging.getLogger(__name__)
+from stm_tracker_ros.data.readers import NOMINAL_FPS, frames, read_mask
+from stm_tracker_ros.data.sources import ImageFolder
 
 Init = Literal["box", "mask"]
 """What of the first frame's truth names the target."""
@@ -90,9 +87,7 @@ class Sequence:
 
     def mask(self, index: int) -> Pixels:
         """The true mask of a frame, height x width, 0 or 255. Raises DataError if it cannot be read."""
-        if self.mask_label is None:
-            return read_mask(self.mask_paths[index])
-        return ((read_labels(self.mask_paths[index]) == self.mask_label) * 255).astype(np.uint8)
+        return read_mask(self.mask_paths[index], self.mask_label)
 
     def first_target(self, init: Init) -> Target:
         """The target as box or as mask of the first frame. Raises DataError where there is none."""
@@ -112,7 +107,7 @@ class Sequence:
             there = len(self.images[:count]) - len(missing)
             named = f"; {missing[0]} is the first that is missing" if missing else ""
             raise DataError(f"{self.video} has {there} images for {count} boxes{named}; allowed is one for every box")
-        return _pictures(self.images[:count], fps)
+        return iter(ImageFolder(self.video, fps, paths=self.images[:count]))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -148,18 +143,3 @@ def _up_to(count: int, stream: Generator[Frame, None, None]) -> Generator[Frame,
                 return
     finally:
         stream.close()
-
-
-def _pictures(paths: tuple[Path, ...], fps: float) -> Generator[Frame, None, None]:
-    gap = 0
-    for index, path in enumerate(paths):
-        try:
-            image = read_image(path)
-        except DataError as error:
-            if index == 0:
-                raise
-            logger.warning("%s; frame %d is not shown to the tracker and counts as missed", error, index)
-            gap += 1
-            continue
-        yield Frame(image=image, stamp_ns=stamp_of(index, fps), gap=gap)
-        gap = 0

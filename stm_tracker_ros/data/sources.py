@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Union
 
@@ -94,10 +94,10 @@ class Source:
 class ImageFolder(Source):
     """Images of a folder in natural order, or some files; one that cannot be read is a gap, and keeps its number."""
 
-    def __init__(self, source: Path, fps: float, start: int = 0) -> None:
-        """`source`: a folder, or one image. Raises DataError if the folder holds no images."""
+    def __init__(self, source: Path, fps: float, start: int = 0, paths: Sequence[Path] = ()) -> None:
+        """`source`: a folder, or one image; paths: these only, in this order. Raises DataError if there are none."""
         super().__init__(str(source), start)
-        self._paths = image_paths(source) if source.is_dir() else [source]
+        self._paths = paths or (image_paths(source) if source.is_dir() else [source])
         self._fps = fps
 
     def _pictures(self) -> Iterator[tuple[int, Picture]]:

@@ -161,7 +161,7 @@ def test_track_refuses_a_mask_that_is_empty_or_of_another_size(use, bright_image
     use(MaskedTracker())
     for mask, words in (
         (np.zeros((80, 96), np.uint8), "96 x 80 px is empty"),
-        (np.ones((96, 80), np.uint8), "mask is 80 x 96 pixels; the image is 96 x 80"),
+        (np.ones((96, 80), np.uint8), "mask is 80 x 96 px; the image is 96 x 80 px"),
     ):
         cv2.imwrite(str(tmp_path / "bad.png"), mask)
         arguments = ["track", str(bright_images), "--mask", str(tmp_path / "bad.png"), "--out", str(tmp_path / "out")]

@@ -95,7 +95,7 @@ def test_of_several_objects_one_is_chosen(tracker, images, tmp_path, capsys):
     assert run(images, tmp_path / "out", "--mask-id", "3", target=target) == 0
     assert tracker.given[0].mask.sum() == 600 * 255
     assert run(images, tmp_path / "out", "--mask-id", "5", target=target) == 2
-    assert "pixels has no label 5; it has 2 labels" in capsys.readouterr().err
+    assert "px has no label 5; it has 2 labels" in capsys.readouterr().err
 
 
 def test_a_label_needs_a_mask(tracker, images, tmp_path, capsys):

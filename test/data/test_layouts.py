@@ -205,14 +205,6 @@ def test_davis_names_images_by_their_masks(tmp_path):
         sequence.frames()
 
 
-def test_a_colour_image_has_no_labels(tmp_path):
-    made.write_pictures(tmp_path, "{}.png", range(1))
-    with pytest.raises(DataError, match=r"0\.png is a colour image"):
-        read_labels(tmp_path / "0.png")
-    with pytest.raises(DataError, match=r"nothing\.png cannot be read"):
-        read_labels(tmp_path / "nothing.png")
-
-
 def test_a_folder_of_none_says_what_was_looked_for(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(DataError, match="looked for") as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stm_tracker_ros.data.readers import IMAGE_SUFFIXES
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.image_files import image_paths
 
 IMAGE_FOLDERS = ("img", "color", "frames", "imgs", "images")
 _DIGITS = re.compile(r"(\d+)")
@@ -13,10 +14,10 @@ _DIGITS = re.compile(r"(\d+)")
 
 def images_in(folder: Path) -> list[Path]:
     """The images right in a folder, hidden files aside, numbers in their names in the order of numbers."""
-    if not folder.is_dir():
+    try:
+        return image_paths(folder) if folder.is_dir() else []
+    except DataError:
         return []
-    paths = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted((path for path in paths if not path.name.startswith(".")), key=_natural)
 
 
 def image_folder(sequence: Path) -> Path | None:
@@ -49,8 +50,3 @@ def _number(path: Path) -> int | None:
     """The last number in a file's name."""
     found = _DIGITS.findall(path.stem)
     return int(found[-1]) if found else None
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    parts = _DIGITS.split(path.name)
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name
