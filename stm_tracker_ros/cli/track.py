@@ -18,8 +18,6 @@ from stm_tracker_ros.cli.options import (
     rate,
     whole_number,
 )
-from stm_tracker_ros.cli.printable import printable
-from stm_tracker_ros.cli.select_box import selected
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.output_folder import OutputFolder
@@ -95,6 +93,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Track; 0 at the end of the stream."""
+    from stm_tracker_ros.cli.select_box import selected
     from stm_tracker_ros.data.readers import open_source
     from stm_tracker_ros.ros.convert import view
 
@@ -179,7 +178,7 @@ def _summarise(args: argparse.Namespace, numbers: list[int], troubles: list[str]
     if OVERLAY_NAME not in names:
         lines.append(f"no {OVERLAY_NAME} was written, for that needs PyAV; install it with: {INSTALL_HINT}")
     for line in lines:
-        print(printable(line))
+        print(line)
 
 
 def label(text: str) -> int:

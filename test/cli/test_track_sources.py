@@ -178,14 +178,6 @@ def test_results_go_into_folders_of_any_name(tracker, images, tmp_path, monkeypa
     assert sorted(os.listdir(out)) == [".stm_tracker_files", "masks", "overlay.mp4", "trajectory.csv"]
 
 
-def test_names_that_are_no_text_are_printed_all_the_same(tmp_path):
-    program = "from stm_tracker_ros.cli.printable import printable; print(printable('\\udcff ü'))"
-    for encoding, printed in (("utf-8", "\\udcff ü"), ("ascii", "\\udcff \\xfc")):
-        environment = {**os.environ, "PYTHONIOENCODING": encoding}
-        result = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=True)
-        assert result.stdout.decode(encoding).strip() == printed
-
-
 def test_a_bag_is_tracked(monkeypatch, tracker, tmp_path):
     rosbag2 = pytest.importorskip("rosbags.rosbag2")
     typesys = pytest.importorskip("rosbags.typesys")
