@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import ConfigError, TrainingError
 from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.parts import precision
 from stm_tracker_ros.training.config import LoopConfig
 from stm_tracker_ros.training.run_files import CONFIG, LAST, LOG, LOOP_FILES, NEXT
 
@@ -65,6 +66,8 @@ class Loop:
         """Raises ConfigError, and DataError where `out` holds files of these names that no run wrote."""
         if config.precision == "fp16" and device.type == "cpu":
             raise ConfigError("precision is 'fp16'; allowed on a CPU are fp32 and bf16")
+        if config.precision not in precision.available(device):
+            logger.warning("%s is not fast in %s: precision=fp32 is much quicker here", device, config.precision)
         self.lesson, self.out, self.config, self.device = lesson, out, config, device
         self.files = OutputFolder(out).check(LOOP_FILES).make()
         self.network = lesson.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -139,6 +139,15 @@ def test_precision_is_that_of_the_setting(tmp_path: Path) -> None:
         Loop(_Lesson(), tmp_path, LoopConfig(precision="fp16"), CPU)
 
 
+@pytest.mark.parametrize(("flags", "warned"), [(set(), True), ({"avx512_bf16"}, False)])
+def test_a_precision_that_this_cpu_only_imitates_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, flags: set[str], warned: bool
+) -> None:
+    monkeypatch.setattr("stm_tracker_ros.parts.precision.cpu_flags", lambda: frozenset(flags))
+    Loop(_Lesson(), tmp_path / "bf16", LoopConfig(precision="bf16"), CPU)
+    assert ("precision=fp32 is much quicker here" in caplog.text) == warned
+
+
 def test_a_training_starts_from_a_run_or_a_checkpoint(tmp_path: Path) -> None:
     run = Loop(_Lesson(), tmp_path, LoopConfig(precision="fp32", average=0.9), CPU)
     run.run()
