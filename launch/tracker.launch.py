@@ -19,7 +19,13 @@ from launch import LaunchContext, LaunchDescription
 PACKAGE = "stm_tracker_ros"
 RESPAWN_DELAY_S = 2.0
 # Parameter of the node -> launch argument that sets it where it is not empty.
-OPTIONAL = {"tracker.name": "tracker", "tracker.weights": "weights", "device": "device", "precision": "precision"}
+OPTIONAL = {
+    "tracker.name": "tracker",
+    "tracker.weights": "weights",
+    "device": "device",
+    "precision": "precision",
+    "image_transport": "image_transport",
+}
 ARGUMENTS = (
     DeclareLaunchArgument("name", default_value="stm_tracker", description="Name of the node, and of its topics."),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node, such as /drone_1."),
@@ -32,7 +38,12 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "params_file", default_value="", description="YAML file of parameters, its top key /**; arguments win over it."
     ),
-    DeclareLaunchArgument("image", default_value="image", description="Topic of the raw images (sensor_msgs/Image)."),
+    DeclareLaunchArgument(
+        "image", default_value="image", description="Topic of the images; its compressed ones are on TOPIC/compressed."
+    ),
+    DeclareLaunchArgument(
+        "image_transport", default_value="", description="auto, raw or compressed; empty = auto: what is published."
+    ),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
     DeclareLaunchArgument("precision", default_value="", description="auto, fp32, bf16 or fp16; empty = auto."),
     DeclareLaunchArgument(

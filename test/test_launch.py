@@ -23,6 +23,7 @@ TRACKER_ARGUMENTS = {
     "weights",
     "params_file",
     "image",
+    "image_transport",
     "device",
     "precision",
     "use_sim_time",

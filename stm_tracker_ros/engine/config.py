@@ -69,6 +69,13 @@ class EngineConfig:
         choices=("newest", "every_frame"),
     )
     queue_depth: int = setting(30, "frames that may wait under policy every_frame", low=1, high=10000)
+    queue_mebibytes: float = setting(
+        256.0,
+        "size of all frames that may wait under policy every_frame; above it, as above queue_depth, the oldest are "
+        "dropped as queue_full",
+        low=1,
+        high=65536,
+    )
     max_age_ms: float = setting(
         0.0, "frames older than this, against the fastest recent one, are dropped; 0 = never", low=0, live=True
     )
@@ -89,3 +96,8 @@ class EngineConfig:
     def depth(self) -> int:
         """Frames that may wait for the engine."""
         return 1 if self.policy == "newest" else self.queue_depth
+
+    @property
+    def queue_bytes(self) -> int:
+        """Their size together; the newest waits however large it is."""
+        return round(self.queue_mebibytes * 2**20)

@@ -33,7 +33,8 @@ class Engine(Generic[MessageT]):
     """Runs one tracker on a stream of messages that it does not look into.
 
     tracker: used from the engine thread only.
-    convert: message -> image; called in the engine thread; raises FrameError for an image that cannot be used.
+    convert: message, steady time of its arrival -> image; called in the engine thread; raises FrameError for an image
+        that cannot be used, at once or when its pixels are asked for.
     publish: called in the engine thread, once a tracked frame, before the tracker memorizes.
     on_fault: called in the engine thread with the reason when the engine has given up (state FAULT: it drops all
         frames until `stop` and `start`, which goes on with the target if the tracker still has it). It must not call
@@ -50,7 +51,7 @@ class Engine(Generic[MessageT]):
         self,
         tracker: Tracker,
         *,
-        convert: Callable[[MessageT], Union[Pixels, ImageView]],
+        convert: Callable[[MessageT, int], Union[Pixels, ImageView]],
         publish: Callable[[Answer[MessageT]], None],
         on_fault: Callable[[str], None],
         clock_ns: Callable[[], int],
@@ -61,7 +62,7 @@ class Engine(Generic[MessageT]):
         names: TargetNames = NAMES,
     ) -> None:
         self._config = config = config or EngineConfig()
-        self._depth = config.depth
+        self._bounds = config.depth, config.queue_bytes
         self._overflow = DropReason.SUPERSEDED if config.policy == "newest" else DropReason.QUEUE_FULL
         self._steady_ns = steady_ns
         self._intake: Intake[MessageT] = Intake(config.history, steady_ns)
@@ -93,7 +94,7 @@ class Engine(Generic[MessageT]):
             self._stats.restart()
             self._intake.restart()
             self._worker.activate(True)
-            self._mailbox = Mailbox(self._depth)
+            self._mailbox = Mailbox(*self._bounds)
             self._thread = threading.Thread(target=self._run, args=(self._mailbox,), name="engine", daemon=True)
             self._thread.start()
 
@@ -130,9 +131,12 @@ class Engine(Generic[MessageT]):
             message, stamp_ns=stamp_ns, arrival_ns=arrival_ns, nbytes=nbytes, sequence=sequence
         )
         self._stats.arrived(offered.received_ns)
-        without_place = self._mailbox.put(offered)
-        if without_place is not None:
+        for without_place in self._mailbox.put(offered, nbytes):
             self._stats.left(DropReason.INACTIVE if without_place is offered else self._overflow)
+
+    def change_source(self) -> None:
+        """The next message comes from another publisher: its numbers say nothing of what was lost before it."""
+        self._intake.restart()
 
     def set_target(self, request: TargetRequest) -> Future[TargetAnswer]:
         """Follow another target; never blocks, never raises, needs no camera that still runs.
@@ -191,6 +195,7 @@ class Engine(Generic[MessageT]):
             lost=self._intake.lost,
             stamp_trouble=self._worker.stamp_trouble,
             image_size=self._worker.image_size,
+            image_trouble=self._worker.image_trouble,
         )
 
     def _run(self, mailbox: Mailbox[Offered[MessageT], Command]) -> None:

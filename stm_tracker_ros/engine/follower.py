@@ -24,7 +24,7 @@ MessageT = TypeVar("MessageT")
 class Answer(Generic[MessageT]):
     """One tracked frame, ready to publish.
 
-    message: the image as it was offered; its header belongs into every output.
+    message: the image as it was offered; its header belongs into every output. image: what the tracker saw of it.
     stamp_ns: its stamp (the arrival where the stamp was 0).
     result: what the tracker says, also while `state` says that it is not to be trusted.
     state: TRACKING, UNCERTAIN or LOST.
@@ -33,6 +33,7 @@ class Answer(Generic[MessageT]):
     """
 
     message: MessageT
+    image: Pixels | ImageView
     stamp_ns: int
     result: Result
     state: State
@@ -98,6 +99,7 @@ class Follower:
         target_id, class_id = self._ids
         return Answer(
             message=offered.message,
+            image=frame.image,
             stamp_ns=offered.stamp_ns,
             result=result,
             state=state,

@@ -42,6 +42,7 @@ class Snapshot:
     lost: frames lost before us, no part of the sum; estimated from stamps where `lost_is_estimated`.
     rate_hz: of the frames received lately; NaN with less than two. silent_s: since the last one; NaN without any.
     clock_offset_ms: smallest recent (arrival - stamp); NaN before the first frame judged.
+    image_trouble: why the last image cannot be used; empty if it can.
     stamp_trouble: what is wrong with the stamps, whose arrival stands for them then; empty while they are used.
     arrival_to_answer, stamp_to_answer, track, memorize: latencies; stamp_to_answer stays empty while the clocks differ.
     state, message: where the engine stands at this moment, by the clock as well, and why if it is no good state.
@@ -74,6 +75,7 @@ class Snapshot:
     silent_s: float
     clock_offset_ms: float
     stamp_trouble: str
+    image_trouble: str
     jumps: int
     errors: int
     last_error: str
@@ -215,6 +217,7 @@ class Stats:
         lost: tuple[int, bool],
         stamp_trouble: str,
         image_size: tuple[int, int] = (0, 0),
+        image_trouble: str = "",
     ) -> Snapshot:
         """Everything at this moment: `now_ns` by the monotonic clock."""
         silent = status.silent(now_ns)
@@ -240,6 +243,7 @@ class Stats:
                 silent_s=_seconds(self._arrivals_ns[-1] if self._arrivals_ns else None, now_ns),
                 clock_offset_ms=math.nan if self._offset_ns is None else self._offset_ns / 1e6,
                 stamp_trouble=stamp_trouble,
+                image_trouble=image_trouble[:LONGEST_ERROR],
                 jumps=self._jumps,
                 errors=self._errors,
                 last_error=self._last_error,

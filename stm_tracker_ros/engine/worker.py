@@ -14,6 +14,7 @@ from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Reset, Skip
 from stm_tracker_ros.engine.follower import Answer, Follower, check_result
 from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.images import Images
 from stm_tracker_ros.engine.names import TargetNames
 from stm_tracker_ros.engine.place import place_of
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, target_on
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 class Hooks(Generic[MessageT]):
     """What is injected; `engine.Engine` says what each of them is."""
 
-    convert: Callable[[MessageT], Union[Pixels, ImageView]]
+    convert: Callable[[MessageT, int], Union[Pixels, ImageView]]
     publish: Callable[[Answer[MessageT]], None]
     on_fault: Callable[[str], None]
     clock_ns: Callable[[], int]
@@ -56,9 +57,7 @@ class Worker(Generic[MessageT]):
         self._active = self._paused = False
         self._failures = 0
         self._failing_since_ns = 0
-        self.image_size = 0, 0
-        """Width and height of the last image that could be used."""
-        self._bad_images_in_row = 0
+        self._images: Images[MessageT] = Images(hooks.convert)
         self._by_arrival = False
 
     def activate(self, active: bool) -> State:
@@ -68,7 +67,18 @@ class Worker(Generic[MessageT]):
             self._follower = None
         self._failures = 0
         self.fault = "" if active else self.fault
+        self._images.restart()
         return self._show()
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height of the last image that could be used; 0, 0 before there was one."""
+        return self._images.size
+
+    @property
+    def image_trouble(self) -> str:
+        """Why the last image cannot be used; empty if it can."""
+        return self._images.trouble
 
     @property
     def stamp_trouble(self) -> str:
@@ -100,8 +110,7 @@ class Worker(Generic[MessageT]):
 
     def handle(self, offered: Offered[MessageT]) -> None:
         """Track a frame or drop it; either is counted."""
-        reason = DropReason.FAULT if self.fault else DropReason.PAUSED if self._paused else self._tracked(offered)
-        self._stats.left(reason)
+        self._stats.left(DropReason.FAULT if self.fault else self._tracked(offered))
 
     def _tracked(self, offered: Offered[MessageT]) -> DropReason | None:
         """Answer one frame; gives why it was dropped, None if it was not.
@@ -111,6 +120,8 @@ class Worker(Generic[MessageT]):
         image = self._image(offered)
         if image is None:
             return DropReason.BAD_IMAGE
+        if self._paused:
+            return DropReason.PAUSED
         time_ns = self._stamps.time_of(offered)
         reason = self._unwanted(offered, time_ns)
         if reason is not None or self._follower is None:
@@ -121,7 +132,7 @@ class Worker(Generic[MessageT]):
         """Follow a target named on that frame. After a refusal the target before is followed further."""
         code = Code.NO_IMAGE
         try:
-            frame = Frame(image=self._hooks.convert(offered.message), stamp_ns=offered.stamp_ns)
+            frame = Frame(image=self._images.whole(offered), stamp_ns=offered.stamp_ns)
             code = Code.INTERNAL
             target = target_on(request, frame)
             result = check_result(self._tracker.init(frame, target), frame)
@@ -180,18 +191,14 @@ class Worker(Generic[MessageT]):
 
     def _image(self, offered: Offered[MessageT]) -> Pixels | ImageView | None:
         """The image of a message; None for one that cannot be used: the camera's error, and no fault of the tracker."""
-        try:
-            image = self._hooks.convert(offered.message)
-        except Exception as error:  # noqa: BLE001  a bad image is not a dead thread
-            self._bad_images_in_row += 1
+        was_good = not self._images.trouble
+        image = self._images.next(offered, tracked=self._follower is not None and not self._paused)
+        if image is None:
             self._failures = 0
-            text = f"{DropReason.BAD_IMAGE.value}: {type(error).__name__}: {error}"
-            if self._bad_images_in_row == 1:
+            text = f"{DropReason.BAD_IMAGE.value}: {self._images.trouble}"
+            if was_good:
                 logger.warning("%s", text)
             self._stats.failed(text)
-            return None
-        self._bad_images_in_row = 0
-        self.image_size = int(image.shape[1]), int(image.shape[0])
         return image
 
     def _answer(

@@ -10,6 +10,7 @@ from stm_tracker_ros.core.compute import PRECISIONS
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
+from stm_tracker_ros.ros.transport import TRANSPORTS
 
 # Two torch threads on a busy two-core machine are ten times slower than one: leave a core to the middleware.
 _THREADS = max(1, len(os.sched_getaffinity(0)) - 1)
@@ -42,7 +43,16 @@ class NodeConfig:
         choices=CHOICES,
     )
     qos_depth: int = setting(
-        1, "images that the middleware keeps for us; raise it with policy every_frame", low=1, high=10000
+        1,
+        "images that the middleware keeps for us, whatever their size; raise it with policy every_frame",
+        low=1,
+        high=10000,
+    )
+    image_transport: str = setting(
+        "auto",
+        "raw = sensor_msgs/Image on the topic image; compressed = sensor_msgs/CompressedImage (JPEG, PNG) on "
+        "image/compressed, or on image itself; auto = what is published there, raw where both are",
+        choices=TRANSPORTS,
     )
     silent_after_s: float = setting(2.0, "time without images after which the node says why", low=0.1, high=3600)
     status_rate_hz: float = setting(10.0, "rate of ~/status, images or not", low=0.1, high=100)

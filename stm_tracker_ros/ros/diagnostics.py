@@ -47,6 +47,8 @@ def _input(report: NodeReport) -> DiagnosticStatus:
         level, message = DiagnosticStatus.OK, "not subscribed while the node is inactive"
     elif source.why is not None:
         level, message = DiagnosticStatus.ERROR, source.message
+    elif snapshot is not None and snapshot.image_trouble:
+        level, message = DiagnosticStatus.ERROR, f"images arrive, but cannot be used: {snapshot.image_trouble}"
     elif len(source.publishers) > 1:
         nodes = ", ".join(publisher.node for publisher in source.publishers)
         level, message = DiagnosticStatus.WARN, f"{len(source.publishers)} publishers share {source.topic}: {nodes}"
@@ -59,6 +61,7 @@ def _input(report: NodeReport) -> DiagnosticStatus:
         level, message = DiagnosticStatus.OK, "images arrive"
     values = {
         "topic": source.topic,
+        "image transport": source.transport,
         "qos in use": f"{source.reliability}, volatile, keep last {source.depth}",
         "publishers": ", ".join(f"{p.node} ({p.type_name}, {p.reliability})" for p in source.publishers) or "none",
         "seconds without image": "" if source.silent_s is None else f"{source.silent_s:.1f}",

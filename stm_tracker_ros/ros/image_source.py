@@ -1,4 +1,4 @@
-"""The image subscription: asks for the QoS that the publishers can give, knows why nothing comes."""
+"""The image subscription: takes the transport and the QoS that the publishers offer, knows why nothing comes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,31 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from stm_tracker_ros.ros import compat, no_images, qos
-from stm_tracker_ros.ros.no_images import IMAGE_TYPE, NoImages, PublisherFound
+from stm_tracker_ros.ros import compat, no_images, qos, transport
+from stm_tracker_ros.ros.config import NodeConfig
+from stm_tracker_ros.ros.messages import ImageMessage
+from stm_tracker_ros.ros.no_images import NoImages, PublisherFound
+from stm_tracker_ros.ros.transport import COMPRESSED_SUFFIX, COMPRESSED_TYPE, IMAGE_TYPE, Route, RouteChoice
+
+_DEPTH_SUFFIX = "/compressedDepth"  # CompressedImage by type, but its data are no picture
+_MESSAGES = {IMAGE_TYPE: Image, COMPRESSED_TYPE: CompressedImage}
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputReport:
     """What is known about the input now.
 
-    silent_s: seconds since the last image, or since the subscription was opened; None while it is closed.
+    topic, transport: subscribed now; raw or compressed. publishers: of that topic, whatever their type.
+    silent_s: seconds since the last image, or since the node was activated; None while it is not.
     reported_lost: messages that the middleware itself says it lost; those that newer ones superseded in our reader
         before we took them are not among them, they only show as gaps in the publisher's numbering.
     why, message: cause and explanation while nothing comes; None and empty otherwise.
     """
 
     topic: str
+    transport: str
     publishers: tuple[PublisherFound, ...]
     reliability: str
     depth: int
@@ -38,22 +46,24 @@ class InputReport:
 
 
 class ImageSource:
-    """Subscribes `image`, again when the publishers call for another QoS. Lives in the executor's thread.
+    """Subscribes the images, again when the publishers call for another transport or QoS; in the executor's thread.
 
     on_image gets the message and the publisher's number of it, None where rclpy or the middleware has none.
+    on_change is called before the first message of another topic: its numbers are others.
     """
 
     def __init__(
-        self, node: Node, on_image: compat.OnMessage, *, choice: str, depth: int, silent_after_s: float
+        self, node: Node, on_image: compat.OnMessage, on_change: Callable[[], None], config: NodeConfig
     ) -> None:
-        self._node, self._on_image = node, on_image
-        self._choice, self._depth, self._silent_after_s = choice, depth, silent_after_s
+        self._node, self._on_image, self._on_change, self._config = node, on_image, on_change, config
         self._group = MutuallyExclusiveCallbackGroup()
-        self._topic = node.resolve_topic_name("image")
+        self._image, self._compressed = _topics(node)
+        self._allowed = transport.routes(config.image_transport, self._image, self._compressed)
+        self._choice = RouteChoice(self._allowed)
         self._subscription: Subscription | None = None
-        self._reliability = qos.choose(choice, ())
+        self._subscribed = self._choice.route, qos.choose(config.qos, ())
         self._reported_lost = 0
-        self._last_image_ns = 0
+        self._opened_ns = self._first_image_ns = self._last_image_ns = 0
         self._endpoints = self._look()
         # An event handler must not destroy the subscription that it belongs to: it asks for the check instead.
         self._check_soon = node.create_guard_condition(self.check)
@@ -62,7 +72,8 @@ class ImageSource:
         """Subscribe."""
         self._last_image_ns, self._reported_lost = perf_counter_ns(), 0
         self._endpoints = self._look()
-        self._subscribe(qos.choose(self._choice, self._offered()))
+        self._choice = RouteChoice(self._allowed)
+        self._subscribe(*self._wanted(is_silent=False, has_served=False))
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -71,79 +82,113 @@ class ImageSource:
             self._subscription = None
 
     def check(self) -> None:
-        """Look at the graph: subscribe again if the publishers call for another reliability."""
+        """Look at the graph: subscribe again if the publishers call for another transport or reliability."""
         self._endpoints = self._look()
         if self._subscription is None:
             return
-        wanted = qos.choose(self._choice, self._offered())
-        if wanted != self._reliability:
-            self._node.get_logger().info(f"subscribing {self._topic} again, {qos.word(wanted)}: publishers changed")
-            self._subscribe(wanted)
+        now_ns, patience_ns = perf_counter_ns(), self._config.silent_after_s * 1e9
+        is_silent = now_ns - max(self._last_image_ns, self._opened_ns) >= patience_ns
+        has_served = not is_silent and 0 < self._first_image_ns < now_ns - patience_ns
+        route, reliability = self._wanted(is_silent=is_silent, has_served=has_served)
+        if (route, reliability) != self._subscribed:
+            text = f"subscribing {route.topic}, {route.transport}, {qos.word(reliability)}: "
+            self._node.get_logger().info(text + ("nothing came before" if is_silent else "publishers changed"))
+            if route != self._subscribed[0]:
+                self._on_change()
+            self._subscribe(route, reliability)
 
     def report(self) -> InputReport:
         """See InputReport."""
-        publishers = tuple(publisher_found(info) for info in self._endpoints)
+        route, reliability = self._subscribed
         silent_s = None if self._subscription is None else (perf_counter_ns() - self._last_image_ns) / 1e9
-        why = self._why(publishers, silent_s)
+        why = None
+        if silent_s is not None and silent_s >= self._config.silent_after_s:
+            why = no_images.cause(self._publishers(), self._allowed, qos.word(reliability))
         return InputReport(
-            topic=self._topic,
-            publishers=publishers,
-            reliability=qos.word(self._reliability),
-            depth=self._depth,
+            topic=route.topic,
+            transport=route.transport,
+            publishers=tuple(one for one in self._publishers() if one.topic == route.topic),
+            reliability=qos.word(reliability),
+            depth=self._config.qos_depth,
             silent_s=silent_s,
             reported_lost=self._reported_lost,
             why=why,
-            message="" if why is None else self._explain(why, publishers, silent_s or 0.0),
+            message="" if why is None else self._explain(why, silent_s or 0.0),
         )
 
-    def _why(self, publishers: tuple[PublisherFound, ...], silent_s: float | None) -> NoImages | None:
-        if silent_s is None or silent_s < self._silent_after_s:
-            return None
-        return no_images.cause(publishers, qos.word(self._reliability))
-
-    def _explain(self, why: NoImages, publishers: tuple[PublisherFound, ...], silent_s: float) -> str:
+    def _explain(self, why: NoImages, silent_s: float) -> str:
         elsewhere = self._image_topics_elsewhere() if why is NoImages.NO_PUBLISHER else ()
-        return no_images.explain(why, self._topic, publishers, silent_s=silent_s, elsewhere=elsewhere)
+        return no_images.explain(
+            why, self._image, self._publishers(), self._allowed, silent_s=silent_s, elsewhere=elsewhere
+        )
 
-    def _subscribe(self, reliability: ReliabilityPolicy) -> None:
+    def _wanted(self, *, is_silent: bool, has_served: bool) -> tuple[Route, ReliabilityPolicy]:
+        published = {Route(topic, info.topic_type) for topic, info in self._endpoints}
+        route = self._choice.look(published, is_silent=is_silent, has_served=has_served)
+        offered = [info.qos_profile.reliability for topic, info in self._endpoints if (topic, info.topic_type) == route]
+        return route, qos.choose(self._config.qos, offered)
+
+    def _subscribe(self, route: Route, reliability: ReliabilityPolicy) -> None:
         self.close()
-        self._reliability = reliability
+        self._subscribed = route, reliability
+        self._opened_ns, self._first_image_ns = perf_counter_ns(), 0
         events: dict[str, Callable[[Any], None]] = {
             "matched": lambda _: self._check_soon.trigger(),
             "incompatible_qos": lambda _: self._check_soon.trigger(),
             "message_lost": self._count_reported,
         }
-        profile = qos.keep_last(reliability, self._depth)
         self._subscription = compat.create_subscription(
-            self._node, Image, "image", self._take, profile, callback_group=self._group, events=events
+            self._node,
+            _MESSAGES[route.type_name],
+            route.topic,
+            self._take,
+            qos.keep_last(reliability, self._config.qos_depth),
+            callback_group=self._group,
+            events=events,
         )
 
-    def _take(self, message: Image, sequence: int | None) -> None:
+    def _take(self, message: ImageMessage, sequence: int | None) -> None:
         self._last_image_ns = perf_counter_ns()
+        self._first_image_ns = self._first_image_ns or self._last_image_ns
         self._on_image(message, sequence)
 
     def _count_reported(self, event: Any) -> None:
         self._reported_lost += event.total_count_change
 
-    def _offered(self) -> list[ReliabilityPolicy]:
-        return [info.qos_profile.reliability for info in self._endpoints if info.topic_type == IMAGE_TYPE]
+    def _publishers(self) -> list[PublisherFound]:
+        return [publisher_found(topic, info) for topic, info in self._endpoints]
 
-    def _look(self) -> list[Any]:
-        return list(self._node.get_publishers_info_by_topic(self._topic))
+    def _look(self) -> list[tuple[str, Any]]:
+        """Publishers of the image topic and of its compressed images, whichever of them are allowed."""
+        topics = dict.fromkeys((self._image, self._compressed))
+        return [(topic, info) for topic in topics for info in self._node.get_publishers_info_by_topic(topic)]
 
     def _image_topics_elsewhere(self) -> list[str]:
-        own = self._node.get_fully_qualified_name() + "/"
-        return [
-            name
+        """What `image` could be remapped to: topics with images that the chosen transport can take."""
+        own, allowed = self._node.get_fully_qualified_name() + "/", {route.type_name for route in self._allowed}
+        found = [
+            name.removesuffix(COMPRESSED_SUFFIX) if IMAGE_TYPE not in types else name
             for name, types in self._node.get_topic_names_and_types()
-            if IMAGE_TYPE in types and not name.startswith(own) and self._node.count_publishers(name)
+            if allowed & set(types) and self._is_elsewhere(name, own)
         ]
+        return sorted(set(found))
+
+    def _is_elsewhere(self, name: str, own: str) -> bool:
+        usable = not name.startswith(own) and not name.endswith(_DEPTH_SUFFIX)
+        return usable and bool(self._node.count_publishers(name))
 
 
-def publisher_found(info: Any) -> PublisherFound:
-    """What rclpy says of a publisher (a TopicEndpointInfo), in our words."""
+def _topics(node: Node) -> tuple[str, str]:
+    """The image topic and that of its compressed images, by their full names, remapped."""
+    image = node.resolve_topic_name("image")
+    return image, image if image.endswith(COMPRESSED_SUFFIX) else node.resolve_topic_name(image + COMPRESSED_SUFFIX)
+
+
+def publisher_found(topic: str, info: Any) -> PublisherFound:
+    """What rclpy says of a publisher of that topic (a TopicEndpointInfo), in our words."""
     return PublisherFound(
         node=no_images.node_name(info.node_namespace, info.node_name),
+        topic=topic,
         type_name=info.topic_type,
         reliability=qos.word(info.qos_profile.reliability),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Union
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 from visualization_msgs.msg import Marker, MarkerArray
@@ -22,6 +23,7 @@ from stm_tracker_ros.ros import convert
 
 _NS_PER_S = 1_000_000_000
 _FIRST_SECOND, _LAST_SECOND = -(2**31), 2**31 - 1  # of builtin_interfaces/Time
+ImageMessage = Union[Image, CompressedImage]
 UNCERTAIN_CLASS = "uncertain"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-IMAGE_TYPE = "sensor_msgs/msg/Image"
-COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+from stm_tracker_ros.ros.transport import COMPRESSED_TYPE, IMAGE_TYPE, Route
+
 NAMELESS = {
     "_NODE_NAME_UNKNOWN_": "a node of unknown name",
     "_CREATED_BY_BARE_DDS_APP_": "a DDS application without a ROS node",
@@ -26,9 +26,10 @@ class NoImages(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class PublisherFound:
-    """One publisher on the image topic; reliability is reliable, best_effort or unknown."""
+    """One publisher on the image topic or its compressed one; reliability is reliable, best_effort or unknown."""
 
     node: str
+    topic: str
     type_name: str
     reliability: str
 
@@ -38,43 +39,86 @@ def node_name(namespace: str, name: str) -> str:
     return NAMELESS.get(name) or f"{namespace.rstrip('/')}/{name}"
 
 
-def cause(publishers: Sequence[PublisherFound], wanted_reliability: str) -> NoImages:
-    """Why a subscription that asks for `wanted_reliability` gets nothing from these publishers."""
-    if not publishers:
+def cause(publishers: Sequence[PublisherFound], allowed: Sequence[Route], wanted_reliability: str) -> NoImages:
+    """Why a subscription that asks for `wanted_reliability` on one of the routes gets nothing from these publishers.
+
+    publishers: on the image topic and on that of its compressed images, also where that is not allowed.
+    """
+    topics = {route.topic for route in allowed}
+    if not any(one.topic in topics for one in publishers):
         return NoImages.NO_PUBLISHER
-    right_type = [p for p in publishers if p.type_name == IMAGE_TYPE]
-    if not right_type:
+    fitting = _fitting(publishers, allowed)
+    if not fitting:
         return NoImages.WRONG_TYPE
-    if wanted_reliability == "reliable" and any(p.reliability == "best_effort" for p in right_type):
+    if wanted_reliability == "reliable" and any(one.reliability == "best_effort" for one in fitting):
         return NoImages.INCOMPATIBLE_QOS
     return NoImages.SILENT
 
 
 def explain(
-    why: NoImages, topic: str, publishers: Sequence[PublisherFound], *, silent_s: float, elsewhere: Sequence[str]
+    why: NoImages,
+    image: str,
+    publishers: Sequence[PublisherFound],
+    allowed: Sequence[Route],
+    *,
+    silent_s: float,
+    elsewhere: Sequence[str],
 ) -> str:
     """The sentence for the operator.
 
-    topic: resolved name; silent_s: seconds without an image; elsewhere: other topics with images on this graph.
+    image: resolved name of the image topic; publishers: as of `cause`; allowed: routes, the best first; silent_s:
+    seconds without an image; elsewhere: other topics with images on this graph.
     """
-    nodes = ", ".join(sorted({p.node for p in publishers}))
+    topics = " or ".join(dict.fromkeys(route.topic for route in allowed))
     if why is NoImages.NO_PUBLISHER:
-        return f"no images: nobody publishes {topic}; {_remap(elsewhere)}"
+        return f"no images: nobody publishes {topics}; {_other_transport(publishers) or _remap(elsewhere)}"
     if why is NoImages.WRONG_TYPE:
-        types = ", ".join(sorted({p.type_name for p in publishers}))
-        return f"no images: {nodes} publishes {topic} as {types}, this node takes {IMAGE_TYPE}; {_other_type(types)}"
+        return f"no images: {_wrong_type(publishers, allowed)}"
     if why is NoImages.INCOMPATIBLE_QOS:
-        return f"no images: {_best_effort(publishers, topic)}; set qos to auto or best_effort"
-    text = f"no images: {nodes} publishes {topic}, QoS and type fit, but nothing has come for {silent_s:.1f} s"
+        return f"no images: {_best_effort(_fitting(publishers, allowed))}; set qos to auto or best_effort"
+    fitting = _fitting(publishers, allowed)
+    nodes, where = _nodes(fitting), " and ".join(dict.fromkeys(one.topic for one in fitting))
+    text = f"no images: {nodes} publishes {where}, QoS and type fit, but nothing has come for {silent_s:.1f} s"
+    topic = fitting[0].topic if fitting else image
     return f"{text}; look at the camera (ros2 topic hz {topic}), at the network, and at ROS_DOMAIN_ID on both sides"
 
 
-def _best_effort(publishers: Sequence[PublisherFound], topic: str) -> str:
+def _fitting(publishers: Sequence[PublisherFound], allowed: Sequence[Route]) -> list[PublisherFound]:
+    return [one for one in publishers if Route(one.topic, one.type_name) in allowed]
+
+
+def _nodes(publishers: Sequence[PublisherFound]) -> str:
+    return ", ".join(sorted({one.node for one in publishers}))
+
+
+def _other_transport(publishers: Sequence[PublisherFound]) -> str:
+    """The fix where images are there by the transport that the parameter rules out; else empty."""
+    for one in publishers:
+        if one.type_name in (IMAGE_TYPE, COMPRESSED_TYPE):
+            return f"{one.node} publishes {one.topic} as {one.type_name}: set image_transport to {_takes(one)} or auto"
+    return ""
+
+
+def _wrong_type(publishers: Sequence[PublisherFound], allowed: Sequence[Route]) -> str:
+    topics = {route.topic for route in allowed}
+    wrong = [one for one in publishers if one.topic in topics]
+    where, types = " and ".join(dict.fromkeys(one.topic for one in wrong)), sorted({one.type_name for one in wrong})
+    wanted = " or ".join(dict.fromkeys(route.type_name for route in allowed))
+    known = next((one for one in publishers if one.type_name in (IMAGE_TYPE, COMPRESSED_TYPE)), None)
+    fix = f"set image_transport to {_takes(known)} or auto" if known else "remap image to the camera's image topic"
+    return f"{_nodes(wrong)} publishes {where} as {', '.join(types)}, this node takes {wanted}; {fix}"
+
+
+def _takes(publisher: PublisherFound) -> str:
+    return Route(publisher.topic, publisher.type_name).transport
+
+
+def _best_effort(fitting: Sequence[PublisherFound]) -> str:
     """Who cannot serve a subscription that asks for reliable, and who could and does not."""
-    fitting = [p for p in publishers if p.type_name == IMAGE_TYPE]
-    unfit = ", ".join(sorted({p.node for p in fitting if p.reliability == "best_effort"}))
-    silent = ", ".join(sorted({p.node for p in fitting if p.reliability != "best_effort"}))
-    text = f"{unfit} offers {topic} best effort only, this node asks for reliable (parameter qos)"
+    unfit = [one for one in fitting if one.reliability == "best_effort"]
+    silent = _nodes([one for one in fitting if one.reliability != "best_effort"])
+    topics = " and ".join(dict.fromkeys(one.topic for one in unfit))
+    text = f"{_nodes(unfit)} offers {topics} best effort only, this node asks for reliable (parameter qos)"
     return f"{text}, and {silent}, which would fit, sends nothing" if silent else text
 
 
@@ -82,9 +126,3 @@ def _remap(elsewhere: Sequence[str]) -> str:
     if not elsewhere:
         return "no other image topic is in sight either: start the camera, check ROS_DOMAIN_ID and the discovery range"
     return f"image topics in sight: {', '.join(elsewhere)}; remap with --ros-args -r image:={elsewhere[0]}"
-
-
-def _other_type(types: str) -> str:
-    if COMPRESSED_TYPE in types:
-        return "decompress it (ros2 run image_transport republish compressed raw) and remap image to the raw topic"
-    return "remap image to the camera's raw image topic"

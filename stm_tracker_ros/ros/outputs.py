@@ -19,6 +19,7 @@ from stm_tracker_ros.core.types import Frame, Pixels
 from stm_tracker_ros.engine.engine import Answer
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, messages, qos
+from stm_tracker_ros.ros.messages import ImageMessage
 
 _JPEG_QUALITY = 80
 _GREEN, _AMBER = (0.3, 0.9, 0.3), (1.0, 0.75, 0.0)
@@ -42,7 +43,7 @@ class Outputs:
         self._overlay_compressed = publisher(CompressedImage, "overlay/compressed")
         self._markers = publisher(MarkerArray, "markers")
 
-    def publish(self, answer: Answer[Image]) -> None:
+    def publish(self, answer: Answer[ImageMessage]) -> None:
         """All outputs of one frame, with the header of its image; the pictures only where somebody looks."""
         header = answer.message.header
         found = _detections(answer)
@@ -54,7 +55,7 @@ class Outputs:
         self._confidence.publish(Float32(data=float(answer.result.score)))
         self._publish_pictures(answer)
 
-    def _publish_pictures(self, answer: Answer[Image]) -> None:
+    def _publish_pictures(self, answer: Answer[ImageMessage]) -> None:
         if _watched(self._markers):
             self._markers.publish(_markers(answer))
         raw, compressed = _watched(self._overlay), _watched(self._overlay_compressed)
@@ -71,7 +72,7 @@ def _watched(publisher: Publisher) -> bool:
     return bool(publisher.get_subscription_count())
 
 
-def _detections(answer: Answer[Image]) -> list[Detection2D]:
+def _detections(answer: Answer[ImageMessage]) -> list[Detection2D]:
     if answer.place is None:
         return []
     return [
@@ -86,25 +87,25 @@ def _detections(answer: Answer[Image]) -> list[Detection2D]:
     ]
 
 
-def _mask_message(answer: Answer[Image]) -> Image:
-    image, mask = answer.message, answer.result.mask
+def _mask_message(answer: Answer[ImageMessage]) -> Image:
+    mask = answer.result.mask
     if mask is None or answer.place is None:
-        mask = np.zeros((image.height, image.width), np.uint8)
-    return convert.fill_image(Image(header=image.header), mask, "mono8")
+        mask = np.zeros(answer.image.shape[:2], np.uint8)
+    return convert.fill_image(Image(header=answer.message.header), mask, "mono8")
 
 
-def _markers(answer: Answer[Image]) -> MarkerArray:
-    image = answer.message
+def _markers(answer: Answer[ImageMessage]) -> MarkerArray:
+    header, (height, width, _) = answer.message.header, answer.image.shape
     if answer.place is None:
-        return messages.no_outline(image.header)
+        return messages.no_outline(header)
     color = _GREEN if answer.state is State.TRACKING else _AMBER
-    return messages.outline(image.header, answer.place, width=image.width, height=image.height, color=color)
+    return messages.outline(header, answer.place, width=width, height=height, color=color)
 
 
-def _draw(answer: Answer[Image]) -> Pixels:
+def _draw(answer: Answer[ImageMessage]) -> Pixels:
     place = answer.place
     return drawing.draw_overlay(
-        Frame(image=convert.view(answer.message), stamp_ns=answer.stamp_ns).bgr(),
+        Frame(image=answer.image, stamp_ns=answer.stamp_ns).bgr(),
         box=None if place is None else place.box,
         state=answer.state.name,
         score=answer.result.score,

@@ -13,6 +13,8 @@ from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros.image_source import InputReport
 from stm_tracker_ros.ros.messages import to_time
 
+_ENOUGH = 100  # letters of two errors that make them the same
+
 
 @dataclass(frozen=True, kw_only=True)
 class Troubles:
@@ -50,10 +52,11 @@ class NodeReport:
         """The report of a node that is `idle`, or of the engine (`snapshot`) of an active one (None)."""
         active = idle is None and snapshot is not None
         engine = snapshot.message if active and snapshot is not None else ""
+        images = _unusable(snapshot) if active and snapshot is not None else ""
         state = snapshot.state if active and snapshot is not None else idle or State.UNCONFIGURED
         return cls(
             state=state,
-            message=_joined(engine, source.message if active else "", *own.texts),
+            message=_joined(engine, images, source.message if active else "", *own.texts),
             trouble=_joined(engine, *own.texts),
             snapshot=snapshot,
             input=source,
@@ -93,6 +96,12 @@ def heartbeat(report: NodeReport, header: Header) -> TrackerStatus:
         message.time_since_seen, message.age = _zero_if_none(snapshot.seen_s), _zero_if_none(snapshot.answer_age_s)
         message.received, message.tracked = snapshot.received, snapshot.tracked
     return message
+
+
+def _unusable(snapshot: Snapshot) -> str:
+    """What is wrong with the images that come, unless the engine's message has said so."""
+    trouble = snapshot.image_trouble
+    return "" if not trouble or trouble[:_ENOUGH] in snapshot.message else f"images cannot be used: {trouble}"
 
 
 def _joined(*texts: str) -> str:

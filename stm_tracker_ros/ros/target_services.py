@@ -13,7 +13,7 @@ from typing import TypeVar
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D
 
@@ -23,6 +23,7 @@ from stm_tracker_ros.engine.engine import Engine
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import messages, qos
+from stm_tracker_ros.ros.messages import ImageMessage
 
 ResultT = TypeVar("ResultT")
 _INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE activate, after configure)"
@@ -32,7 +33,7 @@ _ENDED = "the node was deactivated before the answer; activate it, and name the 
 class TargetServices:
     """Serves them as long as the node lives; `engine` gives the running engine, None while the node is inactive."""
 
-    def __init__(self, node: Node, engine: Callable[[], Engine[Image] | None]) -> None:
+    def __init__(self, node: Node, engine: Callable[[], Engine[ImageMessage] | None]) -> None:
         self._node, self._engine = node, engine
         group, profile = ReentrantCallbackGroup(), qos.service()
         node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group, qos_profile=profile)
@@ -105,7 +106,7 @@ def _fill(response: SetTarget.Response, answer: TargetAnswer) -> SetTarget.Respo
     response.success, response.code, response.message = answer.success, int(answer.code), answer.message
     response.id, response.stamp_used = answer.id, messages.to_time(answer.stamp_used_ns)
     response.age, response.frames_replayed = float(answer.age_s), answer.frames_replayed
-    if answer.result is not None and answer.place is not None and isinstance(answer.image, Image):
+    if answer.result is not None and answer.place is not None and isinstance(answer.image, (Image, CompressedImage)):
         response.detection = messages.detection(
             answer.image.header,
             answer.place,

@@ -14,7 +14,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.utilities import get_rmw_implementation_identifier
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from stm_tracker_msgs.msg import TrackerStatus
@@ -25,7 +24,7 @@ from stm_tracker_ros.ros import convert, diagnostics, heap, qos, requirements, s
 from stm_tracker_ros.ros.guard import Guard, guard_services
 from stm_tracker_ros.ros.image_source import ImageSource
 from stm_tracker_ros.ros.logs import NodeLogHandler
-from stm_tracker_ros.ros.messages import to_ns
+from stm_tracker_ros.ros.messages import ImageMessage, to_ns
 from stm_tracker_ros.ros.outputs import Outputs
 from stm_tracker_ros.ros.params import AllConfig, Parameters
 from stm_tracker_ros.ros.periodic import Periodic
@@ -51,7 +50,7 @@ class TrackerNode(LifecycleNode):
         self._declared = Parameters(self, lambda name: load_tracker(name).default_config, self._reconfigure)
         config = self._declared.config.node
         self._entry = load_tracker(config.tracker.name)
-        self._engine: Engine[Image] | None = None
+        self._engine: Engine[ImageMessage] | None = None
         self._idle: State | None = State.UNCONFIGURED
         self._trouble = ""
         self._fault = ""
@@ -60,9 +59,7 @@ class TrackerNode(LifecycleNode):
         self._frame_id = ""
         self._facts: dict[str, str] = {}
         self._outputs = Outputs(self, has_mask=self._entry.has_mask)
-        self._source = ImageSource(
-            self, self._take, choice=config.qos, depth=config.qos_depth, silent_after_s=config.silent_after_s
-        )
+        self._source = ImageSource(self, self._take, self._change_source, config)
         self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
         guard_services(self, self.guard)
         # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
@@ -154,7 +151,7 @@ class TrackerNode(LifecycleNode):
         self.get_logger().error(text)
         self._trouble = text
 
-    def _make_engine(self, config: AllConfig) -> Engine[Image]:
+    def _make_engine(self, config: AllConfig) -> Engine[ImageMessage]:
         missing = requirements.missing_libraries()
         if missing:
             raise ConfigError(missing)
@@ -174,7 +171,7 @@ class TrackerNode(LifecycleNode):
         }
         return Engine(
             tracker,
-            convert=convert.view,
+            convert=convert.Converter().view,
             publish=self._outputs.publish,
             on_fault=self._note_fault,
             config=config.engine,
@@ -183,7 +180,7 @@ class TrackerNode(LifecycleNode):
             same_picture=convert.same_picture,
         )
 
-    def _running(self) -> Engine[Image]:
+    def _running(self) -> Engine[ImageMessage]:
         assert self._engine is not None  # the lifecycle's order: configured before activated
         return self._engine
 
@@ -191,10 +188,13 @@ class TrackerNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _take(self, message: Image, sequence: int | None) -> None:
+    def _take(self, message: ImageMessage, sequence: int | None) -> None:
         self._frame_id = message.header.frame_id
         stamp_ns, size = to_ns(message.header.stamp), len(message.data)
         self._running().offer(message, stamp_ns=stamp_ns, arrival_ns=self._now_ns(), nbytes=size, sequence=sequence)
+
+    def _change_source(self) -> None:
+        self._running().change_source()
 
     def _reconfigure(self, config: AllConfig) -> None:
         if self._engine is not None:

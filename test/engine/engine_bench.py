@@ -34,7 +34,7 @@ class Message:
     size: tuple[int, int] = (80, 60)
 
 
-def convert(message: Message) -> np.ndarray:
+def convert(message: Message, received_ns: int) -> np.ndarray:
     if message.broken:
         raise FrameError("encoding 'odd' is unknown")
     width, height = message.size

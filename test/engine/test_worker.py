@@ -366,7 +366,7 @@ def test_bad_images_end_nothing_and_keep_the_target():
     assert (shift.counts, shift.faults) == ({"tracked": 0, "bad_image": 60}, [])
     found = shift.snapshot()
     assert (found.state, found.errors, found.score) == (State.LOST, 60, 0.0)
-    assert "all 60 images since then were dropped as bad_image: the last: bad_image: FrameError" in found.message
+    assert "all 60 images since then were dropped as bad_image: the last: bad_image: encoding 'odd'" in found.message
     shift.frames(10, first=62)
     assert [answer.state.name[0] for answer in shift.answers] == list("LLLLLLLLTT")
     assert shift.answers[0].target_id == "target-1"

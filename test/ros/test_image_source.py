@@ -26,5 +26,6 @@ def test_a_publisher_is_named_by_its_node_where_that_is_known(namespace, name, e
         topic_type="sensor_msgs/msg/Image",
         qos_profile=QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
     )
-    found = publisher_found(endpoint)
-    assert (found.node, found.type_name, found.reliability) == (expected, "sensor_msgs/msg/Image", "best_effort")
+    found = publisher_found("/image", endpoint)
+    assert (found.node, found.topic, found.reliability) == (expected, "/image", "best_effort")
+    assert found.type_name == "sensor_msgs/msg/Image"
