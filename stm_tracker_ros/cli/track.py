@@ -95,10 +95,10 @@ def run(args: argparse.Namespace) -> int:
     """Track; 0 at the end of the stream."""
     from stm_tracker_ros.cli.select_box import selected
     from stm_tracker_ros.data.readers import open_source
-    from stm_tracker_ros.ros.convert import view
+    from stm_tracker_ros.ros.convert import Converter
 
     files, mask = _judged(args), _mask(args)
-    source = open_source(args.source, args.fps, start=args.start, topic=args.topic, view=view)
+    source = open_source(args.source, args.fps, start=args.start, topic=args.topic, view=Converter().view)
     with closing(source), closing(iter(source)) as stream:
         first = next(stream)
         box = selected(first.bgr()) if args.select else args.box

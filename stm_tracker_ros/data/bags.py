@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stm_tracker_ros.core.errors import DataError, FrameError
 from stm_tracker_ros.core.types import ImageView, Pixels
-from stm_tracker_ros.data.image_files import decoded, is_image_name
+from stm_tracker_ros.data.image_files import is_image_name
 from stm_tracker_ros.data.sources import Picture, Source
 
-View = Callable[[Any], "Pixels | ImageView"]
+View = Callable[[Any, int], "Pixels | ImageView"]
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _SUFFIXES = (".mcap", ".db3", ".bag")
@@ -41,7 +43,7 @@ class Bag(Source):
     """
 
     def __init__(self, path: Path, view: View, topic: str | None = None, start: int = 0) -> None:
-        """`view`: gives the image of a sensor_msgs/Image. topic: None where the bag has one topic with images.
+        """`view`: gives the image of a message and its time. topic: None where the bag has one topic with images.
 
         Raises DataError if the bag cannot be read, or the topic is not to be found or chosen.
         """
@@ -66,7 +68,7 @@ class Bag(Source):
 
     def _pictures(self) -> Iterator[tuple[int, Picture]]:
         newest_ns: int | None = None
-        for index, (kind, received_ns, message) in enumerate(self._messages()):
+        for index, (received_ns, message) in enumerate(self._messages()):
             if index < self.start:
                 continue
             stamp_ns = _stamp_of(message) or received_ns
@@ -75,21 +77,23 @@ class Bag(Source):
             if newest_ns is not None and stamp_ns <= newest_ns:
                 self._lose(name, f"{self.name}: {name} is not newer than the one before it")
             else:
-                picture = self._picture(kind, message, name, first=index == self.start)
+                picture = self._picture(message, stamp_ns, name, first=index == self.start)
             if picture is not None:
                 newest_ns = stamp_ns
             yield stamp_ns, picture
 
-    def _messages(self) -> Iterator[tuple[str, int, Any]]:
+    def _messages(self) -> Iterator[tuple[int, Any]]:
         try:
             for connection, received_ns, data in self._reader.messages(connections=self._connections):
-                yield connection.msgtype, received_ns, self._reader.deserialize(data, connection.msgtype)
+                yield received_ns, self._reader.deserialize(data, connection.msgtype)
         except self._errors as error:
             self._end = str(error)
 
-    def _picture(self, kind: str, message: Any, name: str, *, first: bool) -> Picture:
+    def _picture(self, message: Any, stamp_ns: int, name: str, *, first: bool) -> Picture:
         try:
-            return self._view(message) if kind == IMAGE else decoded(bytes(message.data), name)
+            picture = self._view(message, stamp_ns)
+            # What is compressed is decoded when somebody looks, and may fail there.
+            return picture if isinstance(picture, np.ndarray) else picture.region(0, 0, *picture.shape[1::-1])
         except (FrameError, DataError) as error:
             if first:
                 raise DataError(f"{self.name}: {error}; the target is given on this one, {name}") from None

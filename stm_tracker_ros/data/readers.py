@@ -53,7 +53,8 @@ def open_source(
 
     Stamps are index / fps from 0 for videos and images, the headers' for a bag, the monotonic clock for live ones.
     start: the first frame that is wanted. topic: of a bag, None where one has images. view: gives the image of a
-    sensor_msgs/Image; bags need it. Raises DataError if there is nothing of that name, or nothing that can be opened.
+    sensor_msgs/Image or CompressedImage and its time in ns; bags need it. Raises DataError if there is nothing of that
+    name, or nothing that can be opened.
     """
     if not fps > 0:
         raise DataError(f"fps is {fps}; allowed is a rate above 0 frames a second")

@@ -8,7 +8,7 @@ import pytest
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.readers import open_source
-from stm_tracker_ros.ros.convert import view
+from stm_tracker_ros.ros.convert import Converter
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2")
 typesys = pytest.importorskip("rosbags.typesys")
@@ -56,27 +56,27 @@ def levels(source):
 def test_a_bag_gives_its_images_with_the_stamps_of_their_headers(tmp_path, storage, message):
     messages = [message(10**9 * (5 + number) + 7, 40 * number) for number in range(3)]
     bag = record(tmp_path / "bag", storage, camera=messages)
-    source = open_source(bag, view=view)
+    source = open_source(bag, view=Converter().view)
     stream = list(source)
     assert [frame.stamp_ns for frame in stream] == [5_000_000_007, 6_000_000_007, 7_000_000_007]
     assert levels(stream) == [0, 40, 80]
     assert source.troubles == []
     file = next(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3"))
-    assert levels(open_source(file, view=view, start=1)) == [40, 80]
+    assert levels(open_source(file, view=Converter().view, start=1)) == [40, 80]
 
 
 def test_of_several_topics_one_is_to_be_chosen(tmp_path):
     bag = record(tmp_path / "bag", "mcap", left=[raw(1, 10)], right_compressed=[compressed(1, 20)])
     with pytest.raises(DataError, match=r"choose one with --topic: /left, /right/compressed"):
-        open_source(bag, view=view)
-    assert levels(open_source(bag, view=view, topic="right/compressed")) == [20]
+        open_source(bag, view=Converter().view)
+    assert levels(open_source(bag, view=Converter().view, topic="right/compressed")) == [20]
     with pytest.raises(DataError, match="no images on topic /up"):
-        open_source(bag, view=view, topic="/up")
+        open_source(bag, view=Converter().view, topic="/up")
 
 
 def test_messages_that_cannot_be_used_are_gaps(tmp_path):
     messages = [raw(1, 10), raw(2, 20, "no_encoding"), raw(1, 30), raw(3, 40)]
-    source = open_source(record(tmp_path / "bag", "mcap", camera=messages), view=view)
+    source = open_source(record(tmp_path / "bag", "mcap", camera=messages), view=Converter().view)
     stream = list(source)
     assert levels(stream) == [10, 40]
     assert stream[1].gap == 2
@@ -85,25 +85,25 @@ def test_messages_that_cannot_be_used_are_gaps(tmp_path):
 
 def test_the_message_that_the_target_is_given_on_has_to_be_usable(tmp_path):
     bag = record(tmp_path / "bag", "mcap", camera=[compressed(1, 10), raw(2, 10)][:1])
-    assert levels(open_source(bag, view=view)) == [10]
+    assert levels(open_source(bag, view=Converter().view)) == [10]
     bag = record(tmp_path / "broken", "mcap", camera=[raw(2, 20, "no_encoding")])
     with pytest.raises(DataError, match="the target is given on this one"):
-        list(open_source(bag, view=view))
+        list(open_source(bag, view=Converter().view))
 
 
 def test_a_bag_without_images_and_a_damaged_one_are_refused(tmp_path):
     text = STORE.types["std_msgs/msg/String"](data="x")
     with pytest.raises(DataError, match="no topic with images; it has /words"):
-        open_source(record(tmp_path / "bag", "mcap", words=[text]), view=view)
+        open_source(record(tmp_path / "bag", "mcap", words=[text]), view=Converter().view)
     bag = record(tmp_path / "cut", "mcap", camera=[raw(1, 10)])
     file = next(bag.glob("*.mcap"))
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(DataError, match="cannot be read as a bag.*mcap recover"):
-        open_source(file, view=view)
+        open_source(file, view=Converter().view)
 
 
 def test_without_rosbags_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "bag.mcap").write_bytes(b"\x89MCAP0\r\n")
     monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
     with pytest.raises(DataError, match=r"bag.mcap is a bag, and .* pip install 'stm_tracker_ros\[bags\]' \(.*\)$"):
-        open_source(tmp_path / "bag.mcap", view=view)
+        open_source(tmp_path / "bag.mcap", view=Converter().view)
