@@ -34,6 +34,7 @@ def draw_overlay(
     expected: Box | None = None,
     region: Box | None = None,
     center_cross: bool = False,
+    words: bool = True,
 ) -> Pixels:
     """A copy of `image_bgr` (height x width x 3 uint8) with what is known of the target drawn over it.
 
@@ -42,7 +43,7 @@ def draw_overlay(
     drawn in place of the box, where there is a box. note: more text, after `target_id` and the latency.
     latency_ms: from image to answer. unseen_s: seconds since the target was last seen, written from 0.1 on. expected:
     where the target is waited for, dashed. region: what was searched, a thin line. center_cross: mark the middle of
-    the image, which a gimbal holds on the target.
+    the image, which a gimbal holds on the target. words: False leaves all text out.
     """
     canvas: Pixels = np.ascontiguousarray(image_bgr).copy()
     color = STATE_COLORS.get(state, GREY)
@@ -58,8 +59,9 @@ def draw_overlay(
     if box is not None and (expected is None or iou(box, expected) < SAME_PLACE_IOU):
         outline = _outline(canvas, _upright(box) if rotated is None else rotated)
         cv2.polylines(canvas, [outline], True, color, line_width(canvas))
-    lines = _lines(color, state, score, target_id, latency_ms, unseen_s, note)
-    write_plate(canvas, lines, avoid=expected if box is None else box)
+    if words:
+        lines = _lines(color, state, score, target_id, latency_ms, unseen_s, note)
+        write_plate(canvas, lines, avoid=expected if box is None else box)
     return canvas
 
 
@@ -71,12 +73,12 @@ def waited_for(result: Result, valid: bool) -> Box | None:
     return None if result.found and valid else result.expected
 
 
-def draw_dashed(canvas: Pixels, box: Box, color: Color) -> None:
-    """Draw a dashed box onto `canvas` (changed), each dash with a dark rim: seen on any picture."""
+def draw_dashed(canvas: Pixels, box: Box, color: Color, *, rim: bool = True) -> None:
+    """Draw a dashed box onto `canvas` (changed); rim: a dark one around each dash, so that any picture shows it."""
     points = _outline(canvas, _upright(box)).astype(np.float64)
     dashes = [dash for side in zip(points, np.roll(points, -1, axis=0), strict=True) for dash in _dashes(canvas, *side)]
     width = line_width(canvas)
-    for ink, thickness in ((BLACK, width + 2), (color, width)):
+    for ink, thickness in [(BLACK, width + 2)] * rim + [(color, width)]:
         cv2.polylines(canvas, dashes, False, ink, thickness)
 
 

@@ -41,15 +41,17 @@ class _Set:
     below: int
 
 
-def write_plate(canvas: Pixels, lines: Sequence[Line], avoid: Box | None = None) -> None:
+def write_plate(
+    canvas: Pixels, lines: Sequence[Line], avoid: Box | None = None, letters_px: float | None = None
+) -> None:
     """Write `lines` onto `canvas` (height x width x 3 uint8, changed), on one dark plate in a corner.
 
-    Letters are 1/40 of the picture's shorter side, LOWEST_PX at least; a line that is wider than the picture is made
-    smaller, then shortened. avoid: what is not to be covered, in pixels; the first corner that is clear of it is taken,
-    the upper left one first, or else the one that covers the least.
+    letters_px: height of a capital; by default 1/40 of the picture's shorter side, LOWEST_PX at least. A line that is
+    wider than the picture is made smaller, then shortened. avoid: what is not to be covered, in pixels; the first
+    corner that is clear of it is taken, the upper left one first, or else the one that covers the least.
     """
     height, width = canvas.shape[:2]
-    letters_px = max(LOWEST_PX, min(height, width) * LETTERS_TO_PICTURE)
+    letters_px = letters_px or max(LOWEST_PX, min(height, width) * LETTERS_TO_PICTURE)
     margin = max(2, round(letters_px / 2))
     sets = [_fitted(line.text, letters_px, width - 4 * margin) for line in lines]
     if not sets:
