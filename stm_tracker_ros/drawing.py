@@ -1,16 +1,22 @@
-"""The picture that people look at: box, mask, state and score drawn over an image."""
+"""The picture that people look at: target, state and what the tracker waits for, drawn over an image."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from stm_tracker_ros.core.boxes import corners
-from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
+from stm_tracker_ros.core.boxes import corners, iou
+from stm_tracker_ros.core.types import Box, Pixels, Result, RotatedBox
+from stm_tracker_ros.lettering import Color, Line, write_plate
 
-GREEN, AMBER, RED, GREY = (80, 220, 80), (0, 190, 255), (60, 60, 255), (200, 200, 200)
+GREEN, AMBER, RED, GREY = (80, 220, 80), (0, 190, 255), (80, 80, 255), (200, 200, 200)
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 STATE_COLORS = {"TRACKING": GREEN, "UNCERTAIN": AMBER, "LOST": RED, "FAULT": RED}
 MASK_OPACITY = 0.4
+DASH_TO_LINE = 5
+SAME_PLACE_IOU = 0.9
+CROSS_TO_PICTURE = 1 / 40
 
 
 def draw_overlay(
@@ -22,48 +28,111 @@ def draw_overlay(
     mask: Pixels | None = None,
     rotated: RotatedBox | None = None,
     note: str = "",
+    target_id: str = "",
+    latency_ms: float | None = None,
+    unseen_s: float = 0.0,
+    expected: Box | None = None,
+    region: Box | None = None,
+    center_cross: bool = False,
+    words: bool = True,
 ) -> Pixels:
     """A copy of `image_bgr` (height x width x 3 uint8) with what is known of the target drawn over it.
 
     box: in pixels of the image; None draws none. state: its name chooses the colour (green TRACKING, amber UNCERTAIN,
     red LOST). score: in [0, 1], written beside the state. mask: height x width, non-zero = target, tinted. rotated:
-    drawn in place of the box, where there is a box. note: a second line of text.
+    drawn in place of the box, where there is a box. note: more text, after `target_id` and the latency.
+    latency_ms: from image to answer. unseen_s: seconds since the target was last seen, written from 0.1 on. expected:
+    where the target is waited for, dashed. region: what was searched, a thin line. center_cross: mark the middle of
+    the image, which a gimbal holds on the target. words: False leaves all text out.
     """
     canvas: Pixels = np.ascontiguousarray(image_bgr).copy()
     color = STATE_COLORS.get(state, GREY)
     if mask is not None:
         _tint(canvas, mask, color)
-    if box is not None:
-        x, y, width, height = box
-        upright = RotatedBox(x + width / 2, y + height / 2, width, height, 0.0)
-        _draw_box(canvas, upright if rotated is None else rotated, color)
-    headline = state if score is None else f"{state} {score:.2f}".strip()
-    for line, text in enumerate(text for text in (headline, note) if text):
-        _write(canvas, text, line, color)
+    if region is not None:
+        cv2.polylines(canvas, [_outline(canvas, _upright(region))], True, GREY, 1)
+    if center_cross:
+        _draw_cross(canvas)
+    if expected is not None:
+        draw_dashed(canvas, expected, color)
+    # A box that is published while it is waited for is dashed: a full line beneath would hide that.
+    if box is not None and (expected is None or iou(box, expected) < SAME_PLACE_IOU):
+        outline = _outline(canvas, _upright(box) if rotated is None else rotated)
+        cv2.polylines(canvas, [outline], True, color, line_width(canvas))
+    if words:
+        lines = _lines(color, state, score, target_id, latency_ms, unseen_s, note)
+        write_plate(canvas, lines, avoid=expected if box is None else box)
     return canvas
 
 
-def _tint(canvas: Pixels, mask: Pixels, color: tuple[int, int, int]) -> None:
-    inside = mask > 0
-    canvas[inside] = (canvas[inside] * (1 - MASK_OPACITY) + np.array(color) * MASK_OPACITY).astype(np.uint8)
+def waited_for(result: Result, valid: bool) -> Box | None:
+    """The box to draw dashed: where the tracker waits for the target; None while it has it.
+
+    valid: whether the state allows a box to be shown.
+    """
+    return None if result.found and valid else result.expected
 
 
-def _draw_box(canvas: Pixels, box: RotatedBox, color: tuple[int, int, int]) -> None:
+def draw_dashed(canvas: Pixels, box: Box, color: Color, *, rim: bool = True) -> None:
+    """Draw a dashed box onto `canvas` (changed); rim: a dark one around each dash, so that any picture shows it."""
+    points = _outline(canvas, _upright(box)).astype(np.float64)
+    dashes = [dash for side in zip(points, np.roll(points, -1, axis=0), strict=True) for dash in _dashes(canvas, *side)]
+    width = line_width(canvas)
+    for ink, thickness in [(BLACK, width + 2)] * rim + [(color, width)]:
+        cv2.polylines(canvas, dashes, False, ink, thickness)
+
+
+def _dashes(canvas: Pixels, start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.int32]:
+    """N x 2 x 2: dashes and gaps of one length, a dash at either end, so that the corners stand."""
+    dash_px = max(4, DASH_TO_LINE * line_width(canvas))
+    parts = 1 + 2 * round(float(np.linalg.norm(end - start)) / dash_px / 2)
+    shares = np.arange(0, parts, 2)[:, None, None] + np.array([[0.0], [0.8]])
+    return np.round(start + (end - start) * np.minimum(shares / parts, 1)).astype(np.int32)
+
+
+def line_width(canvas: Pixels) -> int:
+    """Width in pixels of a line that is seen on a picture of this size."""
+    return max(1, round(min(canvas.shape[:2]) / 240))
+
+
+def _lines(
+    color: Color, state: str, score: float | None, target_id: str, latency_ms: float | None, unseen_s: float, note: str
+) -> list[Line]:
+    headline = [state, "" if score is None else f"{score:.2f}"]
+    unseen = f"unseen {unseen_s:.1f} s" if unseen_s >= 0.1 else ""
+    details = [target_id, "" if latency_ms is None else f"{latency_ms:.0f} ms", note]
+    texts = [("  ".join(filter(None, [" ".join(filter(None, headline)), unseen])), color)]
+    texts.append(("  ".join(filter(None, details)), WHITE))
+    return [Line(text, ink) for text, ink in texts if text]
+
+
+def _tint(canvas: Pixels, mask: Pixels, color: Color) -> None:
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    if not width:
+        return
+    window = canvas[top : top + height, left : left + width]
+    inside = (mask[top : top + height, left : left + width] > 0).astype(np.uint8)
+    tinted = cv2.addWeighted(window, 1 - MASK_OPACITY, np.full_like(window, color), MASK_OPACITY, 0)
+    cv2.copyTo(tinted, inside, window)
+
+
+def _draw_cross(canvas: Pixels) -> None:
+    height, width = canvas.shape[:2]
+    arm = max(4, round(min(height, width) * CROSS_TO_PICTURE))
+    for ink, thickness in ((BLACK, line_width(canvas) + 2), (WHITE, line_width(canvas))):
+        for x, y in ((arm, 0), (0, arm)):
+            cv2.line(canvas, (width // 2 - x, height // 2 - y), (width // 2 + x, height // 2 + y), ink, thickness)
+
+
+def _upright(box: Box) -> RotatedBox:
+    return RotatedBox(box.x + box.width / 2, box.y + box.height / 2, box.width, box.height, 0.0)
+
+
+def _outline(canvas: Pixels, box: RotatedBox) -> NDArray[np.int32]:
+    """4 x 2 corners for OpenCV."""
     height, width = canvas.shape[:2]
     # Pixel i covers [i, i + 1): the edges run through the centres of the outermost covered pixels.
     drawn = box._replace(size_x=max(box.size_x - 1, 0), size_y=max(box.size_y - 1, 0))
     # Far outside boxes would overflow OpenCV's 32-bit corners: one picture's size beyond the edge is enough.
     limits = np.array([width, height])
-    points = np.round(corners(drawn).clip(-limits, 2 * limits) - 0.5).astype(np.int32)
-    cv2.polylines(canvas, [points], True, color, max(1, round(min(height, width) / 240)))
-
-
-def _write(canvas: Pixels, text: str, line: int, color: tuple[int, int, int]) -> None:
-    scale = max(0.35, min(canvas.shape[:2]) / 640)
-    thickness = max(1, round(scale * 1.5))
-    (_, text_height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    margin = baseline + 2
-    origin = (margin, margin + text_height + line * (text_height + baseline + margin // 2))
-    # A dark rim keeps the words readable on a bright sky.
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+    return np.round(corners(drawn).clip(-limits, 2 * limits) - 0.5).astype(np.int32)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from stm_tracker_ros.core.types import Box, RotatedBox
-from stm_tracker_ros.drawing import AMBER, GREEN, RED, draw_overlay
+from stm_tracker_ros.core.types import Box, Result, RotatedBox
+from stm_tracker_ros.drawing import AMBER, GREEN, GREY, RED, draw_overlay, waited_for
 
 pytestmark = pytest.mark.pure
 
@@ -67,3 +68,56 @@ def test_a_rotated_box_of_theta_0_runs_along_the_same_pixels(image):
 
 def test_without_a_box_no_rotated_one_is_drawn(image):
     assert (draw_overlay(image, rotated=RotatedBox(80, 60, 60, 20, 1)) == image).all()
+
+
+def test_what_is_waited_for_is_dashed_on_its_edges(image):
+    picture = draw_overlay(image, expected=Box(40, 30, 80, 60))
+    left_edge = (picture[30:90, 40] == GREY).all(1)
+    assert left_edge[0]
+    assert left_edge[-1]
+    assert 0.3 < left_edge.mean() < 0.8
+    assert (picture[35:85, 45:115] == 90).all()
+
+
+def test_a_box_that_is_waited_for_where_it_is_published_has_no_full_line(image):
+    dashed = draw_overlay(image, box=Box(40, 30, 80, 60), expected=Box(40, 30, 80, 61))
+    assert (dashed == draw_overlay(image, expected=Box(40, 30, 80, 61))).all()
+
+
+def test_the_search_region_is_a_thin_line_that_may_leave_the_image(image):
+    changed = (draw_overlay(image, region=Box(-50, 20, 150, 60)) != 90).any(2)
+    rows, columns = np.nonzero(changed)
+    assert set(rows[columns == 50]) == {20, 79}
+    assert columns.max() == 99
+
+
+def test_the_cross_is_small_and_in_the_middle(image):
+    rows, columns = np.nonzero((draw_overlay(image, center_cross=True) != 90).any(2))
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(60, abs=1)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(80, abs=1)
+    assert rows.max() - rows.min() < 20
+
+
+def result(found=True):
+    return Result(box=Box(1, 2, 3, 4), score=0.5, found=found, expected=Box(5, 6, 7, 8))
+
+
+@pytest.mark.parametrize(("found", "valid", "drawn"), [(True, True, False), (False, True, True), (True, False, True)])
+def test_it_is_waited_for_where_it_is_not_found_or_lost(found, valid, drawn):
+    assert waited_for(result(found), valid) == (Box(5, 6, 7, 8) if drawn else None)
+
+
+def written(monkeypatch, image, **known):
+    """The texts of an overlay, and the picture."""
+    texts = []
+    put = cv2.putText
+    monkeypatch.setattr(cv2, "putText", lambda canvas, text, *rest: (texts.append(text), put(canvas, text, *rest))[1])
+    return texts, draw_overlay(image, **known)
+
+
+def test_what_is_known_is_written_and_what_is_not_is_not(monkeypatch):
+    image = np.full((480, 640, 3), 90, np.uint8)
+    known = {"state": "LOST", "score": 0.123, "target_id": "car", "latency_ms": 12.7, "unseen_s": 2.34, "note": "n"}
+    assert written(monkeypatch, image, **known)[0] == ["LOST 0.12  unseen 2.3 s", "car  13 ms  n"]
+    assert written(monkeypatch, image, state="TRACKING", score=1.0)[0] == ["TRACKING 1.00"]
+    assert written(monkeypatch, image)[0] == []

@@ -32,7 +32,7 @@ NO_PYAV = "the demo writes a video, and {python} has no PyAV; install it with: {
 EPILOG = """\
 writes to the folder of --out:
   overlay.mp4        the video with box, mask, state and score drawn (H.264, any browser plays it)
-  contact_sheet.png  every 10th frame; true boxes in white where they are known
+  contact_sheet.png  every 10th frame, the target enlarged; true boxes in dashed white where they are known
   summary.json       frames published, received, tracked, dropped by reason; latency; states; transport
 Those of an earlier run are replaced; other files of these names are never overwritten: the demo is refused.
 

@@ -200,13 +200,19 @@ def frame_number(text: str) -> int:
 
 
 def _picture(step: Step) -> Pixels:
-    from stm_tracker_ros.drawing import draw_overlay
+    from stm_tracker_ros import drawing
 
-    return draw_overlay(
+    return drawing.draw_overlay(
         step.frame.bgr(),
         box=step.box if step.state.has_valid_box else None,
         state=step.state.name,
         score=step.result.score,
         mask=step.result.mask if step.state.has_valid_box else None,
         rotated=step.result.rotated,
+        latency_ms=step.milliseconds if step.index else None,
+        unseen_s=step.unseen_s,
+        expected=drawing.waited_for(step.result, step.state.has_valid_box),
+        region=step.result.region,
+        center_cross=True,
+        note=f"frame {step.index}",
     )

@@ -30,6 +30,8 @@ class Answer(Generic[MessageT]):
     state: TRACKING, UNCERTAIN or LOST.
     place: the box that may go out, inside the image; None without a valid one.
     gap: frames lost or dropped since the frame tracked before.
+    age_ns: of the image when the tracker answered, relative to the smallest recent one. unseen_ns: since the state was
+        last TRACKING, by the stamps.
     """
 
     message: MessageT
@@ -41,6 +43,8 @@ class Answer(Generic[MessageT]):
     target_id: str
     class_id: str
     gap: int
+    age_ns: int = 0
+    unseen_ns: int = 0
 
 
 class Follower:
@@ -107,6 +111,8 @@ class Follower:
             target_id=target_id,
             class_id=class_id,
             gap=frame.gap,
+            age_ns=age_ns,
+            unseen_ns=self._state.unseen_ns,
         )
 
     def status(self, *, paused: bool) -> Status:

@@ -37,6 +37,7 @@ class Step:
 
     box: what the trajectory holds: the given box on the first frame, later the tracker's, whatever the state.
     milliseconds: track and memorize together; of the first frame, init.
+    unseen_s: seconds since the state was last TRACKING, by the stamps.
     """
 
     index: int
@@ -45,6 +46,7 @@ class Step:
     box: Box
     state: State
     milliseconds: float
+    unseen_s: float = 0.0
 
     @property
     def row(self) -> Row:
@@ -82,7 +84,15 @@ def follow(tracker: Tracker, stream: Iterator[Frame], target: Target, state_conf
         tracker.memorize()
         milliseconds = (time.perf_counter_ns() - started_ns) / 1e6
         state = states.update(result.score, frame.stamp_ns, hopeless=bool(result.trouble))
-        yield Step(index=index, frame=frame, result=result, box=result.box, state=state, milliseconds=milliseconds)
+        yield Step(
+            index=index,
+            frame=frame,
+            result=result,
+            box=result.box,
+            state=state,
+            milliseconds=milliseconds,
+            unseen_s=states.unseen_ns / 1e9,
+        )
 
 
 def run_sequence(

@@ -111,7 +111,12 @@ def _draw(answer: Answer[ImageMessage]) -> Pixels:
         score=answer.result.score,
         mask=None if place is None else answer.result.mask,
         rotated=None if place is None else place.rotated,
-        note=answer.target_id,
+        target_id=answer.target_id,
+        latency_ms=answer.age_ns / 1e6,
+        unseen_s=answer.unseen_ns / 1e9,
+        expected=drawing.waited_for(answer.result, place is not None),
+        region=answer.result.region,
+        center_cross=True,
     )
 
 

@@ -508,3 +508,12 @@ def test_a_refusal_and_an_unusable_image_leave_the_old_target():
     assert shift.worker.status.target_id == "target-1"
     shift.frames(1)
     assert shift.counts == {"tracked": 1}
+
+
+def test_an_answer_knows_its_age_and_for_how_long_the_target_was_not_seen() -> None:
+    shift = Shift()
+    shift.frames(5)
+    shift.tracker.score = 0.1
+    shift.frame(START_NS + 6 * STEP_NS, 7, late_ns=20 * MS)
+    assert [answer.unseen_ns for answer in shift.answers] == [0] * 5 + [STEP_NS]
+    assert shift.answers[-1].age_ns == shift.snapshot().answer_age_s * 1e9 == 20 * MS

@@ -131,3 +131,11 @@ def test_something_else_is_no_trajectory(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match="trajectory"):
             read_trajectory(path)
+
+
+def test_a_step_says_for_how_long_the_target_was_not_seen():
+    tracker = ScriptedTracker([(GIVEN, 0.9)] * 3 + [(OFF, 0.01)])
+    steps = list(follow(tracker, stream(30), Target(box=GIVEN), StateConfig()))
+    assert [step.unseen_s for step in steps[:3]] == [0.0] * 3
+    last_seen = max(step.index for step in steps if step.state.name == "TRACKING")
+    assert steps[-1].unseen_s == pytest.approx((29 - last_seen) / 30)
