@@ -102,9 +102,8 @@ def _tile(moment: Moment) -> Pixels:
 
 def _caption(moment: Moment) -> list[Line]:
     overlap = ""
-    if moment.true_box is not None:
-        value = 0.0 if moment.box is None else float(iou(moment.box, moment.true_box))
-        overlap = f"  overlap {value:.2f}"
+    if moment.true_box is not None and moment.box is not None:
+        overlap = f"  overlap {float(iou(moment.box, moment.true_box)):.2f}"
     score = "" if moment.score is None else f" {moment.score:.2f}"
     text = f"frame {moment.frame}  {moment.state}{score}{overlap}"
     return [Line(text, STATE_COLORS.get(moment.state, WHITE))]
