@@ -91,11 +91,17 @@ class ImageSource:
         has_served = not is_silent and 0 < self._first_image_ns < now_ns - patience_ns
         route, reliability = self._wanted(is_silent=is_silent, has_served=has_served)
         if (route, reliability) != self._subscribed:
-            text = f"subscribing {route.topic}, {route.transport}, {qos.word(reliability)}: "
-            self._node.get_logger().info(text + ("nothing came before" if is_silent else "publishers changed"))
+            self._tell(route, reliability, is_silent)
             if route != self._subscribed[0]:
                 self._on_change()
             self._subscribe(route, reliability)
+
+    def _tell(self, route: Route, reliability: ReliabilityPolicy, is_silent: bool) -> None:
+        text, logger = f"subscribing {route.topic}, {route.transport}, {qos.word(reliability)}", self._node.get_logger()
+        if is_silent:  # which happens every few seconds while a camera is silent
+            logger.debug(f"{text}: nothing came before")
+        else:
+            logger.info(f"{text}: that is what is published")
 
     def report(self) -> InputReport:
         """See InputReport."""

@@ -123,8 +123,8 @@ class NodeUnderTest:
             self._ears[name] = Ear(self.graph, message_type, f"{self.name}/{name}")
         return self._ears[name]
 
-    def camera(self, reliability="reliable", topic="image", message_type=Image):
-        return Camera(self.graph, f"{self.namespace}/{topic}", qos.choose(reliability, ()), message_type)
+    def camera(self, reliability="reliable", topic="image", message_type=Image, encode=None):
+        return Camera(self.graph, f"{self.namespace}/{topic}", qos.choose(reliability, ()), message_type, encode)
 
     def wait(self, condition, what):
         def holds():
@@ -258,17 +258,18 @@ class NodeUnderTest:
 
 
 class Camera:
-    """Publishes images with rising stamps."""
+    """Publishes images with rising stamps; encode: array -> message, bgr8 by default."""
 
-    def __init__(self, graph, topic, reliability, message_type=Image):
+    def __init__(self, graph, topic, reliability, message_type=Image, encode=None):
         self._graph = graph
         self.topic = topic
         self._publisher = graph.node.create_publisher(message_type, topic, qos.keep_last(reliability))
+        self._encode = encode or (lambda image: convert.fill_image(Image(), image, "bgr8"))
         self._shown = 0
 
     def show(self, image, stamp=None):
         """Publish; `image` is an array, which gets a little noise, or a message. The stamp in ns (now by default)."""
-        message = image if isinstance(image, Image) else convert.fill_image(Image(), self._noisy(image), "bgr8")
+        message = self._encode(self._noisy(image)) if isinstance(image, np.ndarray) else image
         message.header.frame_id = "camera_optical_frame"
         stamp = self._graph.node.get_clock().now().nanoseconds if stamp is None else stamp
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
