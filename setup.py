@@ -44,8 +44,8 @@ setup(
         "console_scripts": [
             "stm_tracker = stm_tracker_ros.cli.main:main",
             "tracker_node = stm_tracker_ros.ros.node:main",
-            "demo_camera = stm_tracker_ros.ros.demo_camera:main",
-            "demo_client = stm_tracker_ros.ros.demo_client:main",
+            "demo_camera = stm_tracker_ros.ros.node:demo_camera",
+            "demo_client = stm_tracker_ros.ros.node:demo_client",
         ]
     },
 )

@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stm_tracker_ros import __version__
+from stm_tracker_ros import __version__, libraries
 from stm_tracker_ros.cli import bench, convert, demo, evaluate, track, train
+from stm_tracker_ros.cli.parser import CommandParser
 from stm_tracker_ros.core.errors import StmTrackerError
 
 COMMANDS = (demo, track, evaluate, bench, train, convert)
@@ -25,7 +26,7 @@ examples:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each leaves its function in `run`."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="stm_tracker", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"stm_tracker {__version__}")
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0, 1 when it failed, 2 when something was refused, 130 after Ctrl-C."""
     args = make_parser().parse_args(arguments)
     try:
+        libraries.check()
         status: int = args.run(args)
         return status
     except StmTrackerError as error:
