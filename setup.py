@@ -1,8 +1,26 @@
 from glob import glob
 
 from setuptools import find_packages, setup
+from setuptools.command.egg_info import egg_info
 
 NAME = "stm_tracker_ros"
+COMMANDS_OF_PIP = {"bdist_wheel", "dist_info", "editable_wheel", "sdist"}
+
+
+class EggInfo(egg_info):
+    """Notes the requirements of pyproject.toml for pip, and none for colcon, which installs an egg.
+
+    The executables of an egg look their requirements up by the names that pip has for them, and end where one is
+    missing: what apt calls python3-opencv and a Jetson's own torch are not found by these names. rosdep reads
+    package.xml instead. setuptools 59 (Ubuntu 22.04) reads no requirements from pyproject.toml, 61 and later do.
+    """
+
+    def run(self):
+        if not COMMANDS_OF_PIP.intersection(self.distribution.commands):
+            for holder in (self.distribution, self.distribution.metadata):
+                holder.install_requires, holder.extras_require = [], {}
+        super().run()
+
 
 setup(
     name=NAME,
@@ -13,34 +31,21 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={NAME: ["demo/*.xml", "sample/*", "weights/*"]},
+    package_data={NAME: ["py.typed", "demo/*.xml", "sample/*", "weights/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
         (f"share/{NAME}/config", sorted(glob("config/*.yaml") + glob("config/*.rviz"))),
     ],
-    # ROS brings numpy and OpenCV from apt, and pip's copies beside them break its cv_bridge: pip brings them only when
-    # asked to, with `pip install '.[all]'`.
-    install_requires=["setuptools"],
-    extras_require={
-        "all": [
-            "av>=12",
-            "matplotlib>=3.5",
-            "numpy>=1.21",
-            "opencv-python-headless>=4.5",
-            "safetensors>=0.4",
-            "torch>=2.2",
-            "tqdm>=4.60",
-        ]
-    },
     zip_safe=False,
+    cmdclass={"egg_info": EggInfo},
     entry_points={
         "console_scripts": [
             "stm_tracker = stm_tracker_ros.cli.main:main",
             "tracker_node = stm_tracker_ros.ros.node:main",
-            "demo_camera = stm_tracker_ros.ros.demo_camera:main",
-            "demo_client = stm_tracker_ros.ros.demo_client:main",
+            "demo_camera = stm_tracker_ros.ros.node:demo_camera",
+            "demo_client = stm_tracker_ros.ros.node:demo_client",
         ]
     },
 )

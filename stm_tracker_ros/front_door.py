@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any, NoReturn
 
-import numpy as np
-
+from stm_tracker_ros import as_given
+from stm_tracker_ros.core.compute import checked_threads, default_threads, device_text
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import NotInitialisedError, TargetError
-from stm_tracker_ros.core.masks import binary
+from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError, ProcessError
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
+from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.trackers import registry
 
 NOMINAL_RATE_HZ = 30
+_LOADED_IN: set[int] = set()  # processes: this one and, after a fork, those before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class VideoResult(Result):
 
 
 class VideoTracker:
-    """Follows one target through the frames it is given; not thread-safe.
+    """Follows one target through the frames it is given; for one thread, in the process that loaded it.
 
     A frame is a height x width x 3 uint8 BGR array (stamped at 30 Hz by its number) or a `core.types.Frame`.
     """
@@ -43,12 +46,14 @@ class VideoTracker:
         self._state: TargetState | None = None
         self._frames = 0
         self._pending = False
+        self._process = os.getpid()
 
     def init(self, frame: Pixels | Frame, target: Sequence[float] | Pixels | Target) -> VideoResult:
         """Start on this frame with a box x, y, width, height, a mask (height x width, non-zero = target) or a Target.
 
-        Raises TargetError, FrameError.
+        Raises TargetError, FrameError, ProcessError.
         """
+        self._check_process()
         self._frames, self._pending = 0, False
         stamped = self._stamped(frame)
         result = self._tracker.init(stamped, on_image(_target(target), stamped.width, stamped.height))
@@ -56,7 +61,11 @@ class VideoTracker:
         return _with_state(result, self._state.state)
 
     def track(self, frame: Pixels | Frame) -> VideoResult:
-        """Find the target in the next frame, after learning from the last. Raises NotInitialisedError, FrameError."""
+        """Find the target in the next frame, after learning from the last.
+
+        Raises NotInitialisedError, FrameError, ProcessError.
+        """
+        self._check_process()
         if self._state is None:
             raise NotInitialisedError("no target yet; call init(frame, target) first")
         self.memorize()
@@ -68,26 +77,62 @@ class VideoTracker:
 
     def memorize(self) -> None:
         """Learn from the last frame now, for callers that have idle time after an answer; else `track` does it."""
+        self._check_process()
         if self._pending:
             self._tracker.memorize()
         self._pending = False
+
+    def __reduce__(self) -> NoReturn:
+        raise ProcessError(
+            "a VideoTracker can be neither copied nor pickled, for it holds a network and its memory where they run; "
+            "call stm_tracker_ros.load wherever another one is needed, in each process by itself"
+        )
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise ProcessError(
+                f"this tracker was loaded in process {self._process} and is used in process {os.getpid()}, where "
+                "torch's threads and devices are not; call stm_tracker_ros.load in the process that tracks, and start "
+                "that one by multiprocessing's 'spawn', not by 'fork'"
+            )
 
     def _stamped(self, frame: Pixels | Frame) -> Frame:
         if isinstance(frame, Frame):
             return frame
         stamp_ns = round(self._frames * 1_000_000_000 / NOMINAL_RATE_HZ)
         self._frames += 1
-        return Frame(image=np.asarray(frame), stamp_ns=stamp_ns)
+        return Frame(image=as_given.image(frame), stamp_ns=stamp_ns)
 
 
 def open_tracker(
-    name: str, weights: str | None, device: str, precision: str, settings: Mapping[str, object]
+    name: str,
+    weights: str | PathLike[str] | None,
+    *,
+    device: Any,
+    threads: int | None,
+    precision: str,
+    settings: Mapping[str, object],
 ) -> VideoTracker:
     """See `stm_tracker_ros.load`."""
     entry = registry.load(name)
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"settings is {settings!r}; allowed is a dictionary, such as {{'memory.history': 32}}")
     config = with_changes(entry.default_config, settings)
     path = Path(weights) if weights else None
-    return VideoTracker(entry.from_checkpoint(path, device=device, precision=precision, config=config))
+    registry.set_threads(_allowed_threads(default_threads() if threads is None else checked_threads(threads)))
+    where = device_text(device)
+    return VideoTracker(entry.from_checkpoint(path, device=where, precision=precision, config=config))
+
+
+def _allowed_threads(count: int) -> int:
+    """Torch's threads stay behind in a fork, where it would wait for them for ever; a single one is the caller's."""
+    if _LOADED_IN - {os.getpid()} and count > 1:
+        raise ProcessError(
+            f"threads is {count} in a process forked from one that has loaded a tracker; allowed there is 1: start the "
+            "process by multiprocessing's 'spawn', or give threads=1"
+        )
+    _LOADED_IN.add(os.getpid())
+    return count
 
 
 def _with_state(result: Result, state: State) -> VideoResult:
@@ -95,11 +140,4 @@ def _with_state(result: Result, state: State) -> VideoResult:
 
 
 def _target(given: Sequence[float] | Pixels | Target) -> Target:
-    if isinstance(given, Target):
-        return given
-    array = np.asarray(given)
-    if array.ndim == 2:
-        return Target(mask=binary(array))
-    if array.shape != (4,):
-        raise TargetError(f"target has shape {array.shape}; allowed are a box of 4 numbers or a height x width mask")
-    return Target(box=Box(*(float(v) for v in array)))
+    return as_given.target(given)

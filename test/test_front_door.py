@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
+import os
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +22,7 @@ from stm_tracker_ros.core.errors import (
     DeviceError,
     FrameError,
     NotInitialisedError,
+    ProcessError,
     TargetError,
 )
 from stm_tracker_ros.core.types import Box, Frame, Target
@@ -109,8 +116,103 @@ def test_an_unknown_tracker_is_refused_with_the_nearest() -> None:
 
 def test_a_tracker_without_weights_names_the_ways_to_get_some() -> None:
     assert registry.load("stmtrack").shipped_weights is None
-    with pytest.raises(CheckpointError, match=r"no weights come with 'stmtrack'.*`stm_tracker train`.*convert"):
+    with pytest.raises(
+        CheckpointError, match=r"no weights come with 'stmtrack'.*`stm_tracker train stmtrack`.*convert stmtrack"
+    ):
         stm_tracker_ros.load("stmtrack")
+    with pytest.raises(CheckpointError, match="no weights come with 'dmb'.*come with theirs: .*dmb_lite") as refused:
+        stm_tracker_ros.load("dmb")
+    assert "convert" not in str(refused.value), "there is no converter for it"
+
+
+def test_a_weights_file_for_a_name_is_told_from_a_name() -> None:
+    with pytest.raises(ConfigError, match=r"'mine.safetensors' is a weights file; allowed are .*, with `weights`"):
+        stm_tracker_ros.load("mine.safetensors")
+    with pytest.raises(ConfigError, match="unknown tracker 5; known: stmtrack_lite"):
+        stm_tracker_ros.load(5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), "auto"])
+def test_devices_as_users_have_them(weights: str, device: str | torch.device) -> None:
+    assert stm_tracker_ros.load("stmtrack_lite", weights=weights, device=device).init(picture(), BOX).box
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [(97, "'cuda:97' is not there"), (torch.device("cuda", 97), "'cuda:97' is not"), (-1, "allowed"), (True, "'True'")],
+)
+def test_devices_that_are_none_are_refused(weights: str, device: int | torch.device, words: str) -> None:
+    with pytest.raises(DeviceError, match=words):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, device=device)
+
+
+def test_threads_are_all_cores_but_one_unless_given(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[int] = []
+    monkeypatch.setattr(registry, "set_threads", set_to.append)
+    monkeypatch.setattr(registry.TrackerEntry, "from_checkpoint", lambda *_, **__: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    assert set_to == [5, 2, 1]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_other_threads_are_refused(weights: str, threads: object) -> None:
+    with pytest.raises(ConfigError, match="threads is .*; allowed are whole numbers from 1 on"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=threads)  # type: ignore[arg-type]
+
+
+def test_a_tracker_is_not_copied(weights: str) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(ProcessError, match=r"neither copied nor pickled.*call stm_tracker_ros.load"):
+            copied(tracker)
+
+
+def test_a_tracker_stays_in_the_process_that_loaded_it(weights: str) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    tracker.init(picture(), BOX)
+    in_child = multiprocessing.get_context("fork").SimpleQueue()
+
+    def child() -> None:
+        for use in (
+            lambda: tracker.init(picture(), BOX),
+            lambda: tracker.track(picture()),
+            tracker.memorize,
+            lambda: stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=2),
+        ):
+            in_child.put(_refusal(use))
+        own = stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=1)
+        in_child.put(tuple(own.init(picture(), BOX).box))
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    answers = [in_child.get() for _ in range(5)]
+    process.join()
+    assert all("is used in process" in text and "'spawn'" in text for text in answers[:3])
+    assert "threads is 2 in a process forked" in answers[3]
+    assert answers[4] == pytest.approx(BOX)
+
+
+def _refusal(use: Callable[[], object]) -> str:
+    try:
+        use()
+    except ProcessError as error:
+        return str(error)
+    return "not refused"
+
+
+def test_trackers_loaded_in_two_threads_at_once_answer_as_alone(weights: str) -> None:
+    def boxes(_: int) -> list[Box]:
+        tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights)
+        return [tracker.init(picture(), BOX).box, *(tracker.track(picture(seed)).box for seed in range(3))]
+
+    alone = boxes(0)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            assert list(pool.map(boxes, range(2))) == [alone] * 2
 
 
 def test_an_absent_device_is_refused(weights: str) -> None:

@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from stm_tracker_ros import __version__, libraries
 from stm_tracker_ros.cli import bench, convert, demo, evaluate, track, train
+from stm_tracker_ros.cli.parser import CommandParser
 from stm_tracker_ros.core.surroundings import EXIT_INTERRUPTED, EXIT_REFUSED, guarded
 
 __all__ = ("COMMANDS", "EXIT_INTERRUPTED", "EXIT_REFUSED", "main", "make_parser")
@@ -24,9 +26,10 @@ examples:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each leaves its function in `run`."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="stm_tracker", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"stm_tracker {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)
@@ -42,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         args = make_parser().parse_args(arguments)
+        libraries.check()
         status: int = args.run(args)
         return status
 

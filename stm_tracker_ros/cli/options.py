@@ -6,13 +6,12 @@ Only parsing happens on import: torch and the trackers are loaded when a command
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stm_tracker_ros.core.compute import PRECISIONS
+from stm_tracker_ros.core.compute import PRECISIONS, default_threads
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
@@ -55,7 +54,7 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
         dest="changes",
         help="change a setting by its dotted name, such as memory.history=6 or state.lost_score=0.3; may be repeated",
     )
-    group.add_argument("--device", default="cpu", help="cpu, cuda:0, ... or auto (default: %(default)s)")
+    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: %(default)s)")
     group.add_argument(
         "--precision",
         default="auto",
@@ -93,11 +92,6 @@ def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTrac
     )
 
 
-def default_threads() -> int:
-    """All cores that this process may use, but one: the camera needs one as well."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
-
-
 def parse_changes(texts: list[str]) -> dict[str, str]:
     """NAME=VALUE texts as a mapping; the last one of a name counts. Raises ConfigError for a text without '='."""
     changes = {}
@@ -120,7 +114,7 @@ def parse_box(text: str) -> Box:
 
 def whole_number(text: str) -> int:
     """The text as a number from 1 on; an argparse type."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are whole numbers from 1 on")
     return int(text)
 

@@ -114,9 +114,9 @@ def with_live(config: ConfigT, wanted: ConfigT) -> ConfigT:
     return with_changes(config, {s.name: s.value for s in settings(wanted) if s.rule.live})
 
 
-def unknown_name(what: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+def unknown_name(what: str, name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
     """The text of the refusal of an unknown name; names the nearest one."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
 
 

@@ -48,6 +48,14 @@ class DeviceError(StmTrackerError, RuntimeError):
     """A device that does not exist here, or has no memory left."""
 
 
+class LibraryError(StmTrackerError, ImportError):
+    """A Python library that is needed and missing, or that is there and cannot be loaded."""
+
+
+class ProcessError(StmTrackerError, RuntimeError):
+    """A tracker copied, pickled, or used in another process than the one that loaded it."""
+
+
 class DataError(StmTrackerError, ValueError):
     """A sequence, video or annotation that cannot be read; a place where results cannot or must not be written."""
 

@@ -11,6 +11,7 @@ In fp32 the answers are those of the plain step up to float noise. Nothing is co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ from stm_tracker_ros.parts.precision import TYPES, choose
 
 WARM_UP_CALLS = 3
 MOST_SHAPES = 64
+# torch.fx exchanges functions of torch's own while it captures, and keeps that in globals: one capture at a time in a
+# process. What other threads run meanwhile only passes through these functions, and comes out the same.
+_CAPTURE = threading.RLock()
 Shapes = tuple[tuple[torch.Size, torch.dtype], ...]
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -43,7 +47,8 @@ class Step:
         if found is None:
             if len(self._captured) == MOST_SHAPES:
                 self._captured.pop(next(iter(self._captured)))
-            found = self._captured[shapes] = self._capture(arguments)
+            with _CAPTURE:
+                found = self._captured[shapes] = self._capture(arguments)
         return found(*arguments)
 
     def _capture(self, arguments: tuple[Tensor, ...]) -> Callable[..., Any]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.compute import PRECISIONS
+from stm_tracker_ros.core.compute import PRECISIONS, default_threads
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
 from stm_tracker_ros.ros.transport import TRANSPORTS
-
-# Two torch threads on a busy two-core machine are ten times slower than one: leave a core to the middleware.
-_THREADS = max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +26,13 @@ class NodeConfig:
 
     tracker: TrackerChoice = section(TrackerChoice)
     autostart: bool = setting(True, "configure and activate by itself; false where a launch file drives transitions")
-    device: str = setting("auto", "auto (a GPU where there is one), cpu or cuda:N")
+    device: str = setting("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
     precision: str = setting(
         "auto",
         "of convolutions and products; auto = the fastest that costs the tracker nothing and the device can do",
         choices=PRECISIONS,
     )
-    threads: int = setting(_THREADS, "threads of one tracker step on the CPU", low=1, high=256)
+    threads: int = setting(default_threads(), "threads of one tracker step on the CPU", low=1, high=256)
     qos: str = setting(
         "auto",
         "of the image subscription; auto = reliable where every publisher offers it, else best effort",
@@ -59,5 +55,5 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         judge(self)
-        if not re.fullmatch(r"auto|cpu|cuda:\d+", self.device):
-            raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu or cuda:N")
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
+            raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu, cuda or cuda:N")

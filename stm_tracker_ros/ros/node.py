@@ -1,31 +1,61 @@
-"""The program `tracker_node`: checks what it needs, then runs the node until it is told to stop."""
+"""The programs of ROS: each checks what it needs, then runs until it is told to stop."""
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
+from stm_tracker_ros import libraries
+from stm_tracker_ros.core.errors import LibraryError
 from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.ros import heap, log_folder, requirements
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node; the exit status of the program: 2 where the system refuses what it needs, in one sentence.
-
-    rclpy and the messages are imported after the check, so that what is missing is named instead of an ImportError.
-    """
-    missing = requirements.missing_messages()
-    if missing:
-        print(missing, file=sys.stderr)
-        return 1
+    """`tracker_node`: run the node; the exit status, 2 where what it needs is missing, or refused by the system."""
 
     def started() -> int:
-        log_folder.make_sure("tracker_node")
-        heap.keep_large_blocks()
         from stm_tracker_ros.ros.runner import run
 
+        log_folder.make_sure("tracker_node")
         return run(args)
 
-    return guarded("tracker_node", started)
+    heap.keep_large_blocks()
+    return _refused("tracker_node", "runner") or guarded("tracker_node", started)
+
+
+def demo_camera() -> int:
+    """`demo_camera`: see the module of that name; the exit status, 2 where something that it needs is missing."""
+    return _refused("demo_camera", "demo_camera") or _module("demo_camera").main()  # type: ignore[no-any-return]
+
+
+def demo_client() -> int:
+    """`demo_client`: see the module of that name; the exit status, 2 where something that it needs is missing."""
+    return _refused("demo_client", "demo_client") or _module("demo_client").main()  # type: ignore[no-any-return]
+
+
+def _refused(program: str, module: str) -> int:
+    """0 if the module of this folder can be imported, else 2, and why not in one sentence on stderr.
+
+    rclpy and the messages are looked for before any module that imports them.
+    """
+    text = requirements.missing_messages()
+    if not text:
+        try:
+            libraries.check_opencv()
+            _module(module)
+        except LibraryError as error:
+            text = str(error)
+        except ImportError as error:
+            text = requirements.unusable(error)
+    if text:
+        print(f"{program}: error: {text}", file=sys.stderr)
+    return 2 if text else 0
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"stm_tracker_ros.ros.{name}")
 
 
 if __name__ == "__main__":

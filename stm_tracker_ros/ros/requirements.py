@@ -1,4 +1,4 @@
-"""What has to be there before the node can run, and how to get it: messages at start, torch at configure."""
+"""What has to be there before a program of ROS can run, and how to get it: messages at start, torch at configure."""
 
 from __future__ import annotations
 
@@ -9,24 +9,34 @@ import sys
 _MESSAGES = {
     "vision_msgs": "sudo apt install ros-$ROS_DISTRO-vision-msgs",
     "stm_tracker_msgs": (
-        "it is built from this repository; colcon stops at the first package.xml, so link it once beside the clone:\n"
-        "    cd WORKSPACE/src && ln -s stm_tracker_ros/stm_tracker_msgs .\n"
-        "    cd WORKSPACE && colcon build --packages-select stm_tracker_msgs && . install/setup.sh"
+        "built from this repository by: cd WORKSPACE/src && ln -s stm_tracker_ros/stm_tracker_msgs . && cd .. && "
+        "colcon build --packages-select stm_tracker_msgs && . install/setup.sh"
     ),
 }
 _ROS_MESSAGES = ("sensor_msgs", "std_msgs", "std_srvs", "geometry_msgs", "diagnostic_msgs", "visualization_msgs")
 
 
 def missing_messages() -> str:
-    """What to do about rclpy and message packages that this interpreter cannot import; empty if all are there."""
-    fixes = {"rclpy": "source ROS 2 first: . /opt/ros/$ROS_DISTRO/setup.sh"}
-    fixes |= dict.fromkeys(_ROS_MESSAGES, "sudo apt install ros-$ROS_DISTRO-common-interfaces")
-    fixes |= _MESSAGES
+    """What to do about rclpy and message packages that this interpreter cannot import, in one line; empty if all are
+    there. Without rclpy the others are not spoken of: they come with it.
+    """
+    if not _importable("rclpy"):
+        return (
+            f"{_interpreter()} cannot import rclpy; source ROS 2 first (. /opt/ros/$ROS_DISTRO/setup.sh), or follow a "
+            "target without ROS by `stm_tracker track`"
+        )
+    fixes = dict.fromkeys(_ROS_MESSAGES, "sudo apt install ros-$ROS_DISTRO-common-interfaces") | _MESSAGES
     missing = [name for name in fixes if not _importable(name)]
     if not missing:
         return ""
-    lines = [f"{_interpreter()} cannot import {', '.join(missing)}."]
-    return "\n".join(lines + [f"  {name}: {fixes[name]}" for name in missing])
+    return f"{_interpreter()} cannot import {'; '.join(f'{name} ({fixes[name]})' for name in missing)}"
+
+
+def unusable(error: ImportError) -> str:
+    """What to say where a library is there and cannot be loaded: an extension for another Python, mostly."""
+    reason = " ".join(str(error).split())
+    name = error.name or "a library"
+    return f"{_interpreter()} cannot load {name} ({reason}); is the ROS 2 that is sourced of another Python?"
 
 
 def missing_libraries() -> str:
@@ -43,7 +53,7 @@ def missing_libraries() -> str:
 
 
 def _interpreter() -> str:
-    return f"The interpreter in use, {sys.executable} (Python {platform.python_version()}),"
+    return f"{sys.executable} (Python {platform.python_version()})"
 
 
 def _library_command(name: str) -> str:

@@ -20,7 +20,7 @@ from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
 from stm_tracker_ros.engine.engine import Engine
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import convert, diagnostics, heap, qos, requirements, status
+from stm_tracker_ros.ros import console, convert, diagnostics, heap, qos, requirements, status
 from stm_tracker_ros.ros.guard import Guard, guard_services
 from stm_tracker_ros.ros.image_source import ImageSource
 from stm_tracker_ros.ros.logs import NodeLogHandler
@@ -60,6 +60,7 @@ class TrackerNode(LifecycleNode):
         self._facts: dict[str, str] = {}
         self._outputs = Outputs(self, has_mask=self._entry.has_mask)
         self._source = ImageSource(self, self._take, self._change_source, config)
+        self._console = console.InputConsole(self._info, self._warn)
         self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
         guard_services(self, self.guard)
         # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
@@ -106,6 +107,7 @@ class TrackerNode(LifecycleNode):
             self._source.open()
         self._since_ns = self._clock_ns()
         self._idle, self._trouble = None, ""
+        self._info(console.ready(self._source.report().topic, self._facts, self.get_fully_qualified_name()))
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -150,6 +152,12 @@ class TrackerNode(LifecycleNode):
         """Log it, then keep it in status and diagnostics until a transition succeeds: what is seen there is logged."""
         self.get_logger().error(text)
         self._trouble = text
+
+    def _info(self, text: str) -> None:
+        self.get_logger().info(text)
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text)
 
     def _make_engine(self, config: AllConfig) -> Engine[ImageMessage]:
         missing = requirements.missing_libraries()
@@ -227,6 +235,9 @@ class TrackerNode(LifecycleNode):
 
     def _look_at_graph(self) -> None:
         self._source.check()
+        if self._idle is None:
+            received = self._running().snapshot().received
+            self._console.look(self._source.report(), received, perf_counter_ns() / 1e9)
         own = self.get_name(), self.get_namespace()
         is_alone = self.get_node_names_and_namespaces().count(own) <= 1
         if is_alone:

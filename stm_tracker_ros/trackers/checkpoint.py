@@ -50,13 +50,17 @@ def encoded(tracker: str, network: Any, tensors: Mapping[str, Tensor], provenanc
 def read(path: Path, tracker: str) -> Checkpoint:
     """Read a checkpoint of that tracker. Raises CheckpointError if it is missing, damaged or made for another one."""
     if not path.is_file():
-        raise CheckpointError(f"weights {path} do not exist; give a safetensors file made by `stm_tracker train`")
+        what = "are a folder" if path.is_dir() else "do not exist"
+        raise CheckpointError(f"weights {path} {what}; give a safetensors file made by `stm_tracker train`")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no plain iteration)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"weights {path} cannot be read ({error}); allowed is a whole safetensors file") from None
+        raise CheckpointError(
+            f"weights {path} cannot be read ({error}); allowed is a whole safetensors file: what authors publish "
+            "becomes one by `stm_tracker convert`"
+        ) from None
     version, made_for = metadata.get("format_version"), metadata.get("tracker")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"weights {path} have format version {version}; allowed is {FORMAT_VERSION}")

@@ -59,14 +59,19 @@ class TrackerEntry:
         """
         path = weights or self.shipped_weights
         if path is None:
-            raise CheckpointError(
-                f"no weights come with {self.name!r}; give a file: made by `stm_tracker train`, "
-                f"or from the authors' own by `stm_tracker convert`"
-            )
+            raise CheckpointError(self._without_weights())
         asked = Compute(device=device, precision=precision, plain=plain)
         compute = replace(asked, precision="fp32" if plain else self.precision_on(device, precision))
         built = _imported(self.factory)(self.name, Path(path), compute, config or self.default_config)
         return cast(Tracker, built)
+
+    def _without_weights(self) -> str:
+        shipped = ", ".join(entry.name for entry in _TABLE.values() if entry.shipped_weights)
+        convert = f", or from the authors' own by `stm_tracker convert {self.name}`" if self.converter else ""
+        return (
+            f"no weights come with {self.name!r}; give a file: made by `stm_tracker train {self.name}`{convert}; "
+            f"those that come with theirs: {shipped}"
+        )
 
     def precision_on(self, device: str, precision: str = "auto") -> str:
         """The name of the precision in use on that device. Raises DeviceError, or ConfigError for one it cannot do."""
@@ -126,13 +131,15 @@ def names() -> tuple[str, ...]:
 
 def load(name: str) -> TrackerEntry:
     """The row of that name. Raises ConfigError, which names the nearest one."""
-    if name not in _TABLE:
+    if isinstance(name, (str, Path)) and str(name).endswith(".safetensors"):
+        raise ConfigError(f"tracker {str(name)!r} is a weights file; allowed are {', '.join(_TABLE)}, with `weights`")
+    if not isinstance(name, str) or name not in _TABLE:
         raise ConfigError(unknown_name("tracker", name, _TABLE))
     return _TABLE[name]
 
 
 def device_name(device: str) -> str:
-    """What `auto`, `cpu` or `cuda:N` stands for here. Raises DeviceError for one that is absent."""
+    """What `auto`, `cpu`, `cuda` or `cuda:N` stands for here. Raises DeviceError for one that is absent."""
     return str(importlib.import_module("stm_tracker_ros.parts.device").resolve(device))
 
 

@@ -29,6 +29,8 @@ def test_auto_takes_the_first_gpu_if_there_is_one(monkeypatch: pytest.MonkeyPatc
 def test_a_gpu_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     with_devices(monkeypatch, 2)
     assert resolve("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert resolve("cuda") == torch.device("cuda:1")
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -38,7 +40,13 @@ def test_an_absent_gpu_is_refused_with_what_there_is(monkeypatch: pytest.MonkeyP
         resolve("cuda:1")
 
 
-@pytest.mark.parametrize("name", ["", "gpu", "cuda", "cuda:", "cuda:x", "cuda:-1", "CPU"])
+def test_cuda_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_devices(monkeypatch, 0)
+    with pytest.raises(DeviceError, match="'cuda' is not there: torch .* finds no CUDA device"):
+        resolve("cuda")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(DeviceError, match="allowed are auto, cpu and cuda:N"):
+    with pytest.raises(DeviceError, match="allowed are auto, cpu, cuda and cuda:N"):
         resolve(name)

@@ -37,7 +37,9 @@ def test_ros_itself_and_its_messages_come_from_the_distribution(without):
     without("rclpy", "vision_msgs")
     text = requirements.missing_messages()
     assert "/opt/ros/" in text
-    assert "apt install ros-$ROS_DISTRO-vision-msgs" in text
+    assert "vision_msgs" not in text
+    without("vision_msgs")
+    assert "apt install ros-$ROS_DISTRO-vision-msgs" in requirements.missing_messages()
 
 
 @pytest.mark.parametrize(("machine", "words"), [("x86_64", "pip install 'torch>=2.2'"), ("aarch64", "Jetson")])
@@ -50,10 +52,27 @@ def test_torch_depends_on_the_platform(without, monkeypatch, machine, words):
     assert "safetensors" not in text
 
 
-def test_the_program_says_it_instead_of_an_import_error(without, capsys):
-    without("stm_tracker_msgs")
-    assert node.main([]) == 1
-    assert "colcon build" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["tracker_node", "demo_camera", "demo_client"])
+@pytest.mark.parametrize(("module", "words"), [("rclpy", "/opt/ros/"), ("stm_tracker_msgs", "colcon build")])
+def test_the_programs_say_it_in_one_line(without, capsys, name, module, words):
+    without(module)
+    programs = {"tracker_node": node.main, "demo_camera": node.demo_camera, "demo_client": node.demo_client}
+    assert programs[name]() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: error: ")
+    assert words in line
+
+
+def test_a_ros_of_another_python_is_no_traceback(without, capsys, monkeypatch):
+    def load(name):
+        raise ImportError("No module named 'rclpy._rclpy_pybind11'\nThe C extension is missing", name="rclpy._rclpy")
+
+    without()
+    monkeypatch.setattr(importlib, "import_module", load)
+    assert node.main([]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot load rclpy._rclpy" in line
+    assert "of another Python?" in line
 
 
 def test_the_source_folder_of_our_messages_is_not_taken_for_the_messages(monkeypatch):

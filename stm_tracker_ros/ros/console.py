@@ -1,0 +1,47 @@
+"""What the node says on the console of its own accord: that it is ready, that no images come, that they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stm_tracker_ros.ros.image_source import InputReport
+from stm_tracker_ros.ros.no_images import NoImages, PublisherFound
+
+REPEAT_S = 60.0
+Cause = tuple[NoImages, tuple[PublisherFound, ...]]
+
+
+class InputConsole:
+    """Tells the log about the images, once for each change, and of a lack that lasts once a minute."""
+
+    def __init__(self, info: Callable[[str], None], warn: Callable[[str], None]) -> None:
+        self._info, self._warn = info, warn
+        self._told: Cause | None = None
+        self._told_s = 0.0
+        self._received = 0
+        self._flows = False
+
+    def look(self, report: InputReport, received: int, now_s: float) -> None:
+        """Judge the input anew. received: images since the node was activated; now_s: any clock that only rises."""
+        has_come, self._received = received > self._received, received
+        if report.why is not None:
+            self._complain((report.why, report.publishers), report.message, now_s)
+        elif has_come and not self._flows:
+            self._told, self._flows = None, True
+            nodes = ", ".join(sorted({publisher.node for publisher in report.publishers})) or "a node that has left"
+            self._info(f"images come on {report.topic}, from {nodes}")
+
+    def _complain(self, cause: Cause, message: str, now_s: float) -> None:
+        if cause != self._told or now_s - self._told_s >= REPEAT_S:
+            self._warn(message)
+            self._told, self._told_s = cause, now_s
+        self._flows = False
+
+
+def ready(topic: str, facts: dict[str, str], node: str) -> str:
+    """The line of a node that has become active. facts: tracker, device, precision and threads; node: its full name."""
+    device = f"{facts['device']}, {facts['precision']}, {facts['threads']} thread(s)"
+    return (
+        f"ready: {facts['tracker']} on {device}, images from {topic}; name a target by the service {node}/set_target "
+        f"or the topic {node}/init"
+    )

@@ -1,0 +1,46 @@
+"""Values that begin with a minus sign, where argparse would see an option."""
+
+from __future__ import annotations
+
+import pytest
+
+from stm_tracker_ros import __version__
+from stm_tracker_ros.cli.main import make_parser
+from stm_tracker_ros.core.types import Box
+
+pytestmark = pytest.mark.pure
+
+TRACK = ("track", "flight.mp4", "--out", "run")
+
+
+@pytest.mark.parametrize("command", [TRACK, ("demo", "--video", "flight.mp4"), ("bench", "--video", "flight.mp4")])
+@pytest.mark.parametrize("box", [("--box", "-5,100,20,40"), ("--box=-5,100,20,40",), ("--bo", "-5,100,20,40")])
+def test_a_box_may_begin_left_of_the_image(command: tuple[str, ...], box: tuple[str, ...]) -> None:
+    assert make_parser().parse_args([*command, *box, "--threads", "2"]).box == Box(-5, 100, 20, 40)
+
+
+@pytest.mark.parametrize("text", ["-.5,1,2,3", "-1e1,1,2,3", "-5.5,-1,2,3", "-inf,1,2,3", "-5, 1, 2, 3"])
+def test_all_that_can_be_a_number_is_a_value(text: str) -> None:
+    expected = Box(*(float(part) for part in text.split(",")))
+    assert make_parser().parse_args([*TRACK, "--box", text]).box == expected
+
+
+def test_options_stay_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([*TRACK, "--box", "--threads", "2"])
+    assert "--box: expected one argument" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([*TRACK, "--box", "1,2,3,4", "-5"])
+    assert "unrecognized arguments: -5" in capsys.readouterr().err
+
+
+def test_what_follows_two_dashes_is_left_alone() -> None:
+    assert (
+        str(make_parser().parse_args(["track", "--box", "1,2,3,4", "--out", "run", "--", "-5.mp4"]).source) == "-5.mp4"
+    )
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        make_parser().parse_args(["--version"])
+    assert capsys.readouterr().out == f"stm_tracker {__version__}\n"
