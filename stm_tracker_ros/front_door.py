@@ -56,7 +56,7 @@ class VideoTracker:
         self._check_process()
         self._frames, self._pending = 0, False
         stamped = self._stamped(frame)
-        result = self._tracker.init(stamped, on_image(_target(target), stamped.width, stamped.height))
+        result = self._tracker.init(stamped, on_image(as_given.target(target), stamped.width, stamped.height))
         self._state = TargetState(StateConfig(), stamped.stamp_ns)
         return _with_state(result, self._state.state)
 
@@ -137,7 +137,3 @@ def _allowed_threads(count: int) -> int:
 
 def _with_state(result: Result, state: State) -> VideoResult:
     return VideoResult(**vars(result), state=state)
-
-
-def _target(given: Sequence[float] | Pixels | Target) -> Target:
-    return as_given.target(given)
