@@ -27,13 +27,13 @@ FLOWN = LiteNetworkConfig(crop_size=320)
 
 def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
-    pack.build(data, out / "pack")
     torch.manual_seed(config.seed)
     network = LiteNetwork(TRAINED)
     if config.start_from:
         load_start(network, Path(config.start_from), "dmb_lite")
     else:
         network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+    pack.build(data, out / "pack")  # minutes: after all that may be refused
     lesson = DmbLiteLesson(network, out / "pack", data / "train_video", config, device)
     loop = Loop(lesson, out, config, device)
     loop.run(partial(_validate, data=data, device=device))

@@ -24,13 +24,13 @@ DEFAULTS = TrainConfig()
 
 def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
-    packed = pack.build(data, out / "pack")
     torch.manual_seed(config.seed)
     network = LiteNetwork(config.network)
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
         network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
     if config.sampler.similar_share:
         similar.build(packed, out / "pack", network.trunk, device)
     loop = Loop(LiteLesson(network, out / "pack", config, device), out, config, device)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 
 from stm_tracker_ros import __version__
-from stm_tracker_ros.cli.main import make_parser
+from stm_tracker_ros.cli.main import COMMANDS, make_parser
 from stm_tracker_ros.core.types import Box
 
 pytestmark = pytest.mark.pure
@@ -44,3 +47,17 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         make_parser().parse_args(["--version"])
     assert capsys.readouterr().out == f"stm_tracker {__version__}\n"
+
+
+EXAMPLES = [line for command in COMMANDS for line in re.findall(r"^  stm_tracker (.+)$", command.EPILOG, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_every_example_of_the_help_is_understood(line: str) -> None:
+    assert make_parser().parse_args(shlex.split(re.split("  +", line)[0])).run
+
+
+def test_training_that_starts_anew_says_from_which_backbone() -> None:
+    lines = [line for line in EXAMPLES if line.startswith("train ")]
+    assert lines
+    assert all("trunk_weights=" in line or "start_from=" in line for line in lines)

@@ -36,7 +36,7 @@ def declare(graph):
         ({"tracker.memory.history": 1000}, ["1000", "at most 100"]),
         ({"tracker": "brightest"}, ["unknown parameter 'tracker'"]),
         ({"qos": "best"}, ["'best'", "auto, reliable, best_effort"]),
-        ({"device": "gpu"}, ["'gpu'", "auto, cpu or cuda:N"]),
+        ({"device": "gpu"}, ["'gpu'", "auto, cpu, cuda or cuda:N"]),
         ({"threads": 1.5}, ["threads", "1.5", "int"]),
         ({"autostart": 1}, ["autostart", "bool"]),
         ({"state.lost_score": 0.9}, ["lost_score 0.9"]),

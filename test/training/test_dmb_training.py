@@ -230,6 +230,7 @@ def test_recipes_say_what_they_need(
 ) -> None:
     with pytest.raises(DataError, match=wanted):
         recipes.run(name, data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=changes)
+    assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
 def test_random_trunks_are_left_alone() -> None:

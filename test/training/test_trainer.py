@@ -184,6 +184,7 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) 
         run("stmtrack_lite", stepz="3")
     with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
         run("stmtrack_lite", trunk_weights="nowhere.pth")
+    assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
 def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None:
