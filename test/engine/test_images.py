@@ -55,6 +55,19 @@ def test_trouble_stays_until_the_pixels_of_an_image_are_good() -> None:
         assert (image is None, bool(some.trouble)) == (broken, broken)
 
 
+def test_after_one_that_is_no_image_at_all_the_pixels_of_the_next_are_looked_at() -> None:
+    def convert(message: Any, received_ns: int) -> Coded:
+        if message.size == (0, 0):
+            raise FrameError("it is empty")
+        return Coded(message.broken)
+
+    some = Images(convert)
+    some.next(offered(1, 1), tracked=False)
+    assert some.next(offered(2, 2, size=(0, 0)), tracked=False) is None
+    assert some.next(offered(3, 3, broken=True), tracked=False) is None
+    assert some.trouble == "it cannot be decoded"
+
+
 def test_a_restart_forgets_trouble() -> None:
     some = images()
     some.next(offered(1, 1, broken=True), tracked=False)
