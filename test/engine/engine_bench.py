@@ -41,6 +41,21 @@ def convert(message: Message, received_ns: int) -> np.ndarray:
     return np.zeros((height, width, 3), np.uint8)
 
 
+class Coded:
+    """An image whose pixels are decoded when somebody looks, or cannot be; counts the looks."""
+
+    def __init__(self, broken: bool, size: tuple[int, int] = (80, 60)) -> None:
+        self.shape = size[1], size[0], 3
+        self.looks = 0
+        self._broken = broken
+
+    def region(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        self.looks += 1
+        if self._broken:
+            raise FrameError("it cannot be decoded")
+        return np.zeros((bottom - top, right - left, 3), np.uint8)
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     """For what no event tells."""
     pause = threading.Event()

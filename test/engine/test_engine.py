@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from engine_bench import BOX, GUARD_S, MS, REQUEST, STEP_NS, Bench, Gate, wait_until
+from engine_bench import BOX, GUARD_S, MS, REQUEST, STEP_NS, Bench, Gate, Message, wait_until
 
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.engine.config import EngineConfig, HistoryConfig
@@ -300,6 +300,27 @@ def test_a_full_queue_says_so():
             bench.offer()
         assert dropped(bench) == {"queue_full": 3}
         gate.open()
+
+
+def test_a_queue_full_of_bytes_says_so_and_every_frame_is_accounted_for():
+    with Bench(EngineConfig(policy="every_frame", queue_depth=100, queue_mebibytes=1)) as bench:
+        gate = Gate()
+        bench.engine.submit(gate)
+        gate.wait_reached()
+        for number in range(5):
+            bench.engine.offer(Message(), stamp_ns=number + 1, arrival_ns=bench.now_ns, nbytes=400_000, sequence=None)
+        snapshot = bench.engine.snapshot()
+        assert (dropped(bench), snapshot.waiting, snapshot.received) == ({"queue_full": 3}, 2, 5)
+        gate.open()
+
+
+def test_the_numbers_of_another_publisher_are_no_losses():
+    with Bench() as bench:
+        bench.offer(sequence=1)
+        bench.stamp_ns += 9 * STEP_NS
+        bench.engine.change_source()
+        bench.offer(sequence=8)
+        assert bench.engine.snapshot().lost == 0
 
 
 def test_losses_before_us_stand_beside_the_sum():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_bench import BOX, MS, REQUEST, STEP_NS, FakeTracker, convert, offered
+from engine_bench import BOX, MS, REQUEST, STEP_NS, Coded, FakeTracker, convert, offered
 
 from stm_tracker_ros.core.errors import DeviceError, TargetError
 from stm_tracker_ros.core.types import Box, Result, RotatedBox
@@ -66,7 +66,12 @@ class Shift:
     def snapshot(self, later_ms: int = 0) -> Snapshot:
         now_ns = self.now_ns + later_ms * MS
         return self.stats.snapshot(
-            self.worker.status, now_ns=now_ns, lost=(0, False), stamp_trouble="", image_size=self.worker.image_size
+            self.worker.status,
+            now_ns=now_ns,
+            lost=(0, False),
+            stamp_trouble="",
+            image_size=self.worker.image_size,
+            image_trouble=self.worker.image_trouble,
         )
 
     @property
@@ -370,6 +375,26 @@ def test_bad_images_end_nothing_and_keep_the_target():
     shift.frames(10, first=62)
     assert [answer.state.name[0] for answer in shift.answers] == list("LLLLLLLLTT")
     assert shift.answers[0].target_id == "target-1"
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_bad_image_is_told_without_a_target_and_while_paused_until_a_good_one_comes(paused):
+    shift = Shift(named=False)
+    shift.worker.pause(paused)
+    shift.frame(START_NS, 1, broken=True)
+    assert shift.snapshot().image_trouble == "encoding 'odd' is unknown"
+    assert shift.counts == {"tracked": 0, "bad_image": 1}
+    shift.frame(START_NS + STEP_NS, 2)
+    assert shift.snapshot().image_trouble == ""
+    assert shift.counts == {"tracked": 0, "bad_image": 1, "paused" if paused else "no_target": 1}
+
+
+def test_what_cannot_be_decoded_is_the_cameras_error_and_not_the_trackers():
+    shift = Shift(EngineConfig(fault_after_ms=0.001), convert=lambda message, _: Coded(message.broken))
+    shift.frames(9, broken=True)
+    assert (shift.counts, shift.faults) == ({"tracked": 0, "bad_image": 9}, [])
+    refused = shift.worker.begin(REQUEST, offered(shift.now_ns, 20, broken=True))
+    assert (refused.code, refused.message) == (Code.NO_IMAGE, "it cannot be decoded")
 
 
 def test_half_a_second_of_bad_images_is_over_in_half_a_second():

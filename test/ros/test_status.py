@@ -18,6 +18,7 @@ pytestmark = pytest.mark.ros
 def source(**changes):
     report = InputReport(
         topic="/image",
+        transport="raw",
         publishers=(),
         reliability="reliable",
         depth=1,
@@ -29,13 +30,13 @@ def source(**changes):
     return dataclasses.replace(report, **changes)
 
 
-def snapshot(lost=(0, False)):
+def snapshot(lost=(0, False), *, said="", image_trouble=""):
     stats = Stats()
     for reason in (None, DropReason.PAUSED):
         stats.arrived(1)
         stats.left(reason)
-    status = Status(state=State.UNCERTAIN, message="", target_id="target-1")
-    return stats.snapshot(status, now_ns=5, lost=lost, stamp_trouble="")
+    status = Status(state=State.UNCERTAIN, message=said, target_id="target-1")
+    return stats.snapshot(status, now_ns=5, lost=lost, stamp_trouble="", image_trouble=image_trouble)
 
 
 def test_the_states_of_message_and_engine_are_the_same():
@@ -77,6 +78,15 @@ def test_all_that_is_wrong_is_said():
     troubles = Troubles(texts=("a namesake", "no clock"))
     report = NodeReport.of(None, troubles, snapshot(), source(message="no images"))
     assert (report.message, report.trouble) == ("no images; a namesake; no clock", "a namesake; no clock")
+
+
+def test_images_that_cannot_be_used_are_said_once():
+    trouble = "image encoding 'odd8' is not known"
+    report = NodeReport.of(None, Troubles(), snapshot(image_trouble=trouble), source())
+    assert (report.message, report.trouble) == (f"images cannot be used: {trouble}", "")
+    engine = f"nothing answered: the last: bad_image: {trouble}"
+    assert NodeReport.of(None, Troubles(), snapshot(said=engine, image_trouble=trouble), source()).message == engine
+    assert NodeReport.of(State.INACTIVE, Troubles(), snapshot(image_trouble=trouble), source()).message == ""
 
 
 def test_torchs_out_of_memory_is_recognised_without_torch():
