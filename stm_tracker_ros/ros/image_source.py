@@ -58,6 +58,8 @@ class ImageSource:
         self._node, self._on_image, self._on_change, self._config = node, on_image, on_change, config
         self._group = MutuallyExclusiveCallbackGroup()
         self._image, self._compressed = _topics(node)
+        # What is resolved already would be remapped a second time.
+        self._given_names = {self._compressed: self._image + COMPRESSED_SUFFIX, self._image: "image"}
         self._allowed = transport.routes(config.image_transport, self._image, self._compressed)
         self._choice = RouteChoice(self._allowed)
         self._subscription: Subscription | None = None
@@ -146,7 +148,7 @@ class ImageSource:
         self._subscription = compat.create_subscription(
             self._node,
             _MESSAGES[route.type_name],
-            route.topic,
+            self._given_names[route.topic],
             self._take,
             qos.keep_last(reliability, self._config.qos_depth),
             callback_group=self._group,

@@ -1,5 +1,7 @@
 """Raw and compressed images, and those that cannot be used, from a camera's message to the node's answer."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -148,10 +150,15 @@ def test_an_image_that_cannot_be_used_is_told_without_a_target_until_a_good_one_
 
 
 def test_a_choice_is_kept_and_what_it_rules_out_is_named(start_node, camera_of):
-    node = start_node(image_transport="compressed")
+    """On a remapped topic, beside which the compressed one lies."""
+    remapped = [str(Path(__file__).with_name("node_process.py")), "--ros-args", "-r", "image:=front/image_raw", "--"]
+    node = start_node(program=remapped, image_transport="compressed")
     node.wait_ready()
-    camera_of("image", Image, of=node)
+    camera_of("front/image_raw", Image, of=node)
     node.wait_message("this node takes sensor_msgs/msg/CompressedImage", "set image_transport to raw or auto")
-    with Stream(camera_of("image/compressed", encode=JPEG, of=node)):
+    with Stream(camera_of("front/image_raw/compressed", encode=JPEG, of=node)):
         found = values(node.diagnostics("input", lambda status: status.message == "images arrive"))
-    assert found["image transport"] == "compressed"
+    assert (found["image transport"], found["topic"]) == (
+        "compressed",
+        f"{node.namespace}/front/image_raw/compressed",
+    )
