@@ -9,7 +9,7 @@ from stm_tracker_ros.ros.no_images import NoImages, PublisherFound
 
 pytestmark = pytest.mark.ros
 
-CAMERA = PublisherFound(node="/camera", type_name="sensor_msgs/msg/Image", reliability="reliable")
+CAMERA = PublisherFound(node="/camera", topic="/image", type_name="sensor_msgs/msg/Image", reliability="reliable")
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def console(told):
 def report(why=None, message="", publishers=(CAMERA,)):
     return InputReport(
         topic="/image",
+        transport="raw",
         publishers=publishers,
         reliability="reliable",
         depth=1,
