@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from stm_tracker_ros import as_given
 from stm_tracker_ros.core.compute import checked_threads, default_threads, device_text
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError, ProcessError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError, ProcessError
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
@@ -118,10 +118,16 @@ def open_tracker(
     if not isinstance(settings, Mapping):
         raise ConfigError(f"settings is {settings!r}; allowed is a dictionary, such as {{'memory.history': 32}}")
     config = with_changes(entry.default_config, settings)
-    path = Path(weights) if weights else None
+    path = None if weights is None else _path(weights)
     registry.set_threads(_allowed_threads(default_threads() if threads is None else checked_threads(threads)))
     where = device_text(device)
     return VideoTracker(entry.from_checkpoint(path, device=where, precision=precision, config=config))
+
+
+def _path(weights: Any) -> Path:
+    if not isinstance(weights, (str, PathLike)):
+        raise CheckpointError(f"weights is {weights!r}; allowed is the path of a safetensors file")
+    return Path(weights)
 
 
 def _allowed_threads(count: int) -> int:

@@ -97,6 +97,17 @@ def test_other_frames_are_refused(weights: str) -> None:
         tracker.track(picture())
 
 
+def test_settings_and_weights_of_another_kind_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"settings is \['a'\]; allowed is a dictionary"):
+        stm_tracker_ros.load(settings=["a"])  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="unknown setting 5; known: "):
+        stm_tracker_ros.load(settings={5: 1})  # type: ignore[dict-item]
+    with pytest.raises(CheckpointError, match="weights is 5; allowed is the path"):
+        stm_tracker_ros.load(weights=5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="precision is 'fp8'; allowed are auto, fp32"):
+        stm_tracker_ros.load(precision="fp8")
+
+
 def test_settings_reach_the_tracker_and_are_judged(weights: str) -> None:
     with pytest.raises(ConfigError, match=r"did you mean 'memory.history'"):
         stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.histori": 32})
@@ -211,8 +222,7 @@ def test_trackers_loaded_in_two_threads_at_once_answer_as_alone(weights: str) ->
 
     alone = boxes(0)
     with ThreadPoolExecutor(2) as pool:
-        for _ in range(2):
-            assert list(pool.map(boxes, range(2))) == [alone] * 2
+        assert list(pool.map(boxes, range(2))) == [alone] * 2
 
 
 def test_an_absent_device_is_refused(weights: str) -> None:
@@ -258,10 +268,11 @@ def rewritten(weights: str, path: Path, **changes: str) -> Path:
 def test_weights_that_cannot_serve_are_refused_with_the_reason(weights: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
     assert "do not exist" in refusal(path)
+    assert "are a folder" in refusal(tmp_path)
     path.write_bytes(Path(weights).read_bytes()[:-1000])
     assert "cannot be read" in refusal(path)
     path.write_bytes(b"\x80\x02cposix\nsystem\n")
-    assert "cannot be read" in refusal(path)
+    assert "by `stm_tracker convert`" in refusal(path)
     assert "format version 0; allowed is 1" in refusal(rewritten(weights, path, format_version="0"))
     assert "are for tracker 'dmb'; needed are some for 'stmtrack_lite'" in refusal(
         rewritten(weights, path, tracker="dmb")
