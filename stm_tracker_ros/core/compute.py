@@ -9,6 +9,7 @@ from typing import Any
 from stm_tracker_ros.core.errors import ConfigError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+MOST_THREADS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +44,9 @@ def default_threads() -> int:
 
 
 def checked_threads(count: Any) -> int:
-    """That number of threads. Raises ConfigError if it is no whole number from 1 on."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ConfigError(f"threads is {count!r}; allowed are whole numbers from 1 on")
+    """That number of threads. Raises ConfigError if it is no whole number from 1 to MOST_THREADS."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_THREADS:
+        raise ConfigError(f"threads is {count!r}; allowed are whole numbers from 1 to {MOST_THREADS}")
     return count
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.compute import PRECISIONS, default_threads
+from stm_tracker_ros.core.compute import MOST_THREADS, PRECISIONS, default_threads
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
@@ -32,7 +32,7 @@ class NodeConfig:
         "of convolutions and products; auto = the fastest that costs the tracker nothing and the device can do",
         choices=PRECISIONS,
     )
-    threads: int = setting(default_threads(), "threads of one tracker step on the CPU", low=1, high=256)
+    threads: int = setting(default_threads(), "threads of one tracker step on the CPU", low=1, high=MOST_THREADS)
     qos: str = setting(
         "auto",
         "of the image subscription; auto = reliable where every publisher offers it, else best effort",

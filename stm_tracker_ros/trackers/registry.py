@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from stm_tracker_ros.core.compute import Compute
+from stm_tracker_ros.core.compute import Compute, checked_threads
 from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.protocol import Tracker
@@ -144,7 +144,8 @@ def device_name(device: str) -> str:
 
 
 def set_threads(count: int) -> None:
-    """Let torch and OpenCV use `count` threads each in this process."""
+    """Let torch and OpenCV use `count` threads each in this process. Raises ConfigError for a number not allowed."""
+    count = checked_threads(count)
     importlib.import_module("torch").set_num_threads(count)
     importlib.import_module("cv2").setNumThreads(count)
 
