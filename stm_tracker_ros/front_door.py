@@ -54,9 +54,12 @@ class VideoTracker:
         Raises TargetError, FrameError, ProcessError.
         """
         self._check_process()
-        self._frames, self._pending = 0, False
-        stamped = self._stamped(frame)
-        result = self._tracker.init(stamped, on_image(as_given.target(target), stamped.width, stamped.height))
+        # What is refused here leaves the target before as it is.
+        stamped = frame if isinstance(frame, Frame) else Frame(image=as_given.image(frame), stamp_ns=0)
+        named = on_image(as_given.target(target), stamped.width, stamped.height)
+        self._state = None
+        result = self._tracker.init(stamped, named)
+        self._frames, self._pending = 1, False
         self._state = TargetState(StateConfig(), stamped.stamp_ns)
         return _with_state(result, self._state.state)
 

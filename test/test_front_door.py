@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from stm_tracker_ros.core.errors import (
     FrameError,
     NotInitialisedError,
     ProcessError,
+    StmTrackerError,
     TargetError,
 )
 from stm_tracker_ros.core.types import Box, Frame, Target
@@ -290,3 +292,15 @@ def test_weights_of_another_network_are_refused_with_the_first_misfit(weights: s
     assert "unexpected keyword argument 'depth'" in refusal(rewritten(weights, path, network='{"depth": 3}'))
     wider = rewritten(weights, path, network='{"crop_size": 128, "width": 64}')
     assert "has shape (32, 128, 1, 1); needed is (64, 128, 1, 1)" in refusal(wider)
+
+
+@pytest.mark.parametrize("frame_and_target", [(None, BOX), (picture(), (0, 0, 1, 1)), (picture(), "box")])
+def test_a_refused_start_leaves_the_target_and_its_clock(weights: str, frame_and_target: tuple[Any, Any]) -> None:
+    asked, left = (stm_tracker_ros.load("stmtrack_lite", weights=weights) for _ in range(2))
+    for tracker in (asked, left):
+        tracker.init(picture(), BOX)
+        tracker.track(picture(1))
+    with pytest.raises(StmTrackerError):
+        asked.init(*frame_and_target)
+    assert asked.track(picture(2)) == left.track(picture(2))
+    assert asked._frames == left._frames == 3

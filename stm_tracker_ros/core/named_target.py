@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stm_tracker_ros.core.boxes import clip_to_image, of_target, words
 from stm_tracker_ros.core.errors import TargetError, TargetFault
+from stm_tracker_ros.core.masks import binary
 from stm_tracker_ros.core.types import Box, Target
 
 MIN_SIDE_PX = 3
@@ -18,6 +19,8 @@ def on_image(target: Target, width: int, height: int) -> Target:
     Both sides must be at least 3 px long inside the image. Raises TargetError, with a hint where the numbers look like
     a box of another convention: shares of the image's sides, or two corners.
     """
+    if target.mask is not None and target.mask.dtype.kind == "f":
+        target = Target(mask=binary(target.mask))  # NaN is not target
     if target.box is None:
         _check_sides(of_target(target, width, height), "mask covers")
         return target

@@ -57,8 +57,8 @@ def spread(raw: NDArray[Any], limits: Limits) -> Pixels:
     low, high = limits
     if not high > low:
         return np.zeros(raw.shape, np.uint8)
-    # float32 ends at 3e38: differences of such numbers are taken in float64.
-    exact = np.float64 if raw.dtype.kind == "f" else np.float32
+    # float32 ends at 3e38 and tells only 24 bits apart: differences of such numbers are taken in float64.
+    exact = np.float64 if raw.dtype.kind == "f" or raw.dtype.itemsize > 2 else np.float32
     levels = (np.clip(raw.astype(exact), low, high) - low) / (high - low) * 255
     return np.rint(np.where(np.isfinite(raw), levels, 0)).astype(np.uint8)
 

@@ -72,7 +72,13 @@ class Frame:
     gap: int = 0
 
     def __post_init__(self) -> None:
-        shape = tuple(self.image.shape)
+        shape = getattr(self.image, "shape", None)
+        if not isinstance(shape, tuple):
+            raise FrameError(
+                f"image is a {type(self.image).__name__}; allowed is a height x width x 3 array of uint8, BGR"
+            )
+        if not isinstance(self.stamp_ns, (int, np.integer)):
+            raise FrameError(f"stamp_ns is {self.stamp_ns!r}; allowed are whole nanoseconds")
         if len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise FrameError(f"image has shape {shape}; allowed is height x width x 3, none of them 0")
         if isinstance(self.image, np.ndarray) and self.image.dtype != np.uint8:
@@ -112,6 +118,8 @@ class Target:
         if (self.box is None) == (self.mask is None):
             given = "both" if self.box is not None else "neither"
             raise TargetError(f"{given} of box and mask given; allowed is exactly one", TargetFault.BOX_OR_MASK)
+        if self.box is not None and not isinstance(self.box, Box):
+            object.__setattr__(self, "box", _box(self.box))
         if self.box is not None and not np.isfinite(self.box).all():
             numbers = ", ".join(f"{value:g}" for value in self.box)
             raise TargetError(f"box ({numbers}) is not finite; allowed are finite numbers", TargetFault.NOT_FINITE)
@@ -121,6 +129,15 @@ class Target:
             height, width = self.mask.shape
             text = f"mask of {width} x {height} px is empty; allowed is one with a target in it"
             raise TargetError(text, TargetFault.TOO_SMALL)
+
+
+def _box(given: object) -> Box:
+    """Any four numbers as a box. Raises TargetError."""
+    try:
+        x, y, width, height = (float(value) for value in given)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise TargetError(f"box is {given!r}; allowed are four numbers: x, y, width, height") from None
+    return Box(x, y, width, height)
 
 
 class Candidate(NamedTuple):

@@ -20,6 +20,8 @@ from stm_tracker_ros.ros.views import LimitsOf, PixelView
 _ALLOWED = "allowed are JPEG and PNG"
 # 12 times 4K; what claims to be larger is damaged, or meant to eat the memory.
 _MOST_PIXELS = 100_000_000
+# A JPEG of one colour has some hundred pixels a byte. What claims more would take seconds to decode, into grey.
+_MOST_PIXELS_A_BYTE = 1000
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
 # Markers of JPEG without a length behind them; and those that begin a frame: C0 to CF but for tables and extensions.
@@ -93,6 +95,8 @@ def size_of(data: bytes, name: str) -> Size | None:
     if size.width * size.height > _MOST_PIXELS:
         text = f"{name} claims {size.width} x {size.height} pixels"
         raise FrameError(f"{text}; allowed are at most {_MOST_PIXELS // 1_000_000} million")
+    if kind == "JPEG" and size.width * size.height > _MOST_PIXELS_A_BYTE * len(data):
+        raise FrameError(f"{name} claims {size.width} x {size.height} pixels in {len(data)} bytes: it is damaged")
     return size
 
 

@@ -50,6 +50,8 @@ class Converter:
         """
 
         def limits_of(raw: Raw) -> tuple[float, float]:
+            if raw.dtype.kind == "f" and not np.isfinite(raw).any():
+                raise FrameError("image has no finite pixel; allowed are numbers, with NaN or inf where there is none")
             return self._stretch.limits(raw, received_ns)
 
         if is_compressed(message):

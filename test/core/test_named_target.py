@@ -83,3 +83,9 @@ def test_a_mask_is_judged_by_its_box_and_stays_as_it_is():
     assert on_image(Target(mask=drawn), WIDTH, HEIGHT).mask is drawn
     with pytest.raises(TargetError, match="mask is 384 x 216 px; the image is 216 x 384 px"):
         on_image(Target(mask=drawn), HEIGHT, WIDTH)
+
+
+def test_nan_in_a_mask_is_not_the_target():
+    drawn = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    drawn[10:30, 20:60] = 1
+    assert np.count_nonzero(on_image(Target(mask=drawn), WIDTH, HEIGHT).mask) == 800

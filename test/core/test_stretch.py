@@ -65,3 +65,8 @@ def test_a_picture_of_one_value_is_black(value):
 def test_the_widest_floats_have_a_middle():
     raw = np.array([[-3e38, 0, 3e38]], np.float32)
     assert spread(raw, (-3e38, 3e38)).tolist() == [[0, 128, 255]]
+
+
+def test_large_whole_numbers_keep_their_differences():
+    raw = (2_000_000_000 + np.arange(201)).reshape(1, -1).astype(np.int32)
+    assert len(np.unique(spread(raw, (2e9, 2e9 + 200)))) == 201

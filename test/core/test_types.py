@@ -82,3 +82,24 @@ def test_what_travels_is_frozen():
     for thing in (Frame(image=IMAGE, stamp_ns=0), Target(box=Box(0, 0, 3, 3)), Result(box=Box(0, 0, 3, 3), score=1)):
         with pytest.raises(dataclasses.FrozenInstanceError):
             thing.gap = 3
+
+
+def test_any_four_numbers_are_a_box():
+    target = Target(box=[1, 2, 30, 40])
+    assert target.box == Box(1, 2, 30, 40)
+    assert target.box.width == 30
+    with pytest.raises(TargetError, match="allowed are four numbers"):
+        Target(box=(1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"image": None, "stamp_ns": 0}, "image is a NoneType"),
+        ({"image": [[1]], "stamp_ns": 0}, "image is a list"),
+        ({"image": np.zeros((4, 4, 3), np.uint8), "stamp_ns": float("nan")}, "stamp_ns is nan; allowed are whole"),
+    ],
+)
+def test_frames_of_other_things_are_refused(fields, words):
+    with pytest.raises(FrameError, match=words):
+        Frame(**fields)

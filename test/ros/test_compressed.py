@@ -173,3 +173,13 @@ def test_two_compressed_messages_hold_the_same_picture_if_every_byte_is_the_same
 def test_a_raw_and_a_compressed_message_are_never_the_same():
     raw = Message(1, 1, "bgr8", 0, 3, array.array("B", b"abc"))
     assert not convert.same_picture(raw, Compressed("bgr8", array.array("B", b"abc")))
+
+
+def test_a_few_bytes_that_claim_a_large_picture_are_damaged(picture):
+    data = bytearray(compressed(picture, "jpg").data)
+    start = data.index(b"\xff\xc0") + 5
+    data[start : start + 4] = (9999).to_bytes(2, "big") + (10_000).to_bytes(2, "big")
+    sent = compressed(picture, "jpg")
+    sent.data = bytes(data)
+    with pytest.raises(FrameError, match="claims 10000 x 9999 pixels in"):
+        convert.view(sent)

@@ -468,3 +468,9 @@ def test_another_kind_of_picture_is_not_the_same(picture, field_name):
     one, other = message(picture, "bgr8"), message(picture, "bgr8")
     setattr(other, field_name, "rgb8" if field_name == "encoding" else 7)
     assert not convert.same_picture(one, other)
+
+
+def test_a_picture_without_a_finite_pixel_cannot_be_used():
+    view = convert.view(message(np.full((8, 8), np.nan, np.float32), "32FC1"))
+    with pytest.raises(FrameError, match="no finite pixel"):
+        view.region(0, 0, 1, 1)
