@@ -24,12 +24,12 @@ class InputConsole:
     def look(self, report: InputReport, received: int, now_s: float) -> None:
         """Judge the input anew. received: images since the node was activated; now_s: any clock that only rises."""
         has_come, self._received = received > self._received, received
-        if report.why is not None:
-            self._complain((report.why, report.publishers), report.message, now_s)
-        elif has_come and not self._flows:
+        if has_come and not self._flows:
             self._told, self._flows = None, True
             nodes = ", ".join(sorted({publisher.node for publisher in report.publishers})) or "a node that has left"
             self._info(f"images come on {report.topic}, from {nodes}")
+        elif report.why is not None and not has_come:
+            self._complain((report.why, report.publishers), report.message, now_s)
 
     def _complain(self, cause: Cause, message: str, now_s: float) -> None:
         if cause != self._told or now_s - self._told_s >= REPEAT_S:

@@ -22,6 +22,7 @@ from stm_tracker_ros.evaluation.trajectory import read_trajectory
 pytestmark = pytest.mark.pure
 
 FRAMES = 40
+WEIGHTS = Path(main.__file__).parents[1] / "weights"
 TOO_LARGE = "it would become larger than a file may be here"
 
 
@@ -143,7 +144,8 @@ def test_results_into_a_place_that_is_a_file(command, make, words, images, tmp_p
         status = main.main(["evaluate", "--data", data, "--out", str(out)])
     else:
         pytest.importorskip("torch")
-        status = main.main(["train", "stmtrack_lite", "--data", data, "--out", str(out)])
+        start = f"start_from={WEIGHTS / 'stmtrack_lite.safetensors'}"  # no backbone is needed then
+        status = main.main(["train", "stmtrack_lite", "--data", data, "--out", str(out), "--set", start])
     assert status == 2
     assert words in the_error(capsys)
 

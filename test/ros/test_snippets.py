@@ -30,7 +30,9 @@ def shown(document, name):
 @pytest.fixture
 def started(ros_environment):
     """Starts a node; what it publishes is kept instead."""
-    rclpy.init()
+    ours = not rclpy.ok()  # other tests leave theirs to the end
+    if ours:
+        rclpy.init()
     executor = SingleThreadedExecutor()
     nodes = []
 
@@ -46,7 +48,8 @@ def started(ros_environment):
     executor.shutdown()
     for node in nodes:
         node.destroy_node()
-    rclpy.shutdown()
+    if ours:
+        rclpy.shutdown()
 
 
 def detections(*at, hypotheses=1):
