@@ -22,7 +22,6 @@ from stm_tracker_ros.evaluation.trajectory import read_trajectory
 pytestmark = pytest.mark.pure
 
 FRAMES = 40
-WEIGHTS = Path(main.__file__).parents[1] / "weights"
 TOO_LARGE = "it would become larger than a file may be here"
 
 
@@ -131,6 +130,16 @@ def a_file(folder: Path) -> Path:
     return below_a_file(folder).parent
 
 
+def random_weights(path: Path) -> Path:
+    from stm_tracker_ros.trackers import checkpoint
+    from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
+    from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
+
+    config = LiteNetworkConfig()
+    checkpoint.save(path, "stmtrack_lite", config, LiteNetwork(config).state_dict(), "made by a test")
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "words"), [(a_file, "is no folder"), (below_a_file, "a part of the path is a file and no folder")]
 )
@@ -144,8 +153,9 @@ def test_results_into_a_place_that_is_a_file(command, make, words, images, tmp_p
         status = main.main(["evaluate", "--data", data, "--out", str(out)])
     else:
         pytest.importorskip("torch")
-        start = f"start_from={WEIGHTS / 'stmtrack_lite.safetensors'}"  # no backbone is needed then
-        status = main.main(["train", "stmtrack_lite", "--data", data, "--out", str(out), "--set", start])
+        # Where it starts from weights no backbone is needed.
+        changes = ["--set", f"start_from={random_weights(tmp_path / 'start.safetensors')}"]
+        status = main.main(["train", "stmtrack_lite", "--data", data, "--out", str(out), *changes])
     assert status == 2
     assert words in the_error(capsys)
 
