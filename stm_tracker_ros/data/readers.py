@@ -61,6 +61,8 @@ def open_source(
     if start < 0:
         raise DataError(f"the first frame is {start}; allowed are whole numbers from 0 on")
     text = os.fspath(source)
+    if not text:
+        raise DataError(f"the source is empty; allowed is {ALLOWED}")
     path = Path(unquote(urlsplit(text).path)) if text.startswith("file://") and not os.path.exists(text) else Path(text)
     opened = _of_path(path, fps, start, topic, view) if os.path.exists(path) else _of_words(text, start)
     if topic is not None and not isinstance(opened, Bag):

@@ -11,7 +11,7 @@ import pytest
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.labels import read_labels
 from stm_tracker_ros.data.layouts import uav123
-from stm_tracker_ros.data.layouts.images import images_in
+from stm_tracker_ros.data.layouts.images import images_in, images_of_boxes
 from stm_tracker_ros.data.sequence import read_sequences
 
 pytestmark = pytest.mark.pure
@@ -260,3 +260,8 @@ def test_boxes_that_belong_to_other_frames_or_are_polygons_are_refused(tmp_path)
     (folder / "groundtruth.txt").write_text("1,2,3,4\n")
     with pytest.raises(DataError, match="true box of the first one only"):
         read_sequences(tmp_path)
+
+
+def test_an_image_too_many_does_not_stand_in_for_one_that_is_missing(tmp_path):
+    made.write_pictures(tmp_path, "{:04d}.png", (1, 2, 4, 5, 6))
+    assert [path.name for path in images_of_boxes(tmp_path, 5)] == [f"{number:04d}.png" for number in range(1, 6)]

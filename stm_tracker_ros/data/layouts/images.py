@@ -29,14 +29,15 @@ def image_folder(sequence: Path) -> Path | None:
 def images_of_boxes(folder: Path, count: int, first: int | None = None) -> tuple[Path, ...]:
     """The images of `count` boxes, in order, of which the first has the number `first` (None: the lowest).
 
-    Where there are as many images as boxes, each has its own, whatever the numbers. Else the numbers count, from the
-    lowest one where there is no `first`: a number without an image gives the name of a file that is not there, for what
-    comes after it must not move up. Without numbers the images count as they come.
+    Where there are as many images as boxes, and no number is left out, each has its own. Else the numbers count, from
+    the lowest one where there is no `first`: a number without an image gives the name of a file that is not there, for
+    what comes after it must not move up. Without numbers the images count as they come.
     """
     images = images_in(folder)
-    if len(images) == count:
-        return tuple(images)
     numbers = [_number(path) for path in images]
+    steps = {None if a is None or b is None else b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    if len(images) == count and (len(steps) <= 1 or None in steps):
+        return tuple(images)
     by_number = {number: path for number, path in zip(numbers, images, strict=True) if number is not None}
     if not images or len(by_number) != len(images):
         return tuple(images[:count])
