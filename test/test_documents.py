@@ -46,7 +46,7 @@ def test_there_are_links_to_look_at():
 def test_the_python_in_it_compiles(document):
     for language, code in BLOCK.findall(document.read_text(encoding="utf-8")):
         if language == "python":
-            compile(code, str(document), "exec")
+            assert compile(code, str(document), "exec").co_code
 
 
 def test_the_readme_is_short_enough_to_be_read():

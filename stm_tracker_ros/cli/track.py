@@ -104,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
         box = selected(first.bgr()) if args.select else args.box
         target = on_image(Target(box=box, mask=mask), first.width, first.height)
         frames = chain((first,), stream)
-        numbers = _follow(load_tracker(args), islice(frames, args.max_frames), target, files, args)
-    _summarise(args, numbers, source.troubles)
+        count, last = _follow(load_tracker(args), islice(frames, args.max_frames), target, files, args)
+    _summarise(args, count, last, source.troubles)
     return 0
 
 
@@ -137,8 +137,8 @@ def _judged(args: argparse.Namespace) -> OutputFolder:
 
 def _follow(
     loaded: LoadedTracker, frames: Iterator[Frame], target: Target, files: OutputFolder, args: argparse.Namespace
-) -> list[int]:
-    """Follow to the end and write the results; gives the numbers of the frames, by the source."""
+) -> tuple[int, int]:
+    """Follow to the end and write the results; gives how many frames, and the number of the last by the source."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -147,8 +147,7 @@ def _follow(
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, TrajectoryWriter
     from stm_tracker_ros.video_writer import VideoWriter, can_write_video
 
-    numbers: list[int] = []
-    masks = MaskWriter(files)
+    count, number, masks = 0, args.start, MaskWriter(files)
     steps: Iterable[Step] = follow(loaded.tracker, frames, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
     with ExitStack() as stack:
@@ -158,21 +157,21 @@ def _follow(
         if can_write_video():
             video = stack.enter_context(VideoWriter(stack.enter_context(files.new(OVERLAY_NAME)), args.fps))
         for step in tqdm(steps, desc="track", unit="frame", mininterval=1):
-            numbers.append(args.start + step.index)
-            rows.write(replace(step.row, frame=numbers[-1]))
-            masks.write(numbers[-1], step.result.mask)
+            count, number = count + 1, args.start + step.index
+            rows.write(replace(step.row, frame=number))
+            masks.write(number, step.result.mask)
             if video is not None:
                 video.write(_picture(step))
-    return numbers
+    return count, number
 
 
-def _summarise(args: argparse.Namespace, numbers: list[int], troubles: list[str]) -> None:
+def _summarise(args: argparse.Namespace, count: int, last: int, troubles: list[str]) -> None:
     """Say on stdout what was tracked, what could not be read, and where the results lie."""
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME
     from stm_tracker_ros.video_writer import INSTALL_HINT, can_write_video
 
     names = (TRAJECTORY_NAME, OVERLAY_NAME) if can_write_video() else (TRAJECTORY_NAME,)
-    lines = [f"{len(numbers)} frames tracked, {numbers[0]} to {numbers[-1]}"]
+    lines = [f"{count} frames tracked, {args.start} to {last}"]
     lines += troubles
     lines.append(", ".join(str(args.out / name) for name in names))
     if OVERLAY_NAME not in names:

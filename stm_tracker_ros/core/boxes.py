@@ -57,14 +57,9 @@ def of_target(target: Target, width: int, height: int) -> Box:
     assert box is not None  # a Target has exactly one of the two
     inside = clip_to_image(box, width, height)
     if inside.width <= 0 or inside.height <= 0:
-        text = f"box {words(box)} lies outside the image of {width} x {height} px"
+        text = f"box {box.words} lies outside the image of {width} x {height} px"
         raise TargetError(text, TargetFault.OUTSIDE_IMAGE)
     return box
-
-
-def words(box: Box) -> str:
-    """The box for an operator to read."""
-    return "(" + ", ".join(f"{value:g}" for value in box) + ")"
 
 
 def clip_to_image(box: Box, width: int, height: int) -> Box:

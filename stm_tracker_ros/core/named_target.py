@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stm_tracker_ros.core.boxes import clip_to_image, of_target, words
+from stm_tracker_ros.core.boxes import clip_to_image, of_target
 from stm_tracker_ros.core.errors import TargetError, TargetFault
 from stm_tracker_ros.core.masks import binary
 from stm_tracker_ros.core.types import Box, Target
@@ -28,12 +28,12 @@ def on_image(target: Target, width: int, height: int) -> Target:
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
-    _check_sides(box, f"box {words(box)} is", _if_shares(box, width, height))
+    _check_sides(box, f"box {box.words} is", _if_shares(box, width, height))
     visible = clip_to_image(box, width, height)
     if visible.width * visible.height < _LEAST_INSIDE * box.width * box.height:
         _refuse_corners(box, width, height)
     of_target(Target(box=box), width, height)
-    _check_sides(visible, f"of box {words(box)} inside the image of {width} x {height} px is")
+    _check_sides(visible, f"of box {box.words} inside the image of {width} x {height} px is")
     return visible
 
 
@@ -47,8 +47,8 @@ def _check_sides(box: Box, what: str, hint: str = "") -> None:
 def _if_shares(box: Box, width: int, height: int) -> str:
     if not (min(box) >= 0 and max(box) <= 1 and min(box.width, box.height) > 0):
         return ""
-    pixels = words(Box(box.x * width, box.y * height, box.width * width, box.height * height))
-    return f"; boxes are in pixels: if these are shares of the image's sides, give {pixels}"
+    pixels = Box(box.x * width, box.y * height, box.width * width, box.height * height)
+    return f"; boxes are in pixels: if these are shares of the image's sides, give {pixels.words}"
 
 
 def _refuse_corners(box: Box, width: int, height: int) -> None:
@@ -57,6 +57,6 @@ def _refuse_corners(box: Box, width: int, height: int) -> None:
     if min(left, top) < 0 or right > width or bottom > height or min(sides.width, sides.height) < MIN_SIDE_PX:
         return
     end = f"({left + right:g}, {top + bottom:g})"
-    text = f"box {words(box)} reaches to {end}, far beyond the image of {width} x {height} px"
-    hint = f"allowed is x, y, width, height: if these are two corners, give {words(sides)}"
+    text = f"box {box.words} reaches to {end}, far beyond the image of {width} x {height} px"
+    hint = f"allowed is x, y, width, height: if these are two corners, give {sides.words}"
     raise TargetError(f"{text}; {hint}", TargetFault.OUTSIDE_IMAGE)

@@ -34,7 +34,7 @@ class Stretch:
         """Low and high value for this image (height x width [x channels], one pair for all channels)."""
         if self._limits is not None and stamp_ns <= self._stamp_ns:
             return self._limits
-        sample = _finite_sample(raw)
+        sample = finite_sample(raw)
         if sample.size:
             low, high = (float(value) for value in np.percentile(sample, (1, 99)))
             self._limits = self._followed(low, high, sample, stamp_ns)
@@ -63,7 +63,8 @@ def spread(raw: NDArray[Any], limits: Limits) -> Pixels:
     return np.rint(np.where(np.isfinite(raw), levels, 0)).astype(np.uint8)
 
 
-def _finite_sample(raw: NDArray[Any]) -> NDArray[np.float64]:
+def finite_sample(raw: NDArray[Any]) -> NDArray[np.float64]:
+    """Some thousand of an image's values, those that are finite, in one row."""
     rows, columns = (max(1, side // _SAMPLES_PER_SIDE) for side in raw.shape[:2])
     sample = raw[::rows, ::columns].astype(np.float64)
     return sample[np.isfinite(sample)]

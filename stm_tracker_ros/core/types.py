@@ -31,6 +31,11 @@ class Box(NamedTuple):
         """Centre (x, y) in pixels."""
         return self.x + self.width / 2, self.y + self.height / 2
 
+    @property
+    def words(self) -> str:
+        """The four numbers for an operator to read."""
+        return "(" + ", ".join(f"{value:g}" for value in self) + ")"
+
 
 class RotatedBox(NamedTuple):
     """Rotated box: centre, `size_x` along `theta`, `size_y` across it; theta in rad from image x towards image y.
@@ -121,8 +126,7 @@ class Target:
         if self.box is not None and not isinstance(self.box, Box):
             object.__setattr__(self, "box", _box(self.box))
         if self.box is not None and not np.isfinite(self.box).all():
-            numbers = ", ".join(f"{value:g}" for value in self.box)
-            raise TargetError(f"box ({numbers}) is not finite; allowed are finite numbers", TargetFault.NOT_FINITE)
+            raise TargetError(f"box {self.box.words} is not finite; allowed are finite numbers", TargetFault.NOT_FINITE)
         if self.mask is not None and self.mask.ndim != 2:
             raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width", TargetFault.MASK_SIZE)
         if self.mask is not None and not self.mask.any():

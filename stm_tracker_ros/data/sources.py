@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 _MOST_NAMED = 5
 
 
-class Source:
+class Source(ABC):
     """A stream of frames, to be iterated once; what it was opened for is closed when the iteration ends or `close` is.
 
     name: for messages. start: the number, by the source and from 0, of the first frame that comes. The number of each
@@ -35,7 +36,8 @@ class Source:
     def __init__(self, name: str, start: int = 0) -> None:
         self.name, self.start = name, start
         self._told: list[str] = []
-        self._lost: list[str] = []
+        self._first_lost: list[str] = []
+        self._lost_count = 0
 
     def __iter__(self) -> Generator[Frame, None, None]:
         """Raises DataError if there is no frame of the number `start`, or it cannot be read."""
@@ -59,31 +61,32 @@ class Source:
 
         Empty says that every frame was read. What it says is logged as warnings as well, as it happens.
         """
-        return [self._told_of_lost(), *self._told] if self._lost else list(self._told)
+        return [self._told_of_lost(), *self._told] if self._lost_count else list(self._told)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (images of a folder leave nothing open)
         """Let go of what was opened; a second call does nothing."""
 
+    @abstractmethod
     def _pictures(self) -> Iterator[tuple[int, Picture]]:
         """Stamp and picture of every frame from `start` on; raises DataError if the first one cannot be read."""
-        raise NotImplementedError
 
     def _emptiness(self) -> str:
         return f"has no frame {self.start}; they are counted from 0" if self.start else "holds no image"
 
-    def _judge_end(self) -> None:
+    def _judge_end(self) -> None:  # noqa: B027  (most have given all)
         """Tell, after the last frame, what the source has not given."""
 
     def _told_of_lost(self) -> str:
-        named = ", ".join(self._lost[:_MOST_NAMED])
-        more = f" and {len(self._lost) - _MOST_NAMED} more" if len(self._lost) > _MOST_NAMED else ""
-        what = "1 image is a gap" if len(self._lost) == 1 else f"{len(self._lost)} images are gaps"
+        count, named = self._lost_count, ", ".join(self._first_lost)
+        more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
+        what = "1 image is a gap" if count == 1 else f"{count} images are gaps"
         return f"{what} in {self.name}, left out as unreadable: {named}{more}"
 
     def _lose(self, name: str, why: str) -> None:
         """Note a frame that cannot be read; the first few are logged one by one."""
-        self._lost.append(name)
-        if len(self._lost) <= _MOST_NAMED:
+        self._lost_count += 1
+        if self._lost_count <= _MOST_NAMED:
+            self._first_lost.append(name)
             _log.warning("%s; it is left out", why)
 
     def _trouble(self, text: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from stm_tracker_ros.core import masks
 from stm_tracker_ros.core.errors import FrameError
-from stm_tracker_ros.core.stretch import Stretch
+from stm_tracker_ros.core.stretch import Stretch, finite_sample
 from stm_tracker_ros.core.types import ImageView, Pixels
 from stm_tracker_ros.ros.compressed import CompressedView, is_compressed
 from stm_tracker_ros.ros.encodings import COLOURS_AND_NUMBERS, ENCODINGS, KNOWN, TWO_PLANES, Raw, TwoPlanes
@@ -50,7 +50,7 @@ class Converter:
         """
 
         def limits_of(raw: Raw) -> tuple[float, float]:
-            if raw.dtype.kind == "f" and not np.isfinite(raw).any():
+            if raw.dtype.kind == "f" and not finite_sample(raw).size and not np.isfinite(raw).any():
                 raise FrameError("image has no finite pixel; allowed are numbers, with NaN or inf where there is none")
             return self._stretch.limits(raw, received_ns)
 

@@ -265,3 +265,9 @@ def test_boxes_that_belong_to_other_frames_or_are_polygons_are_refused(tmp_path)
 def test_an_image_too_many_does_not_stand_in_for_one_that_is_missing(tmp_path):
     made.write_pictures(tmp_path, "{:04d}.png", (1, 2, 4, 5, 6))
     assert [path.name for path in images_of_boxes(tmp_path, 5)] == [f"{number:04d}.png" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("numbers", [(7, 12, 17, 31, 36), (175304, 211, 8042, 99, 5)], ids=["every fifth", "stamps"])
+def test_images_whose_numbers_are_no_count_belong_to_the_boxes_in_order(tmp_path, numbers):
+    made.write_pictures(tmp_path, "{}.png", numbers)
+    assert [path.name for path in images_of_boxes(tmp_path, 5)] == [f"{number}.png" for number in sorted(numbers)]

@@ -35,8 +35,7 @@ def images_of_boxes(folder: Path, count: int, first: int | None = None) -> tuple
     """
     images = images_in(folder)
     numbers = [_number(path) for path in images]
-    steps = {None if a is None or b is None else b - a for a, b in zip(numbers, numbers[1:], strict=False)}
-    if len(images) == count and (len(steps) <= 1 or None in steps):
+    if len(images) == count and not _leave_one_out(numbers):
         return tuple(images)
     by_number = {number: path for number, path in zip(numbers, images, strict=True) if number is not None}
     if not images or len(by_number) != len(images):
@@ -45,6 +44,13 @@ def images_of_boxes(folder: Path, count: int, first: int | None = None) -> tuple
     width, suffix = len(images[0].stem), images[0].suffix
     wanted = range(start, start + count)
     return tuple(by_number.get(number, folder / f"{number:0{width}d}{suffix}") for number in wanted)
+
+
+def _leave_one_out(numbers: list[int | None]) -> bool:
+    """Whether they count by ones for the most part, and not all the way; stamps and every fifth frame do not."""
+    pairs = zip(numbers, numbers[1:], strict=False)
+    by_one = [a is not None and b is not None and b - a == 1 for a, b in pairs]
+    return len(by_one) / 2 < sum(by_one) < len(by_one)
 
 
 def _number(path: Path) -> int | None:
