@@ -58,3 +58,11 @@ def _starter(graph, ros_environment, folder):
         node.ask_to_end()
     for node in nodes:
         node.end()
+
+
+@pytest.fixture(scope="module")
+def node(start_shared_node):
+    """One node for all tests of a file."""
+    node = start_shared_node()
+    node.wait_ready()
+    return node

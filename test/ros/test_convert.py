@@ -1,11 +1,11 @@
 import array
 import sys
-from dataclasses import dataclass, field
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from message_pictures import HEIGHT, WIDTH, Message, bgr, message
 
 from stm_tracker_ros.core.errors import FrameError
 from stm_tracker_ros.core.types import Frame
@@ -13,31 +13,8 @@ from stm_tracker_ros.ros import convert
 
 pytestmark = pytest.mark.pure
 
-HEIGHT, WIDTH = 24, 32
-
-
-@dataclass
-class Message:
-    """What convert uses of sensor_msgs/Image."""
-
-    height: int = 0
-    width: int = 0
-    encoding: str = ""
-    is_bigendian: int = 0
-    step: int = 0
-    data: array.array = field(default_factory=lambda: array.array("B"))
-
-
-def message(pixels, encoding, *, padding=0, big_endian=False):
-    rows = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<")).reshape(len(pixels), -1)
-    raw = np.pad(rows.view(np.uint8), ((0, 0), (0, padding)), constant_values=77)
-    data = array.array("B", raw.tobytes())
-    height, width = pixels.shape[:2]
-    return Message(height, width, encoding, int(big_endian), raw.shape[1], data)
-
-
-def bgr(image_message):
-    return Frame(image=convert.view(image_message), stamp_ns=0).bgr()
+CROPS = [(0, 0, 1, 1), (5, 3, 18, 20), (7, 7, 9, 8), (WIDTH - 3, HEIGHT - 3, WIDTH, HEIGHT)]
+"""left, top, right, bottom"""
 
 
 @pytest.fixture
@@ -113,45 +90,6 @@ def test_gray_is_the_same_in_all_channels(picture, encoding):
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize(
-    ("encoding", "dtype"),
-    [
-        ("mono16", np.uint16),
-        ("16UC1", np.uint16),
-        ("16SC1", np.int16),
-        ("32SC1", np.int32),
-        ("32FC1", np.float32),
-        ("64FC1", np.float64),
-    ],
-)
-def test_unscaled_values_are_stretched_alike_in_crop_and_whole(encoding, dtype, big_endian):
-    values = np.linspace(1000, 3000, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(dtype)
-    frame = Frame(image=convert.view(message(values, encoding, big_endian=big_endian)), stamp_ns=0)
-    whole = frame.bgr()
-    assert whole[0, 0, 0] == 0
-    assert whole[-1, -1, 0] == 255
-    assert abs(int(whole[HEIGHT // 2, 0, 0]) - 128) < 4
-    np.testing.assert_array_equal(frame.region(3, 5, 9, 8), whole[5:8, 3:9])
-
-
-def test_distances_that_were_not_measured_are_black():
-    depth = np.full((HEIGHT, WIDTH), 2.0, np.float32)
-    depth[:, 1::2] = 4.0
-    depth[3, 4], depth[3, 5] = np.nan, np.inf
-    found = bgr(message(depth, "32FC1"))
-    assert found[3, 4].tolist() == found[3, 5].tolist() == [0, 0, 0]
-    assert found[0, 1].tolist() == [255, 255, 255]
-
-
-@pytest.mark.parametrize("factor", [1e-30, 1e38])
-def test_numbers_as_large_or_small_as_a_float_can_be_are_stretched(factor):
-    values = (np.linspace(-3, 3, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * factor).astype(np.float32)
-    found = bgr(message(values, "32FC1"))
-    assert (found[0, 0, 0], found[-1, -1, 0]) == (0, 255)
-    assert abs(int(found[HEIGHT // 2, 0, 0]) - 128) < 4
-
-
-@pytest.mark.parametrize("big_endian", [False, True])
 @pytest.mark.parametrize("encoding", ["rgb16", "bgr16", "rgba16", "bgra16", "16UC3", "16UC4"])
 def test_colour_of_16_bits_is_stretched_with_one_pair_of_limits_and_without_alpha(picture, encoding, big_endian):
     """Of a 12-bit camera; opaque alpha, 65 535, would leave nothing but black."""
@@ -196,12 +134,7 @@ def test_two_planes_come_close_and_every_crop_equals_that_part_of_the_whole(pict
     whole = frame.bgr()
     assert whole.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(whole.astype(int) - picture).max() <= 12
-    for left, top, right, bottom in [
-        (0, 0, 1, 1),
-        (5, 3, 18, 20),
-        (7, 7, 9, 8),
-        (WIDTH - 3, HEIGHT - 3, WIDTH, HEIGHT),
-    ]:
+    for left, top, right, bottom in CROPS:
         np.testing.assert_array_equal(frame.region(left, top, right, bottom), whole[top:bottom, left:right])
 
 
@@ -239,46 +172,6 @@ def test_planes_that_do_not_fit_are_refused(picture, change, words):
         assert word in str(refusal.value)
 
 
-def thermal(warm_pixels=0):
-    """14 bits, of which the scene uses two hundred; some pixels are much warmer."""
-    values = np.linspace(7900, 8100, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
-    values.flat[:warm_pixels] = 9000
-    return message(values.astype(np.uint16), "mono16")
-
-
-def test_limits_follow_the_stream_slowly_so_that_a_warm_object_does_not_make_it_flicker():
-    converter, second = convert.Converter(), 1_000_000_000
-    level = [
-        int(Frame(image=converter.view(thermal(warm), received_ns), stamp_ns=0).bgr()[12, 0, 0])
-        for received_ns, warm in [(second, 0), (second + second // 30, 60), (60 * second, 60)]
-    ]
-    assert abs(level[1] - level[0]) <= 10
-    assert level[2] < level[0] - 60
-
-
-def test_an_older_image_of_the_stream_is_seen_by_its_limits_and_moves_none():
-    converter, second = convert.Converter(), 1_000_000_000
-
-    def seen(sent, received_ns):
-        return Frame(image=converter.view(sent, received_ns), stamp_ns=0).bgr()
-
-    first = seen(thermal(), 10 * second)
-    seen(thermal(60), 5 * second)
-    np.testing.assert_array_equal(seen(thermal(), 10 * second), first)
-
-
-def test_an_image_keeps_its_limits_while_the_stream_goes_on():
-    converter, second = convert.Converter(), 1_000_000_000
-    frame = Frame(image=converter.view(thermal(), second), stamp_ns=0)
-    before = frame.bgr()
-    Frame(image=converter.view(thermal(60), 9 * second), stamp_ns=0).bgr()
-    np.testing.assert_array_equal(frame.bgr(), before)
-
-
-def test_an_image_of_one_value_has_a_picture():
-    assert bgr(message(np.full((HEIGHT, WIDTH), 7, np.uint16), "16UC1")).shape == (HEIGHT, WIDTH, 3)
-
-
 @pytest.mark.parametrize("encoding", sorted(convert.ENCODINGS))
 def test_every_crop_equals_that_part_of_the_whole(encoding):
     how = convert.ENCODINGS[encoding]
@@ -287,12 +180,7 @@ def test_every_crop_equals_that_part_of_the_whole(encoding):
     pixels = (rng.random(shape) * 255).astype(how.dtype)
     frame = Frame(image=convert.view(message(pixels, encoding, padding=4)), stamp_ns=0)
     whole = frame.bgr()
-    for left, top, right, bottom in [
-        (0, 0, 1, 1),
-        (5, 3, 18, 20),
-        (7, 7, 9, 8),
-        (WIDTH - 3, HEIGHT - 3, WIDTH, HEIGHT),
-    ]:
+    for left, top, right, bottom in CROPS:
         np.testing.assert_array_equal(frame.region(left, top, right, bottom), whole[top:bottom, left:right])
 
 
@@ -388,71 +276,6 @@ def test_written_images_read_back(encoding, shape):
     np.testing.assert_array_equal(bgr(written), expected)
 
 
-@pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize(
-    ("encoding", "dtype", "value"),
-    [
-        ("mono8", np.uint8, 1),
-        ("8UC1", np.uint8, 255),
-        ("mono16", np.uint16, 1),
-        ("16UC1", np.uint16, 256),
-        ("16SC1", np.int16, -1),
-        ("32SC1", np.int32, 65536),
-        ("32FC1", np.float32, 0.001),
-        ("64FC1", np.float64, 1e-9),
-        ("8SC1", np.int8, -1),
-    ],
-)
-def test_a_mask_is_255_wherever_the_number_is_not_0(encoding, dtype, value, big_endian):
-    labels = np.zeros((HEIGHT, WIDTH), dtype)
-    labels[3:9, 5:30] = value
-    expected = np.where(labels != 0, 255, 0)
-    found = convert.mask(message(labels, encoding, padding=dtype().itemsize * 3, big_endian=big_endian))
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize("encoding", ["bgr8", "rgb8", "8UC3", "bgra8", "rgba8"])
-def test_a_coloured_mask_is_target_where_any_colour_is_and_alpha_is_none(encoding):
-    channels = 4 if "a" in encoding else 3
-    colors = np.zeros((HEIGHT, WIDTH, channels), np.uint8)
-    colors[..., 3:] = 255
-    colors[2, 3, 0] = colors[4, 5, 2] = 1
-    found = convert.mask(message(colors, encoding))
-    assert np.argwhere(found).tolist() == [[2, 3], [4, 5]]
-
-
-def test_what_is_not_a_number_is_no_target():
-    labels = np.full((HEIGHT, WIDTH), np.nan, np.float32)
-    labels[1, 2] = 0.5
-    assert np.argwhere(convert.mask(message(labels, "32FC1"))).tolist() == [[1, 2]]
-
-
-def test_a_mask_outlives_its_message():
-    labels = np.ones((HEIGHT, WIDTH), np.uint8)
-    sent = message(labels, "mono8")
-    found = convert.mask(sent)
-    sent.data[:] = array.array("B", bytes(len(sent.data)))
-    assert found.all()
-
-
-@pytest.mark.parametrize(
-    ("encoding", "said"), [("yuv422", "'yuv422'; allowed are .*mono8"), ("bayer_rggb8", "bayer"), ("nv99", "nv99")]
-)
-def test_a_mask_of_chroma_or_mosaic_is_refused(encoding, said):
-    with pytest.raises(FrameError, match=said):
-        convert.mask(message(np.zeros((HEIGHT, WIDTH, 2), np.uint8), encoding))
-
-
-def test_a_mask_without_pixels_or_with_too_few_bytes_is_refused():
-    with pytest.raises(FrameError, match="0 x 24"):
-        convert.mask(Message(24, 0, "mono8", 0, 0, array.array("B", b"1")))
-    short = message(np.ones((HEIGHT, WIDTH), np.uint8), "mono8")
-    del short.data[-1:]
-    with pytest.raises(FrameError, match="needed are"):
-        convert.mask(short)
-
-
 def test_two_messages_hold_the_same_picture_if_every_byte_is_the_same(picture):
     """Also bytes that a first glance leaves out."""
     one, other = message(picture, "bgr8"), message(picture.copy(), "bgr8")
@@ -468,9 +291,3 @@ def test_another_kind_of_picture_is_not_the_same(picture, field_name):
     one, other = message(picture, "bgr8"), message(picture, "bgr8")
     setattr(other, field_name, "rgb8" if field_name == "encoding" else 7)
     assert not convert.same_picture(one, other)
-
-
-def test_a_picture_without_a_finite_pixel_cannot_be_used():
-    view = convert.view(message(np.full((8, 8), np.nan, np.float32), "32FC1"))
-    with pytest.raises(FrameError, match="no finite pixel"):
-        view.region(0, 0, 1, 1)

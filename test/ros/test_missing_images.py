@@ -6,13 +6,6 @@ from sensor_msgs.msg import CompressedImage
 pytestmark = pytest.mark.ros
 
 
-@pytest.fixture(scope="module")
-def node(start_shared_node):
-    node = start_shared_node()
-    node.wait_ready()
-    return node
-
-
 @pytest.fixture
 def camera(node):
     camera = node.camera()

@@ -17,13 +17,6 @@ FRAMES = 12
 
 
 @pytest.fixture(scope="module")
-def node(start_shared_node):
-    node = start_shared_node()
-    node.wait_ready()
-    return node
-
-
-@pytest.fixture(scope="module")
 def camera(node):
     return node.camera()
 

@@ -25,13 +25,6 @@ ROOT = Path(__file__).parents[2]
 DOUBLE = 3
 
 
-@pytest.fixture(scope="module")
-def node(start_shared_node):
-    node = start_shared_node()
-    node.wait_ready()
-    return node
-
-
 def ask(node, kind, name, request):
     return node.graph.call(kind, f"{node.name}/{name}", request)
 

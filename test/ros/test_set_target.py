@@ -21,13 +21,6 @@ pytestmark = pytest.mark.ros
 
 
 @pytest.fixture(scope="module")
-def node(start_shared_node):
-    node = start_shared_node()
-    node.wait_ready()
-    return node
-
-
-@pytest.fixture(scope="module")
 def camera(node):
     camera = node.camera()
     node.receive_from(camera)

@@ -43,13 +43,6 @@ def nv12(image):
 JPEG, PNG = coded(".jpg", "bgr8; jpeg compressed bgr8"), coded(".png", "rgb8; png compressed bgr8")
 
 
-@pytest.fixture(scope="module")
-def node(start_shared_node):
-    node = start_shared_node()
-    node.wait_ready()
-    return node
-
-
 @pytest.fixture
 def camera_of(node):
     """Makes cameras of this node, which end with the test."""
