@@ -66,6 +66,7 @@ def test_an_unreadable_image_is_a_gap_that_keeps_the_numbers_of_the_others(folde
     source = open_source(folder, fps=10)
     stream = list(source)
     assert [(f.stamp_ns, f.gap) for f in stream] == [(0, 0), (200_000_000, 1)]
+    assert source.troubles[0].startswith("1 image is a gap in ")
     assert "001.png" in source.troubles[0]
     assert "001.png" in caplog.text
 
@@ -87,6 +88,15 @@ def test_a_link_to_nothing_and_a_cut_jpeg_are_gaps(folder, caplog):
     assert len(list(source)) == 4
     assert "003.png, 005.jpg" in source.troubles[0]
     assert "005.jpg cannot be read as an image: it is cut short" in caplog.text
+
+
+def test_of_many_gaps_the_first_are_named_and_all_counted(folder):
+    for number in range(10, 17):
+        (folder / f"{number:03d}.png").write_bytes(b"")
+    source = open_source(folder)
+    list(source)
+    assert source.troubles[0].startswith("7 images are gaps in ")
+    assert source.troubles[0].endswith("010.png, 011.png, 012.png, 013.png, 014.png and 2 more")
 
 
 def test_a_frame_beyond_the_end_is_refused(folder):
