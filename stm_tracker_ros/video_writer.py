@@ -1,8 +1,8 @@
-"""Pictures for people: a video that a browser plays, and a sheet of its frames."""
+"""Pictures for people: a video that a browser plays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -134,22 +134,3 @@ def _pyav() -> Any:
     except ImportError:
         raise DataError(f"writing a video needs PyAV; install it with: {INSTALL_HINT}") from None
     return av
-
-
-def contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> Pixels:
-    """One picture of many: images scaled to `width_px` each, row by row. Raises DataError for no image."""
-    if not images_bgr:
-        raise DataError("a contact sheet of no images was asked for; allowed is one or more")
-    height_px = max(1, round(width_px * images_bgr[0].shape[0] / images_bgr[0].shape[1]))
-    rows = -(-len(images_bgr) // columns)
-    sheet = np.zeros((rows * height_px, min(columns, len(images_bgr)) * width_px, 3), np.uint8)
-    for index, image in enumerate(images_bgr):
-        row, column = divmod(index, columns)
-        small = cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA)
-        sheet[row * height_px : (row + 1) * height_px, column * width_px : (column + 1) * width_px] = small
-    return sheet
-
-
-def encoded_contact_sheet(images_bgr: Sequence[Pixels], columns: int = 4, width_px: int = 320) -> bytes:
-    """`contact_sheet` as a PNG."""
-    return cv2.imencode(".png", contact_sheet(images_bgr, columns, width_px))[1].tobytes()

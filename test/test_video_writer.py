@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.video_writer import VideoWriter, contact_sheet, encoded_contact_sheet
+from stm_tracker_ros.video_writer import VideoWriter
 
 pytestmark = pytest.mark.pure
 
@@ -46,13 +46,3 @@ def test_a_place_that_is_none_is_refused(tmp_path):
     pytest.importorskip("av")
     with pytest.raises(DataError, match="cannot be written"):
         VideoWriter(tmp_path / "nowhere" / "video.mp4")
-
-
-def test_a_contact_sheet_goes_row_by_row():
-    sheet = contact_sheet(images(5), columns=3, width_px=97)
-    assert sheet.shape == (2 * 80, 3 * 97, 3)
-    assert [int(sheet[r * 80 + 40, c * 97 + 48, 0]) for r in (0, 1) for c in (0, 1, 2)] == [0, 20, 40, 60, 80, 0]
-    data = np.frombuffer(encoded_contact_sheet(images(2)), np.uint8)
-    assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape[1] == 640
-    with pytest.raises(DataError, match="no image"):
-        contact_sheet([])
