@@ -1,10 +1,12 @@
-"""The one thing that engine, evaluation and node know of a tracker."""
+"""What is known of a tracker: by engine, evaluation and node, and by the following stage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from stm_tracker_ros.core.types import Frame, Result, Target
+from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
 
 
 class Tracker(Protocol):
@@ -24,3 +26,39 @@ class Tracker(Protocol):
 
         The target is kept. Settings that are not live are read when the tracker is made, and are left as they are.
         """
+
+
+class Matcher(Protocol):
+    """What one paper says of it: what looks like the target here? `following.Follower` makes a Tracker of it.
+
+    In each frame: `match`, perhaps `anchor_scores`, `settle`, and after the answer is out `remember`, if the target was
+    found.
+    """
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the crops that it wants, in pixels."""
+
+    def start(self, look: Look, target: Target) -> Candidates:
+        """Start anew: the first memory, of a target at `look.expected`. Of a tracker with masks, the first one."""
+
+    def match(self, looks: Sequence[Look]) -> list[Candidates]:
+        """The candidates of each look of one frame; changes nothing that is remembered."""
+
+    def settle(self, look: Look, candidates: Candidates, chosen: int | None, rank: float) -> None:
+        """The frame is answered: by the candidate of that number, or the target is not in it (None).
+
+        rank: of the best candidate, window and penalty included.
+        """
+
+    def anchor_scores(self, look: Look, candidates: Candidates) -> Floats:
+        """Scores N of the candidates by the first frame's memory alone."""
+
+    def remember(self, look: Look, candidates: Candidates, chosen: int, box: Box, evidence: Evidence) -> None:
+        """Learn from the frame just settled, if it is time for one and the answer is good enough.
+
+        box: the target's as it is followed, in image pixels.
+        """
+
+    def reconfigure(self, config: Any) -> None:
+        """As `Tracker.reconfigure`."""

@@ -18,10 +18,18 @@ from torch import Tensor
 class MemoryBank:
     """Slots for the tensors of remembered frames (`parts`, one shape each), found by frame number."""
 
-    def __init__(self, capacity: int, shapes: Sequence[tuple[int, ...]], device: torch.device, dtype: torch.dtype):
+    def __init__(
+        self,
+        capacity: int,
+        shapes: Sequence[tuple[int, ...]],
+        device: torch.device,
+        dtype: torch.dtype,
+        spacing: int = 1,
+    ):
+        """`spacing`: of the grid to begin with."""
         # not zeroed: a slot is written before it is read, and large banks take their pages as they fill
         self.parts = [torch.empty((capacity + 1, *shape), device=device, dtype=dtype) for shape in shapes]
-        self.capacity, self.spacing = capacity, 1
+        self.capacity, self.spacing = capacity, spacing
         self.numbers = np.zeros(capacity + 1, np.int64)  # of each slot, 0 = free; the last slot is the previous frame's
 
     def add(self, number: int, tensors: Sequence[Tensor]) -> None:
@@ -61,6 +69,16 @@ class MemoryBank:
         known = self.numbers[used]
         slots = [int(used[np.abs(known - number).argmin()]) for number in numbers]
         return list(dict.fromkeys(slots))
+
+    def distinct(self, slots: Sequence[int]) -> list[int]:
+        """Slots in their order, of those that hold the same frame the first only."""
+        numbers = {int(self.numbers[slot]): slot for slot in reversed(slots)}
+        return sorted(numbers.values(), key=list(slots).index)
+
+    @property
+    def kept(self) -> list[int]:
+        """Slots of the frames on the grid, without the one of the previous frame."""
+        return [int(slot) for slot in np.flatnonzero(self.numbers[: self.capacity])]
 
     @property
     def first(self) -> int:

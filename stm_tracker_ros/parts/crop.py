@@ -6,39 +6,15 @@ that the crop needs is ever touched, so that a 4K image costs as much as its cro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stm_tracker_ros.core.types import Box, Frame, Pixels
+from stm_tracker_ros.core.matching import Crop
+from stm_tracker_ros.core.types import Frame, Pixels
 from stm_tracker_ros.parts.stages import stage
 
 STRONGEST_PLAIN_REDUCTION = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crop:
-    """Where a crop lies: its left and top edge in the image and the image pixels that one crop pixel spans."""
-
-    left: float
-    top: float
-    scale: float
-
-    def region(self, size: int) -> Box:
-        """The square that a crop of size x size pixels shows, in image pixels."""
-        return Box(self.left, self.top, size * self.scale, size * self.scale)
-
-    def to_image(self, box: Box) -> Box:
-        """Box in crop pixels -> image pixels."""
-        s = self.scale
-        return Box(self.left + box.x * s, self.top + box.y * s, box.width * s, box.height * s)
-
-    def to_crop(self, box: Box) -> Box:
-        """Box in image pixels -> crop pixels."""
-        s = self.scale
-        return Box((box.x - self.left) / s, (box.y - self.top) / s, box.width / s, box.height / s)
 
 
 def cut(

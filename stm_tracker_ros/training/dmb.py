@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import backbones
 from stm_tracker_ros.trackers.dmb.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
-from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.dmb_config import DmbTrainConfig
 from stm_tracker_ros.training.dmb_lesson import DmbLesson
@@ -63,4 +64,4 @@ def fill_trunks(network: PaperNetwork, given: str) -> None:
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     network = PaperNetwork(shape)
     network.load_state_dict(weights)
-    return validation.score(DmbTracker(PaperStepper(network, Engine(device=device)), PAPER), data)
+    return validation.score(Follower(DmbMatcher(PaperStepper(network, Engine(device=device)), PAPER), PAPER), data)

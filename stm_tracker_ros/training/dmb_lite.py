@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers.dmb.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.dmb.stepper import Stepper
-from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
 from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson
@@ -43,4 +44,4 @@ def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfi
 def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(FLOWN)
     flown.load_state_dict(weights)
-    return validation.score(DmbTracker(Stepper(flown, Engine(device=device)), LITE), data)
+    return validation.score(Follower(DmbMatcher(Stepper(flown, Engine(device=device)), LITE), LITE), data)

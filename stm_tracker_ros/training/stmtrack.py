@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import backbones
 from stm_tracker_ros.trackers.stmtrack.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
@@ -57,4 +58,4 @@ def fill_trunks(network: PaperNetwork, given: str) -> None:
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     network = PaperNetwork(shape)
     network.load_state_dict(weights)
-    return validation.score(StmTracker(PaperStepper(network, Engine(device=device)), PAPER), data)
+    return validation.score(Follower(StmMatcher(PaperStepper(network, Engine(device=device)), PAPER), PAPER), data)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 from stm_tracker_ros.training import outcome, pack, similar, validation
 from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loop import Loop, Weights
@@ -41,4 +42,4 @@ def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> N
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(shape)
     flown.load_state_dict(weights)
-    return validation.score(StmTracker(Stepper(flown, Engine(device=device)), LITE), data)
+    return validation.score(Follower(StmMatcher(Stepper(flown, Engine(device=device)), LITE), LITE), data)

@@ -22,8 +22,8 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
+from stm_tracker_ros.following.presence import CREDULOUS
 from stm_tracker_ros.trackers import registry
-from stm_tracker_ros.trackers.stmtrack.presence import CREDULOUS
 
 pytestmark = pytest.mark.torch
 

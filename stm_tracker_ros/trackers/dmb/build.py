@@ -9,6 +9,7 @@ from torch import nn
 
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
@@ -16,7 +17,7 @@ from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.dmb.stepper import Stepper
-from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
@@ -28,6 +29,6 @@ def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackCon
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
     network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
-    if isinstance(network, PaperNetwork):
-        return DmbTracker(PaperStepper(network, engine), config)
-    return DmbTracker(Stepper(network, engine), config)
+    stepper = PaperStepper(network, engine) if isinstance(network, PaperNetwork) else Stepper(network, engine)
+    rules = config.rules
+    return Follower(DmbMatcher(stepper, rules), rules)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.following.config import (
+    CREDULOUS,
+    STILL,
+    FollowingConfig,
+    PresenceConfig,
+    PriorConfig,
+    SearchConfig,
+    SizeConfig,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,62 +124,60 @@ class UncertaintyConfig:
     remember: float = setting(3.0, "no memory of frames less certain than this", low=0.0)
     doubtful: float = setting(1.4, "from here on the score falls with the certainty", low=1.0)
     learn: float = setting(3.0, "no sample for the filter of frames less certain than this", low=0.0)
-
-    def __post_init__(self) -> None:
-        judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MotionConfig:
-    """How the answer moves box and search region."""
-
-    mask_threshold: float = setting(0.5, "probability from which a pixel is target", low=0.01, high=0.99, live=True)
-    smallest_mask: float = setting(0.1, "a mask smaller than this share of the last one is none", low=0.0, high=1.0)
-    follow_score: float = setting(
-        0.5, "below this score the target is not seen: box and search region keep their size", low=0.0, high=1.0
-    )
-    size_rate: float = setting(0.5, "share of a new size taken over by the search region", low=0.0, high=1.0)
-    largest_change: float = setting(1.15, "the search region grows or shrinks at most by this", low=1.0, high=10.0)
-    smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
-
-    def __post_init__(self) -> None:
-        judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig:
-    """Where the target is looked for while it is not seen (`motion.follow_score`)."""
-
-    guess_doubt: float = setting(
-        1.4, "the filter's peak moves the search region where it is less uncertain than this", low=0.0
-    )
-    growth: float = setting(
-        0.1, "growth of the search region with each nominal frame, over the usual one", low=0.0, high=1.0
-    )
-    largest: float = setting(
-        3.0, "side of the search region at most, over the usual one; then it begins anew", low=1.0, high=8.0
-    )
-    glance_score: float = setting(
-        0.5, "what the network finds above this, and the filter doubts, is looked at closely next", low=0.0, high=1.0
+    guess: float = setting(
+        1.4,
+        "where no mask is the target, the filter's peak is the next place if it is less uncertain than this",
+        low=0.0,
+        formerly=("search.guess_doubt",),
     )
 
     def __post_init__(self) -> None:
         judge(self)
 
 
-PAPER_SEARCH = SearchConfig(guess_doubt=3.0, growth=0.0, largest=1.0, glance_score=1.0)
+@dataclass(frozen=True, kw_only=True)
+class MaskConfig:
+    """What of the network's answer is a mask."""
+
+    threshold: float = setting(
+        0.5,
+        "probability from which a pixel is target",
+        low=0.01,
+        high=0.99,
+        live=True,
+        formerly=("motion.mask_threshold",),
+    )
+    smallest: float = setting(
+        0.1,
+        "a mask smaller than this share of the last one is none",
+        low=0.0,
+        high=1.0,
+        formerly=("motion.smallest_mask",),
+    )
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
+SIGHT = SearchConfig(camera_motion=False, largest=3.0, growth=0.1, glance_score=0.5)
+PRIOR = PriorConfig(window=0.0, penalty=0.0)
+SIZE = SizeConfig(rate=0.5, by_score=False, largest_change=1.15)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackConfig:
+class TrackConfig(FollowingConfig):
     """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
 
     area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
+    search: SearchConfig = field(default=SIGHT)
+    prior: PriorConfig = field(default=PRIOR)
+    size: SizeConfig = field(default=SIZE)
+    presence: PresenceConfig = field(default=replace(CREDULOUS, least_score=0.5))
     memory: MemoryConfig = section(MemoryConfig)
     spatial: SpatialConfig = section(SpatialConfig)
     uncertainty: UncertaintyConfig = section(UncertaintyConfig)
-    motion: MotionConfig = section(MotionConfig)
-    search: SearchConfig = section(SearchConfig)
+    mask: MaskConfig = section(MaskConfig)
     compat: str = setting(
         "none",
         "paper, official: the rules of the one or the other where they differ, whatever is set for them",
@@ -191,8 +198,10 @@ class TrackConfig:
             compat="none",
             memory=replace(self.memory, keeps_first=paper, interval=5),
             spatial=replace(self.spatial, guide="response" if paper else "distance", window=not paper),
-            uncertainty=replace(self.uncertainty, rule="average" if paper else "ratio", remember=10.0, learn=3.0),
-            search=PAPER_SEARCH,
+            uncertainty=replace(
+                self.uncertainty, rule="average" if paper else "ratio", remember=10.0, learn=3.0, guess=PAPER_GUESS
+            ),
+            search=STILL,
         )
 
 
@@ -204,6 +213,7 @@ PAPER = TrackConfig(
     spatial=SpatialConfig(
         channels=64, samples=250, rate=0.0075, hard_rate=0.02, first_steps=6, first_inner_steps=10, second_peak=0.3
     ),
-    motion=MotionConfig(follow_score=0.3),
-    search=PAPER_SEARCH,
+    uncertainty=UncertaintyConfig(guess=PAPER_GUESS),
+    presence=replace(CREDULOUS, least_score=0.3),
+    search=STILL,
 )

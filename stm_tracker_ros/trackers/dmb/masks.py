@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core.matching import Crop
 from stm_tracker_ros.core.types import Box, Pixels
-from stm_tracker_ros.parts.crop import Crop
 
 Share = NDArray[np.float32]  # cells x cells in [0, 1]
 OVERSAMPLING = 4

@@ -18,7 +18,7 @@ from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
 from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE
 from stm_tracker_ros.trackers.dmb.paper_network import PaperFeatures, PaperNetwork
-from stm_tracker_ros.trackers.dmb.stepper import Segmented
+from stm_tracker_ros.trackers.dmb.steps import Segmented
 
 
 class PaperEncoded(NamedTuple):
@@ -51,11 +51,11 @@ class PaperStepper:
         value = self._memory(image, mask)[1]
         self._answer = engine.optimised(network, self._scored, value, *features, place)
 
-    def bank(self, capacity: int) -> MemoryBank:
-        """An empty memory for this network."""
+    def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
+        """An empty memory for this network, of frames that many numbers apart."""
         cells, config = self.cells * self.cells, self.network.config
         shapes = [(cells, config.key_channels), (cells, config.value_channels)]
-        return MemoryBank(capacity, shapes, self.device, self.engine.precision)
+        return MemoryBank(capacity, shapes, self.device, self.engine.precision, spacing)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> PaperEncoded:
@@ -73,8 +73,8 @@ class PaperStepper:
             return coarse.float()
 
     @torch.inference_mode()
-    def remember(self, look: PaperEncoded, mask: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """A crop and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot."""
+    def remember(self, look: PaperEncoded, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:
+        """A crop and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot; a box is a mask."""
         with stage("memory trunk"):
             key, value = self._memory(look.image, torch.from_numpy(mask).to(self.device)[None, None])
             return key[0], value[0]

@@ -17,6 +17,7 @@ from stm_tracker_ros.parts.read import read_slots
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
 from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE, Features, LiteNetwork
+from stm_tracker_ros.trackers.dmb.steps import Segmented
 
 
 class Encoded(NamedTuple):
@@ -26,13 +27,6 @@ class Encoded(NamedTuple):
     middle: Tensor
     coarse: Tensor
     key: Tensor
-
-
-class Segmented(NamedTuple):
-    """Mask logits, mask_cells x mask_cells, and the score in [0, 1]."""
-
-    logit: NDArray[np.float32]
-    score: float
 
 
 class Stepper:
@@ -55,11 +49,11 @@ class Stepper:
         value = self._values(look.coarse, mask, flag)
         self._answer = engine.optimised(network, self._scored, value, *look[:3], place)
 
-    def bank(self, capacity: int) -> MemoryBank:
-        """An empty memory for this network."""
+    def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
+        """An empty memory for this network, of frames that many numbers apart."""
         cells = self.cells * self.cells
         shapes = [(cells, self.network.config.key_channels), (cells, self.network.value_channels)]
-        return MemoryBank(capacity, shapes, self.device, self.engine.precision)
+        return MemoryBank(capacity, shapes, self.device, self.engine.precision, spacing)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
@@ -70,6 +64,10 @@ class Stepper:
     def spatial(self, look: Encoded) -> Tensor:
         """What the filter sees of a crop: 1 x C x cells x cells."""
         return look.coarse.float()
+
+    def spatial_of(self, patch: Pixels) -> Tensor:
+        """The same of a crop that is not encoded yet."""
+        return self.spatial(self.encode(patch))
 
     @torch.inference_mode()
     def remember(self, look: Encoded, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:

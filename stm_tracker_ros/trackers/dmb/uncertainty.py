@@ -28,11 +28,10 @@ class Uncertainty:
         self.peaks: deque[float] = deque(maxlen=config.queue)
         self.seen = 0
 
-    def judge(self, peak: float) -> float:
+    def of(self, peak: float) -> float:
         """The uncertainty of a frame whose response peaks at `peak`."""
-        self.seen += 1
         peak = max(peak, LOWEST_PEAK)
-        if self.config.rule == "none" or not self.peaks or self.seen <= self.config.patience:
+        if self.config.rule == "none" or not self.peaks or self.seen < self.config.patience:
             return 0.0
         if self.config.rule == "ratio":
             return sum(self.peaks) / len(self.peaks) / peak

@@ -10,6 +10,7 @@ from torch import nn
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
@@ -18,7 +19,7 @@ from stm_tracker_ros.trackers.stmtrack.official import OfficialTracker
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
@@ -34,7 +35,11 @@ def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackCon
     network = checkpoint.network_of(stored, weights, NETWORKS)
     if isinstance(network, PaperNetwork):
         stepper = PaperStepper(network, engine)
-        return OfficialTracker(stepper, config) if config.compat == "official" else StmTracker(stepper, config)
+        return (
+            OfficialTracker(stepper, config)
+            if config.compat == "official"
+            else Follower(StmMatcher(stepper, config), config)
+        )
     if config.compat == "official":
         raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
-    return StmTracker(Stepper(network, engine), config)
+    return Follower(StmMatcher(Stepper(network, engine), config), config)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.trackers.stmtrack.presence import CREDULOUS, PresenceConfig
+from stm_tracker_ros.following.config import CREDULOUS, STILL, FollowingConfig, PriorConfig, SizeConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,27 +79,10 @@ class MemoryConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriorConfig:
-    """How much the last answer counts against the network's scores."""
-
-    window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
-    penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
-    size_rate: float = setting(0.25, "share of a new size taken over at full score", low=0.0, high=1.0, live=True)
-    smallest_side: float = setting(2.0, "no side of a box gets smaller, pixels", low=1.0, high=100.0)
-
-    def __post_init__(self) -> None:
-        judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackConfig:
+class TrackConfig(FollowingConfig):
     """Everything of STMTrack that is set from outside; the defaults are those of `stmtrack_lite`."""
 
-    area_factor: float = setting(3.5, "side of the search region over the size of the target", low=2.0, high=8.0)
     memory: MemoryConfig = section(MemoryConfig)
-    prior: PriorConfig = section(PriorConfig)
-    presence: PresenceConfig = section(PresenceConfig)
-    camera_motion: bool = setting(True, "the search region moves as the picture does")
     compat: str = setting(
         "none", "official: the authors' conventions with all their quirks", choices=("none", "official")
     )
@@ -113,7 +96,8 @@ LITE = TrackConfig()
 PAPER = TrackConfig(
     area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, first_weight=1.0, previous_score=0.6),
-    prior=PriorConfig(window=0.21, penalty=0.04, size_rate=0.95),
+    search=STILL,
+    prior=PriorConfig(window=0.21, penalty=0.04),
+    size=SizeConfig(rate=0.95),
     presence=CREDULOUS,
-    camera_motion=False,
 )

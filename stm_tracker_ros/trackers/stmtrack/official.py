@@ -36,9 +36,9 @@ from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
+from stm_tracker_ros.following.candidates import distinct
+from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.candidates import distinct
-from stm_tracker_ros.parts.prior import hann_window, size_penalty
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.stmtrack.selection import RULES
@@ -163,10 +163,10 @@ class OfficialTracker:
         old, prior, size = self._started().place, self.config.prior, self.stepper.crop_size
         sizes, score = answer[:, 2:4] - answer[:, :2], answer[:, 4]
         penalty = size_penalty(sizes, (old.width * scale, old.height * scale), prior.penalty)
-        rank = penalty * score * (1 - prior.window) + hann_window(self.stepper.cells) * prior.window
+        rank = penalty * score * (1 - prior.window) + hann_window(self.stepper.cells, self.stepper.cells) * prior.window
         best = int(rank.argmax())
         x1, y1, x2, y2 = answer[best, :4] - (0, 0, 1, 1)
-        rate = penalty[best] * score[best] * prior.size_rate
+        rate = penalty[best] * score[best] * self.config.size.rate
         width, height = (1 - rate) * np.array([old.width, old.height]) + rate * sizes[best] / scale
         place = Place(
             float(np.clip(old.x + ((x1 + x2) / 2 - size // 2) / scale, 0, frame.width)),

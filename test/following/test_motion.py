@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stm_tracker_ros.trackers.stmtrack.motion import IN_IMAGE, IN_WORLD, ON_IN_IMAGE, ON_IN_WORLD, Motion
+from stm_tracker_ros.following.motion import IN_IMAGE, IN_WORLD, ON_IN_IMAGE, ON_IN_WORLD, Motion
 
 pytestmark = pytest.mark.pure
 

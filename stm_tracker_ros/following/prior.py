@@ -14,10 +14,9 @@ Floats = NDArray[np.float64]
 
 
 @lru_cache(maxsize=4)
-def hann_window(cells: int) -> Floats:
-    """Outer product of two Hann windows, flattened row-major, cells * cells."""
-    window = np.hanning(cells)
-    return np.outer(window, window).ravel()
+def hann_window(rows: int, columns: int, anchors: int = 1) -> Floats:
+    """Outer product of two Hann windows, flattened row-major, each value for every anchor."""
+    return np.outer(np.hanning(rows), np.hanning(columns)).ravel().repeat(anchors)
 
 
 def size_penalty(sizes: Floats, previous: tuple[float, float], strength: float) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from moving_camera import scenery, seen
 
 from stm_tracker_ros.core.types import Box, Frame
-from stm_tracker_ros.trackers.stmtrack.camera_motion import CameraMotion
+from stm_tracker_ros.following.camera_motion import CameraMotion
 
 pytestmark = pytest.mark.pure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stm_tracker_ros.parts.prior import hann_window, size_penalty
+from stm_tracker_ros.following.prior import hann_window, size_penalty
 
 pytestmark = pytest.mark.pure
 

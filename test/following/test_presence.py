@@ -10,7 +10,7 @@ import pytest
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.trackers.stmtrack.presence import CREDULOUS, Presence, PresenceConfig
+from stm_tracker_ros.following.presence import CREDULOUS, Presence, PresenceConfig
 
 pytestmark = pytest.mark.pure
 
@@ -172,11 +172,11 @@ def test_after_a_jump_the_score_is_trusted_less_and_by_and_by_again() -> None:
     assert scene.show((FAR, 0.6), frames=round(CONFIG.trust_frames / 2) + 1) == pytest.approx(0.6)
 
 
-def test_a_known_rival_is_not_taken_for_a_hidden_target() -> None:
-    """It stands near by: without the rivals it would be followed as soon as the target is hidden."""
+def test_a_known_distractor_is_not_taken_for_a_hidden_target() -> None:
+    """It stands near by: without the distractors it would be followed as soon as the target is hidden."""
     beside = moved(28.0)
-    for share, expected in ((CONFIG.rival_share, START), (0.0, beside)):
-        scene = Scene(dataclasses.replace(CONFIG, rival_share=share, far_share=0.6))
+    for share, expected in ((CONFIG.distractor_share, START), (0.0, beside)):
+        scene = Scene(dataclasses.replace(CONFIG, distractor_share=share, far_share=0.6))
         for frame in range(20, 0, -1):
             scene.show((START, 0.6), (moved(28.0 + 3 * frame), 0.3))
         score = scene.show((beside, 0.5), frames=3)
@@ -184,7 +184,7 @@ def test_a_known_rival_is_not_taken_for_a_hidden_target() -> None:
         assert score < 0.3 or share == 0.0
 
 
-def test_a_known_rival_is_known_when_the_camera_has_turned() -> None:
+def test_a_known_distractor_is_known_when_the_camera_has_turned() -> None:
     scene = Scene(dataclasses.replace(CONFIG, far_share=0.6))
     for frame in range(20, 0, -1):
         scene.show((START, 0.6), (moved(28.0 + 3 * frame), 0.3))
@@ -193,7 +193,7 @@ def test_a_known_rival_is_known_when_the_camera_has_turned() -> None:
     assert scene.box == moved(210.0)
 
 
-def test_a_rival_that_looks_as_the_target_does_is_followed() -> None:
+def test_a_distractor_that_looks_as_the_target_does_is_followed() -> None:
     """A target that comes out from behind another object is next to it: what scores as it does is it."""
     scene, beside = Scene(), moved(28.0)
     for frame in range(20, 0, -1):
@@ -216,7 +216,7 @@ def test_credulous_follows_the_best_candidate_whatever_it_scores() -> None:
     for box, score in ((FAR, 0.0), (START, 0.001), (FAR, 0.3)):
         assert scene.show((box, score)) == pytest.approx(score)
         assert scene.box == box
-    assert scene.presence.rivals.known == []
+    assert scene.presence.distractors.known == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("near_share", -0.1), ("least_trust", 1.5), ("coast_frames", -1)])

@@ -26,7 +26,7 @@ CONFIRMED = 2  # sightings
 
 
 @dataclass
-class Rival:
+class Distractor:
     """One such object. box: x, y, width, height in image pixels; number: its frame; speed: in the
     world, pixels a nominal frame."""
 
@@ -47,50 +47,50 @@ class Rival:
         self.box, self.number, self.sightings = box, number, self.sightings + 1
 
 
-class Rivals:
+class Distractors:
     """The objects known now. Frames are numbered by time, one a nominal frame period."""
 
     def __init__(self) -> None:
-        self.known: list[Rival] = []
+        self.known: list[Distractor] = []
 
     def carry(self, camera: tuple[float, float]) -> None:
         """The camera's motion has moved the image by so much, x and y in pixels."""
-        for rival in self.known:
-            rival.box = rival.box + (*camera, 0.0, 0.0)
+        for distractor in self.known:
+            distractor.box = distractor.box + (*camera, 0.0, 0.0)
 
     def claims(self, boxes: Floats, overlap: Floats, number: int) -> NDArray[np.bool_]:
-        """Which candidates lie on a rival rather than where the target is expected.
+        """Which candidates lie on a distractor rather than where the target is expected.
 
         boxes: N x 4; overlap: N, with the expected box; number: of the frame they are from.
         """
-        self.known = [rival for rival in self.known if number - rival.number <= KEPT_FRAMES]
+        self.known = [distractor for distractor in self.known if number - distractor.number <= KEPT_FRAMES]
         claimed = np.zeros(len(boxes), bool)
-        for rival in self.known:
-            if rival.sightings >= CONFIRMED:
-                shared = iou(rival.predicted(number), boxes)
+        for distractor in self.known:
+            if distractor.sightings >= CONFIRMED:
+                shared = iou(distractor.predicted(number), boxes)
                 claimed |= (shared >= SAME_OVERLAP) & (shared > overlap)
         return claimed
 
     def learn(
         self, boxes: Floats, scores: Floats, target: Floats, number: int, apart: float, below: float = np.inf
     ) -> None:
-        """Move the rivals that are seen, and add those that are new.
+        """Move the distractors that are seen, and add those that are new.
 
         boxes: N x 4 candidates; scores: N; target: T x 4, boxes that are the target's; apart, below: what overlaps with
-        those at most so much and scores less is a new rival (apart < 0: none is).
+        those at most so much and scores less is a new distractor (apart < 0: none is).
         """
         left = list(self.known)
         for peak in _peaks(boxes, scores):
             shared = float(iou(boxes[peak], target).max())
             if shared > TARGET_OVERLAP:
                 continue
-            overlaps = [float(iou(boxes[peak], rival.predicted(number))) for rival in left]
+            overlaps = [float(iou(boxes[peak], distractor.predicted(number))) for distractor in left]
             best = int(np.argmax(overlaps)) if left else -1
             if left and overlaps[best] >= SAME_OVERLAP:
                 if overlaps[best] > shared:
                     left.pop(best).move(boxes[peak], number)
             elif shared <= apart and scores[peak] < below and not _inside(boxes[peak], target):
-                self.known.append(Rival(boxes[peak], number))
+                self.known.append(Distractor(boxes[peak], number))
 
 
 def _peaks(boxes: Floats, scores: Floats) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from stm_tracker_ros.core.boxes import iou
 from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Candidate
-from stm_tracker_ros.parts.candidates import distinct
+from stm_tracker_ros.following.candidates import distinct
 
 pytestmark = pytest.mark.pure
 
@@ -70,6 +70,6 @@ def test_of_any_crowd_those_that_stay_are_apart_and_in_order() -> None:
 
 
 def test_importing_it_loads_no_torch() -> None:
-    program = "import sys, stm_tracker_ros.parts.candidates; print('torch' in sys.modules)"
+    program = "import sys, stm_tracker_ros.following.candidates; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
