@@ -95,13 +95,13 @@ class Follower:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         presence = state.presence
-        number = max(self._number(frame), presence.number + 1)
+        number = max(nominal_number(frame.stamp_ns - state.first_stamp_ns), presence.number + 1)
         expected = presence.expect(number, self._camera_motion(frame))
         expected = state.glance or expected
         factor = 1.0 if state.glance else search_factor(self.config, presence.unseen)
         look = self._look(frame, number, self._limited(expected, frame), state.fill, factor)
         candidates = self.matcher.match([look])[0]
-        places, scores = _in_image(candidates), candidates.scores * candidates.trust
+        places, scores = in_image(candidates), candidates.scores * candidates.trust
         gate = presence.gate(places, scores)
         found = bool(gate.allowed.any())
         best = self._choose(look, candidates, scores, gate)
@@ -116,13 +116,16 @@ class Follower:
         state.learnable = Answered(look, candidates, best.number, evidence) if found else None
         return self._result(look, candidates, best, expected, score, found, places, scores)
 
-    def memorize(self) -> None:
-        """Let the matcher learn from the frame just answered, if the target was found in it."""
+    def memorize(self, true: Box | None = None) -> None:
+        """Let the matcher learn from the frame just answered, if the target was found in it.
+
+        true: where the target really was, in image pixels, where that is known and to be learned instead.
+        """
         state = self._started()
         answered, state.learnable = state.learnable, None
         if answered is not None:
             look, candidates, chosen, evidence = answered
-            self.matcher.remember(look, candidates, chosen, state.box, evidence)
+            self.matcher.remember(look, candidates, chosen, true or state.box, evidence)
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
@@ -135,9 +138,6 @@ class Follower:
         if self.state is None:
             raise NotInitialisedError("no target yet; call init(frame, target) first")
         return self.state
-
-    def _number(self, frame: Frame) -> int:
-        return 1 + round((frame.stamp_ns - self._started().first_stamp_ns) / NOMINAL_PERIOD_NS)
 
     def _side(self, box: Box) -> float:
         return self.config.area_factor * float(np.sqrt(box.width * box.height))
@@ -225,12 +225,17 @@ class Follower:
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
 
 
+def nominal_number(since_first_ns: int) -> int:
+    """Number of a frame, by its time since the target's first one, whose number is 1."""
+    return 1 + round(since_first_ns / NOMINAL_PERIOD_NS)
+
+
 def _is_something(candidates: Candidates) -> bool:
     """Whether there is anything at all that may be the target: a mask may be empty."""
     return candidates.segment is None or candidates.segment.rotated is not None
 
 
-def _in_image(candidates: Candidates) -> Floats:
+def in_image(candidates: Candidates) -> Floats:
     """The candidates' boxes, N x 4: x, y, width, height in image pixels."""
     crop, low = candidates.crop, candidates.boxes[:, :2]
     low, high = low * crop.scale, (low + candidates.boxes[:, 2:]) * crop.scale

@@ -1,0 +1,124 @@
+"""What can the network alone do? True region, memory of true boxes: one step at a time, so that no error feeds back.
+
+In every `STRIDE`-th frame a crop is cut about the true box, off it as in flight, and the best candidate of the raw
+scores is compared with the truth; then the frame is remembered with the true box, when the matcher wants one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stm_tracker_ros.core import boxes as arithmetic
+from stm_tracker_ros.core.matching import Evidence, Floats, Look
+from stm_tracker_ros.core.types import Box, Frame, Target
+from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.following.follower import Follower, in_image, nominal_number
+from stm_tracker_ros.parts.crop import cut, mean_colour
+
+STRIDE = 5  # frames from one that is looked at to the next: the cadence of the trackers' memories
+CENTER_ERROR, SIZE_ERROR = 0.07, 0.14  # deviations in flight: of the centre over the size, of the sides' logarithms
+ON_TARGET, OFF_TARGET = 0.5, 0.1  # overlap with the truth from which a candidate is the target, below which it is not
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One look. overlap: of the candidate with the best score; target, distractor: best scores on and off the target,
+    NaN where no candidate is.
+    """
+
+    frame: int
+    overlap: float
+    target: float
+    distractor: float
+
+
+def one_step(follower: Follower, sequence: Sequence, *, fps: float, max_frames: int | None = None) -> Iterator[Step]:
+    """The looks of a sequence, drawn from a seed of their own: the same for every tracker with such crops."""
+    draw = np.random.default_rng(0)
+    matcher = follower.matcher
+    first: tuple[int, tuple[float, float, float]] | None = None
+    with closing(sequence.frames(fps, max_frames)) as stream:
+        index = -1
+        for frame in stream:
+            index += 1 + frame.gap
+            true = sequence.boxes[index]
+            if not np.isfinite(true).all() or not (true[2:] > 0).all():
+                continue
+            box = Box(*true.tolist())
+            if first is None:
+                fill = mean_colour(frame, box.center, _side(box, follower.config.area_factor))
+                first = frame.stamp_ns, fill
+                matcher.start(_look(frame, 1, box, fill, follower), Target(box=box))
+            elif index % STRIDE == 0:
+                number = nominal_number(frame.stamp_ns - first[0])
+                look = _look(frame, number, _perturbed(box, draw), first[1], follower)
+                yield _step(follower, look, index, box)
+
+
+def summarise_steps(steps: dict[str, list[Step]]) -> dict[str, Any]:
+    """Means over sequences of the overlap, and how surely a score tells target from distractor (area under ROC)."""
+    rows = {
+        name: {"looks": len(looks), "overlap": float(np.mean([look.overlap for look in looks]))}
+        for name, looks in steps.items()
+        if looks
+    }
+    looks = [look for sequence in steps.values() for look in sequence]
+    target, distractor = (np.array([getattr(look, name) for look in looks]) for name in ("target", "distractor"))
+    return {
+        "sequence_count": len(rows),
+        "overlap": float(np.mean([row["overlap"] for row in rows.values()])),
+        "score_auc": area_under_roc(target[np.isfinite(target)], distractor[np.isfinite(distractor)]),
+        "sequences": rows,
+    }
+
+
+def area_under_roc(positive: Floats, negative: Floats) -> float | None:
+    """Probability that a positive scores more than a negative; equal ones count half (Mann and Whitney 1947).
+
+    None where there is none of either.
+    """
+    if not positive.size or not negative.size:
+        return None
+    order = np.sort(negative)
+    below = np.searchsorted(order, positive, "left") + np.searchsorted(order, positive, "right")
+    return float(below.mean() / 2 / len(order))
+
+
+def _look(frame: Frame, number: int, box: Box, fill: tuple[float, float, float], follower: Follower) -> Look:
+    side = _side(box, follower.config.area_factor)
+    patch, crop = cut(frame, box.center, side, follower.matcher.crop_size, fill)
+    return Look(frame=frame, number=number, crop=crop, patch=patch, fill=fill, expected=box)
+
+
+def _perturbed(box: Box, draw: np.random.Generator) -> Box:
+    """The box as a tracker would expect it: off by what trackers are off by."""
+    size = np.array(box[2:])
+    x, y = box.center + draw.normal(0, CENTER_ERROR, 2) * size
+    width, height = size * np.exp(draw.normal(0, SIZE_ERROR, 2))
+    return arithmetic.from_center(float(x), float(y), float(width), float(height))
+
+
+def _side(box: Box, area_factor: float) -> float:
+    return area_factor * float(np.sqrt(box.width * box.height))
+
+
+def _step(follower: Follower, look: Look, index: int, true: Box) -> Step:
+    matcher = follower.matcher
+    seen = matcher.match([look])[0]
+    overlap = np.asarray(arithmetic.iou(tuple(true), in_image(seen)))
+    scores, best = seen.scores * seen.trust, int((seen.scores * seen.trust).argmax())
+    nearest = int(overlap.argmax())
+    matcher.settle(look, seen, nearest, float(scores[nearest]))
+    matcher.remember(look, seen, nearest, true, Evidence(1.0, 1.0))
+    on, off = scores[overlap >= ON_TARGET], scores[overlap < OFF_TARGET]
+    return Step(
+        frame=index,
+        overlap=float(overlap[best]),
+        target=float(on.max()) if on.size else float("nan"),
+        distractor=float(off.max()) if off.size else float("nan"),
+    )

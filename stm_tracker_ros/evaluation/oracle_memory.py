@@ -1,0 +1,39 @@
+"""What would better labels bring? A tracker whose memory is written with the true boxes, while it answers as ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stm_tracker_ros.core.matching import Floats
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.following.follower import Follower
+
+
+class OracleMemory:
+    """A Tracker; for one sequence. When and whether a frame is remembered is decided as ever."""
+
+    def __init__(self, follower: Follower, boxes: Floats) -> None:
+        """boxes: the true ones, frames x 4 in image pixels; NaN rows = target absent: such frames teach nothing."""
+        self._follower, self._boxes, self._index = follower, boxes, 0
+
+    def init(self, frame: Frame, target: Target) -> Result:
+        """As `Tracker.init`, on the first frame of the sequence."""
+        self._index = 0
+        return self._follower.init(frame, target)
+
+    def track(self, frame: Frame) -> Result:
+        """As `Tracker.track`."""
+        self._index += 1 + frame.gap
+        return self._follower.track(frame)
+
+    def memorize(self) -> None:
+        """As `Tracker.memorize`, with the true box."""
+        true = self._boxes[self._index]
+        if np.isfinite(true).all():
+            self._follower.memorize(Box(*true.tolist()))
+
+    def reconfigure(self, config: Any) -> None:
+        """As `Tracker.reconfigure`."""
+        self._follower.reconfigure(config)
