@@ -51,16 +51,12 @@ class SizeConfig:
     """How the size of the target follows what is seen."""
 
     rate: float = setting(
-        0.25,
-        "share of a new size taken over at full score",
+        0.0,
+        "share of a new size taken over at full score, as in the papers; 0 = as far as it is to be believed",
         low=0.0,
         high=1.0,
         live=True,
         formerly=("prior.size_rate", "motion.size_rate"),
-    )
-    by_score: bool = setting(True, "the rate falls with score and penalty")
-    largest_change: float = setting(
-        1e6, "each side grows or shrinks at most by this in a frame", low=1.0, formerly=("motion.largest_change",)
     )
     smallest_side: float = setting(
         2.0,

@@ -28,11 +28,27 @@ from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.following.search import search_factor
-from stm_tracker_ros.following.size import followed_size
+from stm_tracker_ros.following.size import Size
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
 NOMINAL_PERIOD_NS = 1_000_000_000 / 30
+
+
+class Seen(NamedTuple):
+    """One frame as the matcher sees it: places, the candidates' boxes N x 4 in image pixels; scores N, as trusted."""
+
+    look: Look
+    candidates: Candidates
+    places: Floats
+    scores: Floats
+    gate: Gate
+
+    @property
+    def something(self) -> bool:
+        """Whether there is anything at all that may be the target: a mask may be empty."""
+        segment = self.candidates.segment
+        return segment is None or segment.rotated is not None
 
 
 class Best(NamedTuple):
@@ -46,10 +62,9 @@ class Best(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The last frame's look, what was seen in it, the candidate that is the target, how good it is."""
+    """What was seen in the last frame, the candidate that is the target, how good it is."""
 
-    look: Look
-    candidates: Candidates
+    seen: Seen
     chosen: int
     evidence: Evidence
 
@@ -62,6 +77,7 @@ class _Followed:
     fill: tuple[float, float, float]
     first_stamp_ns: int
     presence: Presence
+    size: Size
     camera: CameraMotion | None
     glance: Box | None = None  # looked at closely in the next frame, and only there
     learnable: Answered | None = None  # found, not yet remembered
@@ -81,7 +97,7 @@ class Follower:
         candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
         presence = Presence(self.config.presence, box, 1)
         camera = CameraMotion(frame) if self.config.search.camera_motion else None
-        self.state = _Followed(box, fill, frame.stamp_ns, presence, camera)
+        self.state = _Followed(box, fill, frame.stamp_ns, presence, Size(), camera)
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -98,23 +114,24 @@ class Follower:
         number = max(nominal_number(frame.stamp_ns - state.first_stamp_ns), presence.number + 1)
         expected = presence.expect(number, self._camera_motion(frame))
         expected = state.glance or expected
-        factor = 1.0 if state.glance else search_factor(self.config, presence.unseen)
-        look = self._look(frame, number, self._limited(expected, frame), state.fill, factor)
-        candidates = self.matcher.match([look])[0]
-        places, scores = in_image(candidates), candidates.scores * candidates.trust
-        gate = presence.gate(places, scores)
-        found = bool(gate.allowed.any())
-        best = self._choose(look, candidates, scores, gate)
-        if found:
-            score = self._follow(look, best, places, scores, gate)
-        else:
-            score = presence.missed(places, scores, gate)
-            self._wait(look, candidates, best)
-        chosen = best.number if found else None
-        self.matcher.settle(look, candidates, chosen, best.rank)
+        seen = self._see(frame, number, expected)
+        found = bool(seen.gate.allowed.any())
+        best = self._choose(seen)
+        score = self._follow(seen, best) if found else self._wait(seen, best)
+        self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
         evidence = Evidence(score, score / presence.usual)
-        state.learnable = Answered(look, candidates, best.number, evidence) if found else None
-        return self._result(look, candidates, best, expected, score, found, places, scores)
+        state.learnable = Answered(seen, best.number, evidence) if found else None
+        segment = seen.candidates.segment
+        return Result(
+            box=state.box if segment is None or not seen.something else self._limited(best.box, frame),
+            score=float(np.clip(score, 0.0, 1.0)),
+            mask=None if segment is None else segment.pixels,
+            rotated=None if segment is None else segment.rotated,
+            found=found,
+            expected=expected,
+            region=seen.candidates.crop.region(self.matcher.crop_size),
+            candidates=distinct(seen.places, seen.scores, best.number if found else None) if seen.something else (),
+        )
 
     def memorize(self, true: Box | None = None) -> None:
         """Let the matcher learn from the frame just answered, if the target was found in it.
@@ -124,8 +141,8 @@ class Follower:
         state = self._started()
         answered, state.learnable = state.learnable, None
         if answered is not None:
-            look, candidates, chosen, evidence = answered
-            self.matcher.remember(look, candidates, chosen, true or state.box, evidence)
+            seen, chosen, evidence = answered
+            self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
@@ -158,63 +175,51 @@ class Follower:
             frame=frame, number=number, crop=crop, patch=patch, fill=fill, expected=expected, search_factor=factor
         )
 
-    def _choose(self, look: Look, candidates: Candidates, scores: Floats, gate: Gate) -> Best:
-        """The best candidate under the prior, of the allowed ones if there are any."""
-        prior, scale = self.config.prior, candidates.crop.scale
-        expected = look.expected.width / scale, look.expected.height / scale
-        penalty = size_penalty(candidates.boxes[:, 2:], expected, prior.penalty)
-        rank = penalty * scores * (1 - prior.window) + hann_window(*candidates.grid) * prior.window
-        best = int((np.where(gate.allowed, rank, -np.inf) if gate.allowed.any() else rank).argmax())
-        box = candidates.crop.to_image(Box(*candidates.boxes[best].tolist()))
-        return Best(best, box, float(scores[best]), float(penalty[best]), float(rank[best]))
+    def _see(self, frame: Frame, number: int, expected: Box) -> Seen:
+        state = self._started()
+        factor = 1.0 if state.glance else search_factor(self.config, state.presence.unseen)
+        look = self._look(frame, number, self._limited(expected, frame), state.fill, factor)
+        candidates = self.matcher.match([look])[0]
+        places, scores = in_image(candidates), candidates.scores * candidates.trust
+        return Seen(look, candidates, places, scores, state.presence.gate(places, scores))
 
-    def _follow(self, look: Look, best: Best, places: Floats, scores: Floats, gate: Gate) -> float:
+    def _choose(self, seen: Seen) -> Best:
+        """The best candidate under the prior, of the allowed ones if there are any."""
+        prior, crop, boxes_crop = self.config.prior, seen.candidates.crop, seen.candidates.boxes
+        expected, allowed = seen.look.expected, seen.gate.allowed
+        usual = expected.width / crop.scale, expected.height / crop.scale
+        penalty = size_penalty(boxes_crop[:, 2:], usual, prior.penalty)
+        rank = penalty * seen.scores * (1 - prior.window) + hann_window(*seen.candidates.grid) * prior.window
+        best = int((np.where(allowed, rank, -np.inf) if allowed.any() else rank).argmax())
+        box = crop.to_image(Box(*boxes_crop[best].tolist()))
+        return Best(best, box, float(seen.scores[best]), float(penalty[best]), float(rank[best]))
+
+    def _follow(self, seen: Seen, best: Best) -> float:
         """The target is found: its box from now on. Returns the score as it is trusted."""
         state = self._started()
-        width, height = followed_size(self.config.size, look.expected, best.box, best.penalty * best.score)
-        state.box = self._limited(boxes.from_center(*best.box.center, width, height), look.frame)
+        presence = state.presence
+        share, frames = best.score / presence.usual, presence.unseen + presence.step
+        before, confidence = seen.look.expected, best.penalty * best.score
+        width, height = state.size.update(self.config.size, before, best.box, frames, share, confidence)
+        state.box = self._limited(boxes.from_center(*best.box.center, width, height), seen.look.frame)
         state.glance = None
-        return state.presence.followed(places, scores, gate, best.number, state.box)
+        return presence.followed(seen.places, seen.scores, seen.gate, best.number, state.box)
 
-    def _wait(self, look: Look, candidates: Candidates, best: Best) -> None:
-        """The target is not found: it is waited for, with one close look at what may be it."""
-        state = self._started()
-        place = state.presence.place
-        state.box = self._limited(place, look.frame)
-        if candidates.peaks:
-            center = candidates.peaks[0]
-            state.box = self._limited(boxes.from_center(*center, place.width, place.height), look.frame)
+    def _wait(self, seen: Seen, best: Best) -> float:
+        """The target is not found: it is waited for, with one close look at what may be it. Returns the score."""
+        state, frame = self._started(), seen.look.frame
+        score, place = state.presence.missed(seen.places, seen.scores, seen.gate), state.presence.place
+        state.box = self._limited(place, frame)
+        if seen.candidates.peaks:
+            center = seen.candidates.peaks[0]
+            state.box = self._limited(boxes.from_center(*center, place.width, place.height), frame)
             state.presence.wait_at(state.box)
         looked, state.glance = state.glance, None
-        raw = float(candidates.scores[best.number])
-        if looked is None and _is_something(candidates) and raw > self.config.search.glance_score:
+        raw = float(seen.candidates.scores[best.number])
+        if looked is None and seen.something and raw > self.config.search.glance_score:
             glance = boxes.from_center(*best.box.center, place.width, place.height)
-            state.glance = self._limited(glance, look.frame)
-
-    def _result(
-        self,
-        look: Look,
-        candidates: Candidates,
-        best: Best,
-        expected: Box,
-        score: float,
-        found: bool,
-        places: Floats,
-        scores: Floats,
-    ) -> Result:
-        box, segment = self._started().box, candidates.segment
-        if segment is not None and _is_something(candidates):
-            box = self._limited(best.box, look.frame)
-        return Result(
-            box=box,
-            score=float(np.clip(score, 0.0, 1.0)),
-            mask=None if segment is None else segment.pixels,
-            rotated=None if segment is None else segment.rotated,
-            found=found,
-            expected=expected,
-            region=candidates.crop.region(self.matcher.crop_size),
-            candidates=distinct(places, scores, best.number if found else None) if _is_something(candidates) else (),
-        )
+            state.glance = self._limited(glance, frame)
+        return score
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""
@@ -228,11 +233,6 @@ class Follower:
 def nominal_number(since_first_ns: int) -> int:
     """Number of a frame, by its time since the target's first one, whose number is 1."""
     return 1 + round(since_first_ns / NOMINAL_PERIOD_NS)
-
-
-def _is_something(candidates: Candidates) -> bool:
-    """Whether there is anything at all that may be the target: a mask may be empty."""
-    return candidates.segment is None or candidates.segment.rotated is not None
 
 
 def in_image(candidates: Candidates) -> Floats:

@@ -53,17 +53,18 @@ class Presence:
         self.motion = Motion(ERRATIC)
         self.distractors = Distractors()
         self._last = place
-        self._step = 1  # nominal frames from the frame before to this one
+        self.step = 1
+        """Nominal frames from the frame before to this one."""
 
     def expect(self, number: int, camera: tuple[float, float]) -> Box:
         """Where the target must be in this frame, in the image or outside: `place` until it is found.
 
         camera: how far its motion has moved the image since the frame before, pixels.
         """
-        self._step, self.number = max(number - self.number, 1), number
+        self.step, self.number = max(number - self.number, 1), number
         self._last = self.place
         self.distractors.carry(camera)
-        ahead = self.motion.ahead(camera, self.unseen, max(min(self._step, self.config.coast_frames - self.unseen), 0))
+        ahead = self.motion.ahead(camera, self.unseen, max(min(self.step, self.config.coast_frames - self.unseen), 0))
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
         return self.place
 
@@ -88,12 +89,12 @@ class Presence:
         config, score = self.config, float(scores[cell])
         seen_well = score >= SURE * self.usual
         doubt = self.steadiness * (1 - min(float(gate.overlap[cell]) / FULL_OVERLAP, 1.0))
-        self.trust = min(1.0, self.trust + (1 - config.least_trust) * self._step / config.trust_frames)
+        self.trust = min(1.0, self.trust + (1 - config.least_trust) * self.step / config.trust_frames)
         if self.unseen or not seen_well:
             self.trust = min(self.trust, 1 - (1 - config.least_trust) * doubt)
         else:
             size = float(np.sqrt(self._last.width * self._last.height))
-            self.motion.learn(np.subtract(box.center, self._last.center), self._step, size)
+            self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
         apart = 1.0 if self._ordinary(score) else NONE
         self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), apart, score)
         self.place, self.unseen = box, 0
@@ -103,7 +104,7 @@ class Presence:
 
     def missed(self, boxes: Floats, scores: Floats, gate: Gate) -> float:
         """No candidate is the target. Returns the score at the expected place, below what would have been enough."""
-        self.unseen += self._step
+        self.unseen += self.step
         self._learn_distractors(boxes, scores, np.array([self.place]), APART if self.unseen <= LOSS_FRAMES else NONE)
         near = scores if len(scores) == 1 else scores[gate.overlap >= NEAR_OVERLAP]
         enough = max(self.config.near_share * self.usual, self.config.least_score)
