@@ -6,7 +6,7 @@ scores is compared with the truth; then the frame is remembered with the true bo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -22,17 +22,22 @@ from stm_tracker_ros.parts.crop import cut, mean_colour
 
 STRIDE = 5  # frames from one that is looked at to the next: the cadence of the trackers' memories
 CENTER_ERROR, SIZE_ERROR = 0.07, 0.14  # deviations in flight: of the centre over the size, of the sides' logarithms
+SHARES = (0.0, 0.5, 0.7, 0.85, 0.95, 1.05)
 ON_TARGET, OFF_TARGET = 0.5, 0.1  # overlap with the truth from which a candidate is the target, below which it is not
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One look. overlap: of the candidate with the best score; target, distractor: best scores on and off the target,
-    NaN where no candidate is.
+    """One look.
+
+    score, overlap, log_sides: of the candidate with the best score; its overlap with the truth, and the logarithms of
+    its sides over the true ones. target, distractor: best scores on and off the target, NaN where no candidate is.
     """
 
     frame: int
+    score: float
     overlap: float
+    log_sides: tuple[float, float]
     target: float
     distractor: float
 
@@ -72,9 +77,30 @@ def summarise_steps(steps: dict[str, list[Step]]) -> dict[str, Any]:
     return {
         "sequence_count": len(rows),
         "overlap": float(np.mean([row["overlap"] for row in rows.values()])),
+        "size_noise": size_noise(steps.values()),
         "score_auc": area_under_roc(target[np.isfinite(target)], distractor[np.isfinite(distractor)]),
         "sequences": rows,
     }
+
+
+def size_noise(sequences: Iterable[list[Step]]) -> list[dict[str, float]]:
+    """How far the size of a found target is to be believed: variance of the logarithms of its sides, by its score.
+
+    share: score over the sequence's median, from `SHARES` on.
+    """
+    found = [
+        (look.score / float(np.median([one.score for one in looks])), *look.log_sides)
+        for looks in sequences
+        for look in looks
+        if look.overlap >= ON_TARGET
+    ]
+    table = np.array(found).reshape(-1, 3)
+    bins = np.digitize(table[:, 0], SHARES)
+    return [
+        {"share": share, "looks": int((bins == index).sum()), "variance": float(table[bins == index, 1:].var())}
+        for index, share in enumerate(SHARES, start=1)
+        if (bins == index).any()
+    ]
 
 
 def area_under_roc(positive: Floats, negative: Floats) -> float | None:
@@ -110,15 +136,19 @@ def _side(box: Box, area_factor: float) -> float:
 def _step(follower: Follower, look: Look, index: int, true: Box) -> Step:
     matcher = follower.matcher
     seen = matcher.match([look])[0]
-    overlap = np.asarray(arithmetic.iou(tuple(true), in_image(seen)))
+    places = in_image(seen)
+    overlap = np.asarray(arithmetic.iou(tuple(true), places))
     scores, best = seen.scores * seen.trust, int((seen.scores * seen.trust).argmax())
     nearest = int(overlap.argmax())
     matcher.settle(look, seen, nearest, float(scores[nearest]))
     matcher.remember(look, seen, nearest, true, Evidence(1.0, 1.0))
+    sides = np.log(places[best, 2:] / true[2:])
     on, off = scores[overlap >= ON_TARGET], scores[overlap < OFF_TARGET]
     return Step(
         frame=index,
+        score=float(scores[best]),
         overlap=float(overlap[best]),
+        log_sides=(float(sides[0]), float(sides[1])),
         target=float(on.max()) if on.size else float("nan"),
         distractor=float(off.max()) if off.size else float("nan"),
     )

@@ -2,7 +2,7 @@
 
 The size walks at random from frame to frame. A look is believed as far as it scores, against what is usual, and the
 more the longer the last one is ago; a look that jumps beyond what is likely counts as one at the edge of it.
-Walk and noise were measured on training video: `training/size_noise.md`.
+Walk and noise are those of training video: `evaluate --one-step` measures the noise (`training/size_noise.md`).
 """
 
 from __future__ import annotations
