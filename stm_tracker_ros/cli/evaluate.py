@@ -65,7 +65,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sequences")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--sequences", metavar="A,B", help="these only, by name, source or source/name")
-    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each only")
+    parser.add_argument(
+        "--development",
+        action="store_true",
+        help="the 62 sequences on which choices are made: all of DIR/eval, the validation ones of DIR/train_video",
+    )
+    parser.add_argument(
+        "--starts",
+        type=whole_number,
+        metavar="N",
+        help="N runs a sequence, from frames spread over it, the later ones backward, of 300 frames at most",
+    )
+    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each run only")
     parser.add_argument("--fps", type=rate, default=30.0, help="rate that the stamps follow (default: %(default)g)")
     parser.add_argument(
         "--init",
@@ -98,34 +109,47 @@ def run(args: argparse.Namespace) -> int:
 
     if args.occlusions and (args.sequences or args.max_frames):
         raise ConfigError("--occlusions has sequences of its own; --sequences and --max-frames are not allowed with it")
+    if args.occlusions and (args.starts or args.development):
+        raise ConfigError("--occlusions has sequences of its own; --starts and --development are not allowed with it")
     if args.occlusions and args.init == "mask":
         raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
     sequences = [] if args.occlusions else _sequences(args)
+    runs = _runs(args, sequences)
     read = [args.weights] if args.weights else []
-    run_files.check(args.out, args.data, _names(args, sequences), read, [one for s in sequences for one in s.read_from])
+    run_files.check(args.out, args.data, _names(args, runs), read, [one for s in sequences for one in s.read_from])
     loaded = load_tracker(args)
     settings = _settings(args, loaded)
     claim(args.out, settings)
     if args.occlusions:
         return _evaluate_occlusions(args, loaded, settings)
     failed: dict[str, str] = {}
-    status = _until_interrupted(lambda: _run_all(args, loaded, sequences, failed))
-    if failed or any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
+    status = _until_interrupted(lambda: _run_all(args, loaded, runs, failed))
+    if failed or any((args.out / run.name / "trajectory.csv").is_file() for run in runs):
         _report(args, settings, sequences, failed)
     return status or int(bool(failed))
 
 
-def _names(args: argparse.Namespace, sequences: list[Sequence]) -> list[str]:
+def _runs(args: argparse.Namespace, sequences: list[Sequence]) -> list[Sequence]:
+    """What is run: the sequences, or their runs from several starts."""
+    from stm_tracker_ros.data.starts import runs_of
+
+    if args.starts is None:
+        return sequences
+    return [run for sequence in sequences for run in runs_of(sequence, args.starts, args.max_frames)]
+
+
+def _names(args: argparse.Namespace, runs: list[Sequence]) -> list[str]:
     """Those of all folders of results."""
     from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, name_of
 
-    return [name_of(seed) for seed in OCCLUSION_SEEDS] if args.occlusions else [one.name for one in sequences]
+    return [name_of(seed) for seed in OCCLUSION_SEEDS] if args.occlusions else [one.name for one in runs]
 
 
 def _sequences(args: argparse.Namespace) -> list[Sequence]:
-    from stm_tracker_ros.data.sequence import read_sequences
+    from stm_tracker_ros.data.sequence import read_development, read_sequences
 
-    found = read_sequences(args.data, args.sequences.split(",") if args.sequences else None)
+    read = read_development if args.development else read_sequences
+    found = read(args.data, args.sequences.split(",") if args.sequences else None)
     if args.init == "box":
         return found
     masked = [sequence for sequence in found if sequence.mask_paths]
@@ -149,6 +173,8 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "fps": args.fps,
         "init": args.init,
         "max_frames": args.max_frames,
+        "starts": args.starts,
+        "development": args.development or None,
         "real_time": args.real_time,
         "occlusions": args.occlusions,
     }
@@ -168,14 +194,12 @@ def _until_interrupted(work: Callable[[], None]) -> int:
     return 0
 
 
-def _run_all(
-    args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Sequence], failed: dict[str, str]
-) -> None:
+def _run_all(args: argparse.Namespace, loaded: LoadedTracker, runs: list[Sequence], failed: dict[str, str]) -> None:
     from stm_tracker_ros.evaluation.one_pass import one_pass
 
     steps = one_pass(
         loaded.tracker,
-        sequences,
+        runs,
         args.out,
         state_config=loaded.state_config,
         fps=args.fps,
@@ -184,7 +208,7 @@ def _run_all(
         init=args.init,
         note_failure=lambda name, error: failed.update({name: str(error)}),
     )
-    _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in sequences))
+    _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in runs))
 
 
 def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
@@ -201,9 +225,14 @@ def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
 def _report(
     args: argparse.Namespace, settings: Mapping[str, Any], sequences: list[Sequence], failed: Mapping[str, str]
 ) -> None:
-    from stm_tracker_ros.evaluation.report import summarise, table
+    from stm_tracker_ros.data.starts import runs_of
+    from stm_tracker_ros.evaluation.report import summarise, summarise_starts, table
 
-    summary = summarise(args.out, sequences, args.max_frames, failed)
+    if args.starts:
+        runs = {sequence.name: runs_of(sequence, args.starts, args.max_frames) for sequence in sequences}
+        summary = summarise_starts(args.out, sequences, runs, failed)
+    else:
+        summary = summarise(args.out, sequences, args.max_frames, failed)
     print(f"{table(summary)}\n{_write(args.out, {**settings, **summary})}")
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
