@@ -37,9 +37,10 @@ TIMES = ("p20", "p50", "p95", "p99")
 
 def summarise(
     out: Path,
+    failed: Mapping[str, str] = MappingProxyType({}),
+    *,
     sequences: Iterable[Sequence],
     max_frames: int | None = None,
-    failed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Score every sequence whose trajectory is in `out`; means over sequences, times over all their frames.
 
@@ -53,10 +54,7 @@ def summarise(
 
 
 def summarise_starts(
-    out: Path,
-    sequences: Iterable[Sequence],
-    runs: Mapping[str, Rows[Run]],
-    failed: Mapping[str, str] = MappingProxyType({}),
+    out: Path, failed: Mapping[str, str], *, sequences: Iterable[Sequence], runs: Mapping[str, Rows[Run]]
 ) -> dict[str, Any]:
     """As `summarise`, of runs from several starts: means over the runs of a sequence, then over sequences.
 
