@@ -273,4 +273,6 @@ def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, faile
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     if failed:
-        print(f"{len(failed)} of {len(measured.items)} failed and are in no figure", file=sys.stderr)
+        print(
+            f"{len(failed)} of {len(measured.items)} {measured.item_kind} failed and are in no figure", file=sys.stderr
+        )

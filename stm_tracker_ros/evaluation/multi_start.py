@@ -23,4 +23,5 @@ def measurement(sequences: list[Sequence], starts: int, options: Options) -> Mea
         table=table,
         failed={name: nothing for name, found in runs.items() if not found},
         read_from=[folder for sequence in sequences for folder in sequence.read_from],
+        item_kind="runs",
     )

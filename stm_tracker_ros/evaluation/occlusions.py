@@ -122,7 +122,8 @@ def score_occlusion(occlusion: OcclusionSequence, rows: Rows[Row]) -> OcclusionS
 def measurement(data_root: Path, seeds: Rows[int], state_config: StateConfig) -> Measurement:
     """The synthetic occlusions of these seeds, made from `data_root`/train_video."""
     items = [OcclusionItem(seed=seed, data_root=data_root, state_config=state_config) for seed in seeds]
-    return Measurement(items=items, summarise=partial(_summarise, items=items), table=occlusion_table)
+    summarise = partial(_summarise, items=items)
+    return Measurement(items=items, summarise=summarise, table=occlusion_table, item_kind="occlusions")
 
 
 def _summarise(out: Path, failed: Mapping[str, str], *, items: Rows[OcclusionItem]) -> dict[str, Any]:

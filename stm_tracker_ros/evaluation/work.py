@@ -44,7 +44,7 @@ class Measurement:
 
     summarise: called with the folder of the report and the failures (name: why); figures ready for JSON, of the items
     that are finished. table: those figures as text. failed: what could not even be made an item of, and why.
-    read_from: the folders that it reads.
+    read_from: the folders that it reads. item_kind: what its items are, in a sentence.
     """
 
     items: Rows[WorkItem]
@@ -52,6 +52,7 @@ class Measurement:
     table: Callable[[Mapping[str, Any]], str]
     failed: Mapping[str, str] = field(default_factory=dict)
     read_from: Rows[Path] = ()
+    item_kind: str = "sequences"
 
 
 def work_off(
