@@ -40,6 +40,15 @@ class Killed(Item):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interrupted(Item):
+    """As by Ctrl-C in the terminal, which all processes get."""
+
+    def run(self, tracker: str, folder: Path) -> Iterator[int]:
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from super().run(tracker, folder)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Broken(Item):
     """Raises what no item may raise."""
 

@@ -273,6 +273,5 @@ def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, faile
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     if failed:
-        print(
-            f"{len(failed)} of {len(measured.items)} {measured.item_kind} failed and are in no figure", file=sys.stderr
-        )
+        of_all = f"{len(failed)} of {len(measured.items)} {measured.item_kind}"
+        print(f"{of_all} failed and are in no figure", file=sys.stderr)

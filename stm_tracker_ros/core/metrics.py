@@ -85,7 +85,7 @@ def success_rate(overlap: ArrayLike, threshold: float) -> float:
 def robustness(overlap: ArrayLike) -> float:
     """Share of frames before the target is lost: before the first of 10 in a row with overlap < 0.1; 1 if never.
 
-    Source: VOT2020 (Kristan et al., The Eighth Visual Object Tracking VOT2020 Challenge Results, section 2).
+    Source: VOT2020 (Kristan et al., The Eighth Visual Object Tracking VOT2020 Challenge Results, ECCV Workshops 2020).
     """
     lost = np.asarray(overlap) < LOST_OVERLAP
     if len(lost) < LOST_FRAMES:

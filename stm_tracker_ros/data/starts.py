@@ -1,7 +1,8 @@
 """Runs that start at anchors spread over a sequence, the later ones backward, so that no single flip decides.
 
-The idea is VOT2020's (Kristan et al., The Eighth Visual Object Tracking VOT2020 Challenge Results, section 2): from
-its anchor a run goes the longer way, to the sequence's end or to its beginning.
+The idea is VOT2020's (Kristan et al., The Eighth Visual Object Tracking VOT2020 Challenge Results, ECCV Workshops
+2020): from its anchor a run goes the longer way, to the sequence's end or to its beginning. There anchors are 50 frames
+apart and runs are not cut; here their number is given, so that a long sequence costs no more than another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Made occlusions: real scenes in which a cut-out of another real object covers the target fully, then uncovers it.
+"""Synthetic occlusions: real scenes in which a cut-out of another object covers the target fully, then uncovers it.
 
 A stretch of a validation sequence is played (to and fro where it is short); a cut-out of the object of another
 sequence comes from outside the picture, slides over the target in 8 frames, goes along with it for 15 to 45 fully
@@ -73,7 +73,7 @@ class Cover(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionSequence:
-    """A made occlusion.
+    """A synthetic occlusion.
 
     scene, occluder: the names of the sequences that the two come from.
     images: height x width x 3 uint8 BGR each.
@@ -117,7 +117,7 @@ class _CutOut:
 
 
 def name_of(seed: int) -> str:
-    """The name of the made occlusion of that seed."""
+    """The name of the synthetic occlusion of that seed."""
     return f"occlusion/{seed:03d}"
 
 
@@ -127,7 +127,7 @@ def frame_count(data_root: Path | str, seed: int) -> int:
 
 
 def occlusion_sequences(data_root: Path | str, seeds: Iterable[int] = OCCLUSION_SEEDS) -> Iterator[OcclusionSequence]:
-    """The made occlusion of every seed, from `data_root`/train_video. Raises DataError if that is not at hand."""
+    """The synthetic occlusion of every seed, from `data_root`/train_video. Raises DataError if that is not at hand."""
     known = _known(Path(data_root))
     for seed in seeds:
         yield _make(known, seed)

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from evaluate_process import DIE, NEWS, WAIT, WAIT_FOR_AN_ORPHAN
+from obedient_tracker import DIE, NEWS, WAIT, WAIT_FOR_AN_ORPHAN
 
 from stm_tracker_ros.cli import main
 
@@ -39,19 +39,10 @@ class Evaluation:
         if not path.exists():
             os.mkfifo(path)
         self.news = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        command = (
-            sys.executable,
-            str(TEST / "evaluate_process.py"),
-            "evaluate",
-            "--data",
-            "data",
-            "--out",
-            "out",
-            *more,
-        )
+        script, options = str(TEST / "evaluate_process.py"), ("--data", "data", "--out", "out", *more)
         paths = os.pathsep.join((str(TEST), str(TEST.parent), os.environ.get("PYTHONPATH", "")))
         self.process = subprocess.Popen(
-            command,
+            [sys.executable, script, "evaluate", *options],
             cwd=folder,
             env={**os.environ, NEWS: str(path), "PYTHONPATH": paths},
             stdout=subprocess.PIPE,

@@ -84,11 +84,10 @@ def test_every_run_has_a_folder_and_what_is_finished_is_not_run_again(data, tmp_
 def test_a_run_that_failed_is_in_no_figure_and_the_others_of_its_sequence_are(data, tmp_path):
     measured, out, failed = measure(data, 2), tmp_path / "out", {}
     (data / "UAVDT/long/40.png").write_bytes(b"no image")
-    list(
-        work_off(measured.items, ScriptedTracker([(TRUE, 0.9)]), out, lambda name, error: failed.update({name: error}))
-    )
+    tracker = ScriptedTracker([(TRUE, 0.9)])
+    list(work_off(measured.items, tracker, out, lambda name, error: failed.update({name: str(error)})))
     assert list(failed) == ["UAVDT/long/start_000040"]
-    summary = measured.summarise(out, {name: str(error) for name, error in failed.items()})
+    summary = measured.summarise(out, failed)
     assert [run["anchor"] for run in summary["sequences"]["UAVDT/long"]["runs"]] == [0]
     assert summary["sequences"]["UAVDT/long"]["runs"][0]["unreadable"] == [40]
     assert list(summary["failed"]) == ["UAVDT/long/start_000040"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from work_items import DONE_NAME, Broken, Item, Killed, Refused, load, load_and_die, load_nothing
+from work_items import DONE_NAME, Broken, Interrupted, Item, Killed, Refused, load, load_and_die, load_nothing
 
 from stm_tracker_ros.core.errors import ConfigError, OutputError, ProcessError, TargetFault
 from stm_tracker_ros.evaluation.processes import share_out
@@ -65,6 +65,10 @@ def test_a_killed_process_takes_its_item_with_it_and_the_others_go_on(tmp_path):
     assert list(failed) == ["killed"]
     assert "ended by SIGKILL; the system does that when memory runs out" in str(failed["killed"])
     assert ("killed", 1) in steps
+
+
+def test_ctrl_c_is_the_parents_alone(tmp_path):
+    assert share([Interrupted(name="a")], tmp_path) == ([("a", 1), ("a", 2), ("a", 3)], {})
 
 
 def test_an_error_that_nobody_foresaw_is_shown_and_costs_its_item_only(tmp_path, capfd):
