@@ -1,11 +1,13 @@
-"""`stm_tracker evaluate`: measure a tracker on annotated videos, or on made occlusions."""
+"""`stm_tracker evaluate`: measure a tracker on annotated videos, or on synthetic occlusions."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,18 @@ from stm_tracker_ros.cli.options import (
     LoadedTracker,
     add_tracker_options,
     load_tracker,
+    parse_seeds,
     rate,
+    state_config,
     whole_number,
 )
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 
 if TYPE_CHECKING:
+    from stm_tracker_ros.core.protocol import Tracker
     from stm_tracker_ros.data.sequence import Sequence
+    from stm_tracker_ros.evaluation.work import Measurement, Progress
 
 EPILOG = """\
 reads  DIR as it lies there, the layout is found out:
@@ -41,15 +47,24 @@ writes to the folder of --out:
   <source>/<sequence>/milliseconds.csv   track + memorize of every frame, decoding excluded
   summary.json                           figures of all, of groups (aerial, tiny, long) and of every sequence;
                                          j_mean, f_mean (DAVIS) where both tracker and sequence have masks
-Ctrl-C keeps the finished sequences; the same command goes on from there. Files there that no run wrote, or that were
-changed since, are never overwritten: the command is refused.
+with --starts N   <source>/<sequence>/start_%06d/ holds the files of one run, numbered by the frame that it starts at:
+                  frame k * (n - 1) / (N - 1) of n, or the nearest one with the target in it, forward in the first half,
+                  backward in the second, for 300 frames at most, stamps from 0. In summary.json a sequence has the
+                  means over its `runs`, all the mean over sequences; `robustness` is the share of frames before the
+                  first of 10 in a row with an overlap below 0.1 (1 if there are none): VOT2020's idea of many starts
+with --occlusions occlusion/<seed>/ holds trajectory.csv, masks/ and score.json; summary.json has `false_tracking_rate`
+                  (TRACKING, of the frames from the 11th fully covered one on)
+Ctrl-C keeps what is finished and scores it, whatever --jobs; the same command goes on from there. Of a process that
+dies (memory, kill) the item that it was at is `failed`, and the others go on. Files there that no run wrote, or that
+were changed since, are never overwritten: the command is refused.
 
 examples:
+  stm_tracker evaluate --data ../shared/data --development --starts 5 --jobs 2 --out ruler    # where a choice is made
   stm_tracker evaluate --data ../shared/data/eval --out report --threads 1
   stm_tracker evaluate --data ../shared/data/eval --out quick --sequences Bolt,UAVDT/S0310 --max-frames 100
   stm_tracker evaluate --data ../shared/data/eval --out flight --real-time --fps 30
   stm_tracker evaluate --data ../shared/data/eval --out masks --init mask --tracker dmb_lite
-  stm_tracker evaluate --data ../shared/data --out occlusions --occlusions
+  stm_tracker evaluate --data ../shared/data --out occlusions --occlusions --seeds 20-170 --jobs 2
 """
 
 
@@ -58,14 +73,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "evaluate",
         help="measure a tracker on annotated videos",
-        description="One-pass evaluation: every sequence once, started from its first true box.",
+        description="One-pass evaluation: every sequence once, started from its first true box; or several times, from "
+        "frames spread over it (--starts).",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sequences")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--sequences", metavar="A,B", help="these only, by name, source or source/name")
-    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each only")
+    parser.add_argument(
+        "--development",
+        action="store_true",
+        help="the 62 sequences on which choices are made: all of DIR/eval, the validation ones of DIR/train_video",
+    )
+    parser.add_argument(
+        "--starts",
+        type=whole_number,
+        metavar="N",
+        help="N runs a sequence, from frames spread over it, the later ones backward, of 300 frames at most",
+    )
+    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="the first N frames of each run only")
     parser.add_argument("--fps", type=rate, default=30.0, help="rate that the stamps follow (default: %(default)g)")
     parser.add_argument(
         "--init",
@@ -81,7 +108,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mode.add_argument(
         "--occlusions",
         action="store_true",
-        help="made occlusions instead: does it still say TRACKING when the target is covered? DIR holds train_video/",
+        help="synthetic occlusions instead: does it still say TRACKING when the target is covered? DIR holds "
+        "train_video/",
+    )
+    parser.add_argument(
+        "--seeds", metavar="A,B-C", help="of --occlusions, one an occlusion (default: the ten committed ones, 0-9)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="processes that share the work, each with a tracker and --threads (then 1 by default) of its own; times "
+        "a frame are longer for it (default: %(default)s)",
     )
     add_tracker_options(parser)
     parser.set_defaults(run=run)
@@ -90,42 +129,65 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; the exit status.
 
-    0 when all sequences are done, 1 when some could not be run, 130 when interrupted (what is finished has been
-    scored).
+    0 when all is done, 1 when something could not be run, 130 when interrupted (what is finished has been scored).
     """
     from stm_tracker_ros.evaluation import run_files
     from stm_tracker_ros.evaluation.run_settings import claim
 
-    if args.occlusions and (args.sequences or args.max_frames):
-        raise ConfigError("--occlusions has sequences of its own; --sequences and --max-frames are not allowed with it")
-    if args.occlusions and args.init == "mask":
-        raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
-    sequences = [] if args.occlusions else _sequences(args)
-    read = [args.weights] if args.weights else []
-    run_files.check(args.out, args.data, _names(args, sequences), read, [one for s in sequences for one in s.read_from])
+    _refuse_mixtures(args)
+    if args.jobs > 1 and args.threads is None:
+        args.threads = 1
+    measured = _measurement(args)
+    inputs = [args.weights] if args.weights else []
+    run_files.check(args.out, args.data, [item.name for item in measured.items], inputs, measured.read_from)
     loaded = load_tracker(args)
     settings = _settings(args, loaded)
     claim(args.out, settings)
-    if args.occlusions:
-        return _evaluate_occlusions(args, loaded, settings)
-    failed: dict[str, str] = {}
-    status = _until_interrupted(lambda: _run_all(args, loaded, sequences, failed))
-    if failed or any((args.out / sequence.name / "trajectory.csv").is_file() for sequence in sequences):
-        _report(args, settings, sequences, failed)
+    failed = dict(measured.failed)
+    status = _until_interrupted(lambda: _run_all(args, loaded, measured, failed))
+    if failed or any(item.is_finished(args.out / item.name) for item in measured.items):
+        _report(args.out, settings, measured, failed)
     return status or int(bool(failed))
 
 
-def _names(args: argparse.Namespace, sequences: list[Sequence]) -> list[str]:
-    """Those of all folders of results."""
-    from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, name_of
+def _refuse_mixtures(args: argparse.Namespace) -> None:
+    """Raises ConfigError for options that do not go together."""
+    if args.occlusions and (args.sequences or args.max_frames or args.starts or args.development):
+        raise ConfigError(
+            "--occlusions has sequences of its own; --sequences, --max-frames, --starts and --development are not "
+            "allowed with it"
+        )
+    if args.occlusions and args.init == "mask":
+        raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
+    if args.seeds and not args.occlusions:
+        raise ConfigError("--seeds names synthetic occlusions; allowed is it with --occlusions")
+    if args.real_time and args.jobs > 1:
+        raise ConfigError("--real-time measures time, which processes take from each other; allowed is --jobs 1")
 
-    return [name_of(seed) for seed in OCCLUSION_SEEDS] if args.occlusions else [one.name for one in sequences]
+
+def _measurement(args: argparse.Namespace) -> Measurement:
+    """What is to be done."""
+    from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS
+    from stm_tracker_ros.evaluation import multi_start, occlusions, one_pass
+
+    state = state_config(args)
+    if args.occlusions:
+        seeds = parse_seeds(args.seeds) if args.seeds else OCCLUSION_SEEDS
+        return occlusions.measurement(args.data, seeds, state)
+    options = one_pass.Options(
+        state_config=state, fps=args.fps, max_frames=args.max_frames, real_time=args.real_time, init=args.init
+    )
+    sequences = _sequences(args)
+    if args.starts:
+        return multi_start.measurement(sequences, args.starts, options)
+    return one_pass.measurement(sequences, options)
 
 
 def _sequences(args: argparse.Namespace) -> list[Sequence]:
-    from stm_tracker_ros.data.sequence import read_sequences
+    from stm_tracker_ros.data.sequence import read_development, read_sequences
 
-    found = read_sequences(args.data, args.sequences.split(",") if args.sequences else None)
+    read = read_development if args.development else read_sequences
+    found = read(args.data, args.sequences.split(",") if args.sequences else None)
     if args.init == "box":
         return found
     masked = [sequence for sequence in found if sequence.mask_paths]
@@ -149,8 +211,11 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "fps": args.fps,
         "init": args.init,
         "max_frames": args.max_frames,
+        "starts": args.starts,
+        "development": args.development or None,
         "real_time": args.real_time,
         "occlusions": args.occlusions,
+        "occlusion_seeds": args.seeds,
     }
 
 
@@ -168,26 +233,27 @@ def _until_interrupted(work: Callable[[], None]) -> int:
     return 0
 
 
-def _run_all(
-    args: argparse.Namespace, loaded: LoadedTracker, sequences: list[Sequence], failed: dict[str, str]
-) -> None:
-    from stm_tracker_ros.evaluation.one_pass import one_pass
+def _run_all(args: argparse.Namespace, loaded: LoadedTracker, measured: Measurement, failed: dict[str, str]) -> None:
+    from stm_tracker_ros.evaluation.processes import share_out
+    from stm_tracker_ros.evaluation.work import work_off
 
-    steps = one_pass(
-        loaded.tracker,
-        sequences,
-        args.out,
-        state_config=loaded.state_config,
-        fps=args.fps,
-        max_frames=args.max_frames,
-        real_time=args.real_time,
-        init=args.init,
-        note_failure=lambda name, error: failed.update({name: str(error)}),
-    )
-    _show_progress(steps, sum(len(sequence.boxes[: args.max_frames]) for sequence in sequences))
+    def note(name: str, error: Exception) -> None:
+        failed[name] = str(error)
+
+    if args.jobs > 1:
+        steps = share_out(measured.items, partial(_tracker, args), args.out, args.jobs, note)
+    else:
+        steps = work_off(measured.items, loaded.tracker, args.out, note)
+    with closing(steps):
+        _show_progress(steps, sum(item.frames for item in measured.items))
 
 
-def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
+def _tracker(args: argparse.Namespace) -> Tracker:
+    """What a process of its own follows with."""
+    return load_tracker(args).tracker
+
+
+def _show_progress(steps: Progress, total: int) -> None:
     from tqdm import tqdm
 
     done_before: dict[str, int] = {}
@@ -198,34 +264,14 @@ def _show_progress(steps: Iterator[tuple[str, int]], total: int) -> None:
             done_before[name] = done
 
 
-def _report(
-    args: argparse.Namespace, settings: Mapping[str, Any], sequences: list[Sequence], failed: Mapping[str, str]
-) -> None:
-    from stm_tracker_ros.evaluation.report import summarise, table
+def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, failed: Mapping[str, str]) -> None:
+    from stm_tracker_ros.evaluation.run_files import SUMMARY_NAME
 
-    summary = summarise(args.out, sequences, args.max_frames, failed)
-    print(f"{table(summary)}\n{_write(args.out, {**settings, **summary})}")
+    summary = measured.summarise(out, failed)
+    OutputFolder(out).write(SUMMARY_NAME, (json.dumps({**settings, **summary}, indent=1) + "\n").encode("utf-8"))
+    print(f"{measured.table(summary)}\n{out / SUMMARY_NAME}")
     for name, reason in failed.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     if failed:
-        print(f"{len(failed)} of {len(sequences)} sequences failed and are in no figure", file=sys.stderr)
-
-
-def _evaluate_occlusions(args: argparse.Namespace, loaded: LoadedTracker, settings: Mapping[str, Any]) -> int:
-    from stm_tracker_ros.evaluation.occlusions import occlusion_table, run_occlusions, summarise_occlusions
-
-    scores: list[Any] = []
-    run_all = run_occlusions(loaded.tracker, args.data, args.out, state_config=loaded.state_config)
-    status = _until_interrupted(lambda: scores.extend(run_all))
-    if scores:
-        summary = summarise_occlusions(scores)
-        _write(args.out, {**settings, **summary})
-        print(occlusion_table(summary))
-    return status
-
-
-def _write(out: Path, summary: Mapping[str, Any]) -> Path:
-    from stm_tracker_ros.evaluation.run_files import SUMMARY_NAME
-
-    OutputFolder(out).write(SUMMARY_NAME, (json.dumps(summary, indent=1) + "\n").encode("utf-8"))
-    return out / SUMMARY_NAME
+        of_all = f"{len(failed)} of {len(measured.items)} {measured.item_kind}"
+        print(f"{of_all} failed and are in no figure", file=sys.stderr)

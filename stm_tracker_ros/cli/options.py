@@ -74,7 +74,7 @@ def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTrac
     from stm_tracker_ros.trackers import registry
 
     entry = registry.load(args.tracker)
-    tracker_changes, state_changes = _split(parse_changes(args.changes))
+    tracker_changes, _ = _split(parse_changes(args.changes))
     threads = args.threads or default_threads()
     registry.set_threads(threads)
     config = with_changes(entry.default_config, tracker_changes)
@@ -87,9 +87,15 @@ def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTrac
         device=args.device,
         threads=threads,
         changes=parse_changes(args.changes),
-        state_config=with_changes(StateConfig(), state_changes),
+        state_config=state_config(args),
         precision=precision,
     )
+
+
+def state_config(args: argparse.Namespace) -> StateConfig:
+    """The configuration of the target's state that the options ask for. Raises ConfigError."""
+    _, state_changes = _split(parse_changes(args.changes))
+    return with_changes(StateConfig(), state_changes)
 
 
 def parse_changes(texts: list[str]) -> dict[str, str]:
@@ -110,6 +116,17 @@ def parse_box(text: str) -> Box:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no box; allowed is x,y,width,height in pixels") from None
     return Box(x, y, width, height)
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """The seeds that a text such as 3,7,20-30 names, in its order, each once. Raises ConfigError if it is none."""
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        low, dash, high = part.strip().partition("-")
+        if not low.isdecimal() or (dash and not high.isdecimal()) or (dash and int(high) < int(low)):
+            raise ConfigError(f"--seeds {text!r}: {part!r} is not allowed; allowed are numbers and ranges: 3,7,20-30")
+        seeds |= dict.fromkeys(range(int(low), int(high or low) + 1))
+    return tuple(seeds)
 
 
 def whole_number(text: str) -> int:

@@ -20,6 +20,7 @@ from stm_tracker_ros.core.errors import DataError
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 NORMALISED_THRESHOLDS = np.linspace(0, 0.5, 51)
 PRECISION_PX = 20
+LOST_OVERLAP, LOST_FRAMES = 0.1, 10
 
 Values = NDArray[np.float64]
 
@@ -79,6 +80,18 @@ def ao(overlap: ArrayLike) -> float:
 def success_rate(overlap: ArrayLike, threshold: float) -> float:
     """Share of frames with overlap > threshold (GOT-10k)."""
     return float((np.asarray(overlap) > threshold).mean())
+
+
+def robustness(overlap: ArrayLike) -> float:
+    """Share of frames before the target is lost: before the first of 10 in a row with overlap < 0.1; 1 if never.
+
+    Source: VOT2020 (Kristan et al., The Eighth Visual Object Tracking VOT2020 Challenge Results, ECCV Workshops 2020).
+    """
+    lost = np.asarray(overlap) < LOST_OVERLAP
+    if len(lost) < LOST_FRAMES:
+        return 1.0
+    begins = np.flatnonzero(np.lib.stride_tricks.sliding_window_view(lost, LOST_FRAMES).all(1))
+    return float(begins[0] / len(lost)) if begins.size else 1.0
 
 
 def sequence_scores(answers: ArrayLike, truth: ArrayLike) -> dict[str, float]:

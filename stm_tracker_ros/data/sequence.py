@@ -19,6 +19,7 @@ __all__ = (
     "Init",
     "Sequence",
     "read_boxes",
+    "read_development",
     "read_sequences",
     "recording_of",
 )
@@ -55,12 +56,31 @@ def read_sequences(root: Path | str, names: Iterable[str] | None = None) -> list
 
     Raises DataError if there are none, if a name is unknown, or if an annotation cannot be read.
     """
-    found = _find(Path(root), MOST_WRAPPINGS)
-    if not found:
-        what = "; ".join(layout.LOOKED_FOR for layout in LAYOUTS) if Path(root).is_dir() else "it is no folder"
-        raise DataError(f"{root} holds no sequences; looked for: {what}")
+    return _read(_found(Path(root)), names)
+
+
+def read_development(root: Path | str, names: Iterable[str] | None = None) -> list[Sequence]:
+    """The development set, sorted by name: all of `root`/eval, and the `VALIDATION` sequences of `root`/train_video.
+
+    Raises DataError as `read_sequences`, and if one of the validation sequences is missing.
+    """
+    held_out = _found(Path(root) / "train_video")
+    chosen = {name: held_out[name] for name in _select(tuple(sorted(held_out)), VALIDATION)}
+    return _read({**_found(Path(root) / "eval"), **chosen}, names)
+
+
+def _read(found: dict[str, folders.Load], names: Iterable[str] | None) -> list[Sequence]:
     wanted = sorted(found) if names is None else _select(tuple(sorted(found)), names)
     return [found[name]() for name in wanted]
+
+
+def _found(root: Path) -> dict[str, folders.Load]:
+    """What `_find` finds. Raises DataError if that is nothing."""
+    found = _find(root, MOST_WRAPPINGS)
+    if not found:
+        what = "; ".join(layout.LOOKED_FOR for layout in LAYOUTS) if root.is_dir() else "it is no folder"
+        raise DataError(f"{root} holds no sequences; looked for: {what}")
+    return found
 
 
 def _find(root: Path, deeper: int) -> dict[str, folders.Load]:

@@ -1,4 +1,4 @@
-"""Made occlusions: real scenes in which a cut-out of another real object covers the target fully, then uncovers it.
+"""Synthetic occlusions: real scenes in which a cut-out of another object covers the target fully, then uncovers it.
 
 A stretch of a validation sequence is played (to and fro where it is short); a cut-out of the object of another
 sequence comes from outside the picture, slides over the target in 8 frames, goes along with it for 15 to 45 fully
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class Cover(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionSequence:
-    """A made occlusion.
+    """A synthetic occlusion.
 
     scene, occluder: the names of the sequences that the two come from.
     images: height x width x 3 uint8 BGR each.
@@ -116,20 +117,37 @@ class _CutOut:
 
 
 def name_of(seed: int) -> str:
-    """The name of the made occlusion of that seed."""
+    """The name of the synthetic occlusion of that seed."""
     return f"occlusion/{seed:03d}"
 
 
+def frame_count(data_root: Path | str, seed: int) -> int:
+    """How many frames the synthetic occlusion of a seed has; quick, for it is not made. Raises DataError as below."""
+    return len(_choose_stretch(_known(Path(data_root))[_scene(seed)], _random(seed))[0])
+
+
 def occlusion_sequences(data_root: Path | str, seeds: Iterable[int] = OCCLUSION_SEEDS) -> Iterator[OcclusionSequence]:
-    """The made occlusion of every seed, from `data_root`/train_video. Raises DataError if that is not at hand."""
-    known = {s.name: s for s in read_sequences(Path(data_root) / "train_video", {*SCENES, *OCCLUDERS})}
+    """The synthetic occlusion of every seed, from `data_root`/train_video. Raises DataError if that is not at hand."""
+    known = _known(Path(data_root))
     for seed in seeds:
         yield _make(known, seed)
 
 
+@lru_cache(maxsize=1)
+def _known(data_root: Path) -> dict[str, Sequence]:
+    return {s.name: s for s in read_sequences(data_root / "train_video", {*SCENES, *OCCLUDERS})}
+
+
+def _scene(seed: int) -> str:
+    return SCENES[seed % len(SCENES)]
+
+
+def _random(seed: int) -> np.random.Generator:
+    return np.random.default_rng([2026, seed])
+
+
 def _make(known: dict[str, Sequence], seed: int) -> OcclusionSequence:
-    rng = np.random.default_rng([2026, seed])
-    scene = known[SCENES[seed % len(SCENES)]]
+    rng, scene = _random(seed), known[_scene(seed)]
     order, full_frames = _choose_stretch(scene, rng)
     images, boxes = _pictures(scene, order), scene.boxes[order]
     for _ in range(DRAWS):
@@ -143,7 +161,7 @@ def _make(known: dict[str, Sequence], seed: int) -> OcclusionSequence:
         )
         if _is_as_promised(result):
             return result
-    raise DataError(f"seed {seed} made no occlusion in {DRAWS} draws; allowed is one of {OCCLUSION_SEEDS}")
+    raise DataError(f"seed {seed} made no occlusion in {DRAWS} draws; allowed is another one")
 
 
 def _choose_stretch(scene: Sequence, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:

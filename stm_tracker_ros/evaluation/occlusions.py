@@ -1,25 +1,30 @@
-"""Honest when the target is gone? Trackers on the made occlusions of data/synthetic.py."""
+"""False tracking while the target is covered: trackers on the synthetic occlusions of data/synthetic.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Rows
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stm_tracker_ros.core.boxes import iou
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Box, Pixels, Target
-from stm_tracker_ros.data.synthetic import OcclusionSequence, occlusion_sequences
+from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.data.synthetic import OcclusionSequence, frame_count, name_of, occlusion_sequences
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
+from stm_tracker_ros.evaluation.run_files import SCORE_NAME
 from stm_tracker_ros.evaluation.runner import follow
 from stm_tracker_ros.evaluation.trajectory import Row, write_trajectory
+from stm_tracker_ros.evaluation.work import Measurement
 
 GRACE_FRAMES = 10
 """Fully covered frames in which a tracker may still say TRACKING: nobody knows at once."""
@@ -28,10 +33,10 @@ FOUND_IOU = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionScore:
-    """What a tracker said of a made occlusion.
+    """What a tracker said of a synthetic occlusion.
 
     mean_iou_before: over the frames before the target is touched.
-    tracking_while_covered: frames TRACKING from the 11th fully covered one to the last; 0 is honest.
+    tracking_while_covered: frames TRACKING from the 11th fully covered one to the last: false tracking.
     lost_while_covered: frames LOST among the fully covered ones.
     frames_to_find: frames from the first that is no longer fully covered to the first with IoU >= 0.5 (0: at once);
         None if never.
@@ -49,21 +54,49 @@ class OcclusionScore:
     mean_iou_after: float
 
 
-def run_occlusion(
-    tracker: Tracker,
-    occlusion: OcclusionSequence,
-    state_config: StateConfig,
-    note_mask: Callable[[int, Pixels | None], None] = lambda index, mask: None,
-) -> tuple[OcclusionScore, list[Row]]:
-    """Follow the target of a made occlusion; its score and its trajectory.
+@dataclass(frozen=True, kw_only=True)
+class OcclusionItem:
+    """The synthetic occlusion of a seed as a piece of work."""
 
-    note_mask: called with index and mask of every frame.
+    seed: int
+    data_root: Path
+    state_config: StateConfig
+
+    @property
+    def name(self) -> str:
+        """As of the sequences on disk."""
+        return name_of(self.seed)
+
+    @property
+    def frames(self) -> int:
+        """How many it has. Raises DataError if `data_root`/train_video is not at hand."""
+        return frame_count(self.data_root, self.seed)
+
+    def run(self, tracker: Tracker, folder: Path) -> Iterator[int]:
+        """Make the occlusion and follow its target; writes trajectory, masks and score."""
+        (occlusion,) = occlusion_sequences(self.data_root, [self.seed])
+        return run_occlusion(tracker, occlusion, folder, state_config=self.state_config)
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether `folder` holds its score, which is written last."""
+        return (folder / SCORE_NAME).is_file()
+
+
+def run_occlusion(
+    tracker: Tracker, occlusion: OcclusionSequence, folder: Path, *, state_config: StateConfig
+) -> Iterator[int]:
+    """Follow the target of a synthetic occlusion; yields how many frames are done.
+
+    Writes trajectory, score and, of trackers that have them, masks to `folder`.
     """
-    target, rows = Target(box=Box(*map(float, occlusion.boxes[0]))), []
-    for step in follow(tracker, occlusion.frames(), target, state_config):
+    files = OutputFolder(folder)
+    masks, rows = MaskWriter(files), list[Row]()
+    for step in follow(tracker, occlusion.frames(), Target(box=Box(*map(float, occlusion.boxes[0]))), state_config):
         rows.append(step.row)
-        note_mask(step.index, step.result.mask)
-    return score_occlusion(occlusion, rows), rows
+        masks.write(step.index, step.result.mask)
+        yield step.index + 1
+    write_trajectory(files, rows)
+    files.write(SCORE_NAME, (json.dumps(asdict(score_occlusion(occlusion, rows)), indent=1) + "\n").encode("ascii"))
 
 
 def score_occlusion(occlusion: OcclusionSequence, rows: Rows[Row]) -> OcclusionScore:
@@ -86,36 +119,60 @@ def score_occlusion(occlusion: OcclusionSequence, rows: Rows[Row]) -> OcclusionS
     )
 
 
+def measurement(data_root: Path, seeds: Rows[int], state_config: StateConfig) -> Measurement:
+    """The synthetic occlusions of these seeds, made from `data_root`/train_video."""
+    items = [OcclusionItem(seed=seed, data_root=data_root, state_config=state_config) for seed in seeds]
+    summarise = partial(_summarise, items=items)
+    return Measurement(items=items, summarise=summarise, table=occlusion_table, item_kind="occlusions")
+
+
+def _summarise(out: Path, failed: Mapping[str, str], *, items: Rows[OcclusionItem]) -> dict[str, Any]:
+    finished = [item for item in items if item.name not in failed and item.is_finished(out / item.name)]
+    scores = [read_score(out / item.name / SCORE_NAME) for item in finished]
+    return {**summarise_occlusions(scores), "failed": dict(failed)}
+
+
+def read_score(path: Path) -> OcclusionScore:
+    """The score that `run_occlusion` wrote. Raises DataError if it is something else."""
+    try:
+        return OcclusionScore(**json.loads(path.read_text(encoding="ascii")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as the score of an occlusion: {error}") from None
+
+
 def summarise_occlusions(scores: Rows[OcclusionScore]) -> dict[str, Any]:
-    """Totals of the scores, and the scores themselves, ready for JSON."""
+    """Totals of the scores, and the scores themselves, ready for JSON.
+
+    false_tracking_rate: share of TRACKING among the frames from the 11th fully covered one on; absent without scores.
+    """
+    if not scores:
+        return {"occlusions": 0, "seeds": []}
+    covered = sum(score.covered - GRACE_FRAMES for score in scores)
+    tracking = sum(score.tracking_while_covered for score in scores)
     return {
         "occlusions": len(scores),
-        "honest": sum(score.tracking_while_covered == 0 for score in scores),
+        "without_false_tracking": sum(score.tracking_while_covered == 0 for score in scores),
+        "false_tracking_rate": tracking / covered,
         "found_within_15": sum(score.frames_to_find is not None and score.frames_to_find <= 15 for score in scores),
         "seeds": [asdict(score) for score in scores],
     }
 
 
-def run_occlusions(
-    tracker: Tracker, data_root: Path, out: Path, *, state_config: StateConfig
-) -> Iterator[OcclusionScore]:
-    """Run the tracker on the made occlusion of every seed; trajectories and masks go to `out`/occlusion/<seed>/."""
-    for occlusion in occlusion_sequences(data_root):
-        files = OutputFolder(out / occlusion.name)
-        score, rows = run_occlusion(tracker, occlusion, state_config, MaskWriter(files).write)
-        write_trajectory(files, rows)
-        yield score
-
-
 def occlusion_table(summary: Mapping[str, Any]) -> str:
-    """The summary as text: a line for every seed, then the totals."""
+    """The summary as text: a line for every seed, then the totals; empty where none was finished."""
+    if not summary["seeds"]:
+        return ""
     names = [field.name for field in fields(OcclusionScore)]
     cells = [names, *([_cell(seed[name]) for name in names] for seed in summary["seeds"])]
     widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
     lines = ["  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)) for row in cells]
     total = summary["occlusions"]
-    honest = f"honest {summary['honest']} of {total}, found within 15 frames {summary['found_within_15']} of {total}"
-    return "\n".join([*lines, honest])
+    totals = (
+        f"no false tracking in {summary['without_false_tracking']} of {total} "
+        f"(false-tracking rate {summary['false_tracking_rate']:.4f}), "
+        f"found within 15 frames {summary['found_within_15']} of {total}"
+    )
+    return "\n".join([*lines, totals])
 
 
 def _cell(value: object) -> str:

@@ -2,52 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from stm_tracker_ros.core.errors import DataError, FrameError, OutputError, StmTrackerError, TargetError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.data.readers import NOMINAL_FPS
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.realtime import fly_sequence
+from stm_tracker_ros.evaluation.report import summarise, table
 from stm_tracker_ros.evaluation.runner import is_finished, run_sequence
+from stm_tracker_ros.evaluation.work import Measurement
 
 
-def one_pass(
-    tracker: Tracker,
-    sequences: list[Sequence],
-    out: Path,
-    *,
-    state_config: StateConfig,
-    fps: float = NOMINAL_FPS,
-    max_frames: int | None = None,
-    real_time: bool = False,
-    init: Init = "box",
-    note_failure: Callable[[str, StmTrackerError], None] | None = None,
-) -> Iterator[tuple[str, int]]:
-    """Run the tracker over all sequences; yields the sequence's name and how many of its frames are done.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How sequences are run.
 
-    Results go to `out`/<source>/<sequence>/. Sequences finished there before are passed over: their count comes at
-    once. With `real_time` the tracker flies behind a simulated camera of `fps` (evaluation/realtime.py). init: what of
-    the first frame's truth the tracker is given. note_failure: called with the name of a sequence that cannot be run
-    (a video cut short, images missing, no target to start from) and why, and the others go on; without it that is
-    raised.
+    fps: rate of the stamps. max_frames: the first ones of each only. real_time: behind a simulated camera of `fps`
+    (evaluation/realtime.py). init: what of the first frame's truth the tracker is given.
     """
-    function = fly_sequence if real_time else run_sequence
-    run = partial(function, state_config=state_config, fps=fps, max_frames=max_frames, init=init)
-    for sequence in sequences:
-        folder, count = out / sequence.name, len(sequence.boxes[:max_frames])
-        if is_finished(folder, count):
-            yield sequence.name, count
-            continue
-        try:
-            for index in run(tracker, sequence, folder):
-                yield sequence.name, index + 1
-        except OutputError:
-            raise
-        except (DataError, FrameError, TargetError) as error:
-            if note_failure is None:
-                raise
-            note_failure(sequence.name, error)
+
+    state_config: StateConfig
+    fps: float = NOMINAL_FPS
+    max_frames: int | None = None
+    real_time: bool = False
+    init: Init = "box"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceItem:
+    """A sequence, from its first frame to its last, as a piece of work."""
+
+    sequence: Sequence
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """The sequence's."""
+        return self.sequence.name
+
+    @property
+    def frames(self) -> int:
+        """How many are run."""
+        return len(self.sequence.boxes[: self.options.max_frames])
+
+    def run(self, tracker: Tracker, folder: Path) -> Iterator[int]:
+        """Write trajectory, times and masks; what they are and what is raised: runner.run_sequence."""
+        options = self.options
+        steps = (fly_sequence if options.real_time else run_sequence)(
+            tracker,
+            self.sequence,
+            folder,
+            state_config=options.state_config,
+            fps=options.fps,
+            max_frames=options.max_frames,
+            init=options.init,
+        )
+        return (index + 1 for index in steps)
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether `folder` holds its trajectory and its times."""
+        return is_finished(folder, self.frames)
+
+
+def measurement(sequences: list[Sequence], options: Options) -> Measurement:
+    """Every sequence once."""
+    return Measurement(
+        items=[SequenceItem(sequence=sequence, options=options) for sequence in sequences],
+        summarise=partial(summarise, sequences=sequences, max_frames=options.max_frames),
+        table=table,
+        read_from=[folder for sequence in sequences for folder in sequence.read_from],
+    )

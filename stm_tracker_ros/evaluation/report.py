@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.mask_metrics import mask_scores
-from stm_tracker_ros.core.metrics import sequence_scores
+from stm_tracker_ros.core.metrics import overlaps, robustness, sequence_scores
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.readers import read_mask
 from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.data.starts import Run
 from stm_tracker_ros.evaluation.mask_files import has_masks, mask_path
 from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
 from stm_tracker_ros.evaluation.speed import percentiles
@@ -28,35 +29,47 @@ GROUPS = ("aerial", "tiny", "long")
 FIGURES = ("success_auc", "precision_20", "norm_precision", "ao", "sr50", "sr75")
 MASK_FIGURES = ("j_mean", "f_mean")
 """Of sequences with true masks run by trackers with masks; absent elsewhere."""
+ROBUSTNESS = "robustness"
+"""Of runs from several starts."""
+ALL_FIGURES = (*FIGURES, ROBUSTNESS, *MASK_FIGURES)
 TIMES = ("p20", "p50", "p95", "p99")
 
 
 def summarise(
     out: Path,
+    failed: Mapping[str, str] = MappingProxyType({}),
+    *,
     sequences: Iterable[Sequence],
     max_frames: int | None = None,
-    failed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Score every sequence whose trajectory is in `out`; means over sequences, times over all their frames.
 
     failed: sequences that could not be run, and why; they are named, whatever lies there of them, and in no mean.
     Raises DataError if there is no trajectory and nothing failed.
     """
-    finished = [s for s in sequences if s.name not in failed and (out / s.name / TRAJECTORY_NAME).is_file()]
-    if failed and not finished:
-        return {"sequence_count": 0, "failed": dict(failed), "sequences": {}}
-    if not finished:
-        raise DataError(f"{out} holds no finished trajectory; allowed is one or more")
+    finished = [s for s in sequences if s.name not in failed and _is_there(out, s)]
     times_ms = {s.name: read_times(out / s.name / TIMES_NAME) for s in finished}
     scores = {s.name: _score_sequence(out, s, max_frames, times_ms[s.name]) for s in finished}
-    members = {group: [s.name for s in finished if group in s.groups] for group in GROUPS}
-    return {
-        **_mean(list(scores), scores, times_ms),
-        **_flight(out, finished),
-        "failed": dict(failed),
-        "groups": {group: _mean(names, scores, times_ms) for group, names in members.items() if names},
-        "sequences": scores,
+    return _over_all(out, finished, scores, times_ms, _flight(out, finished), failed)
+
+
+def summarise_starts(
+    out: Path, failed: Mapping[str, str], *, sequences: Iterable[Sequence], runs: Mapping[str, Rows[Run]]
+) -> dict[str, Any]:
+    """As `summarise`, of runs from several starts: means over the runs of a sequence, then over sequences.
+
+    runs: of every sequence by its name; scored are those whose trajectory is in `out`. failed: names of runs.
+    """
+    done = {s.name: [run for run in runs[s.name] if run.name not in failed and _is_there(out, run)] for s in sequences}
+    finished = [s for s in sequences if done[s.name]]
+    times_of_runs = {run.name: read_times(out / run.name / TIMES_NAME) for s in finished for run in done[s.name]}
+    times_ms = {s.name: np.concatenate([times_of_runs[run.name] for run in done[s.name]]) for s in finished}
+    scores = {
+        s.name: _mean_of_runs([_score_run(out, run, times_of_runs[run.name]) for run in done[s.name]], times_ms[s.name])
+        for s in finished
     }
+    flight = _flight(out, [run for s in finished for run in done[s.name]])
+    return _over_all(out, finished, scores, times_ms, flight, failed)
 
 
 def table(summary: Mapping[str, Any]) -> str:
@@ -64,7 +77,7 @@ def table(summary: Mapping[str, Any]) -> str:
     if not summary["sequences"]:
         return ""
     width = max(len(name) for name in summary["sequences"])
-    figures = (*FIGURES, *(name for name in MASK_FIGURES if name in summary))
+    figures = [name for name in ALL_FIGURES if name in summary]
     head = f"{'':{width}} {'frames':>7} " + " ".join(f"{name:>14}" for name in (*figures, *TIMES))
     lines = [_line(name, row, figures, width) for name, row in summary["sequences"].items()]
     lines += ["", *(_line(name, row, figures, width) for name, row in summary["groups"].items())]
@@ -85,6 +98,48 @@ def _score_sequence(
         raise DataError(f"{sequence.name}: {error}") from None
     noted = {"unreadable": unreadable} if unreadable else {}
     return {"frames": len(trajectory.boxes), **noted, **scores, "ms_per_frame": percentiles(times_ms)}
+
+
+def _score_run(out: Path, run: Run, times_ms: NDArray[np.float64]) -> dict[str, Any]:
+    scores = _score_sequence(out, run, None, times_ms)
+    overlap = overlaps(read_trajectory(out / run.name / TRAJECTORY_NAME).boxes, run.boxes)
+    return {"anchor": run.anchor, "backward": run.backward, **scores, ROBUSTNESS: robustness(overlap)}
+
+
+def _mean_of_runs(runs: Rows[Mapping[str, Any]], times_ms: NDArray[np.float64]) -> dict[str, Any]:
+    figures = [figure for figure in ALL_FIGURES if figure in runs[0]]
+    return {
+        "frames": sum(run["frames"] for run in runs),
+        **{figure: float(np.mean([run[figure] for run in runs])) for figure in figures},
+        "ms_per_frame": percentiles(times_ms),
+        "runs": list(runs),
+    }
+
+
+def _over_all(
+    out: Path,
+    finished: Rows[Sequence],
+    scores: Mapping[str, Mapping[str, Any]],
+    times_ms: Mapping[str, NDArray[np.float64]],
+    flight: Mapping[str, Any],
+    failed: Mapping[str, str],
+) -> dict[str, Any]:
+    if failed and not finished:
+        return {"sequence_count": 0, "failed": dict(failed), "sequences": {}}
+    if not finished:
+        raise DataError(f"{out} holds no finished trajectory; allowed is one or more")
+    members = {group: [s.name for s in finished if group in s.groups] for group in GROUPS}
+    return {
+        **_mean(list(scores), scores, times_ms),
+        **flight,
+        "failed": dict(failed),
+        "groups": {group: _mean(names, scores, times_ms) for group, names in members.items() if names},
+        "sequences": scores,
+    }
+
+
+def _is_there(out: Path, sequence: Sequence) -> bool:
+    return (out / sequence.name / TRAJECTORY_NAME).is_file()
 
 
 def _score_masks(folder: Path, sequence: Sequence, count: int, unreadable: Rows[int]) -> dict[str, float]:
@@ -116,7 +171,11 @@ def _mean(
     return {
         "sequence_count": len(names),
         "frames": sum(scores[name]["frames"] for name in names),
-        **{figure: float(np.mean([scores[name][figure] for name in names])) for figure in FIGURES},
+        **{
+            figure: float(np.mean([scores[name][figure] for name in names]))
+            for figure in (*FIGURES, ROBUSTNESS)
+            if all(figure in scores[name] for name in names)
+        },
         **_mean_of_masks([scores[name] for name in names if MASK_FIGURES[0] in scores[name]]),
         "ms_per_frame": percentiles(np.concatenate([times_ms[name] for name in names])),
     }

@@ -14,7 +14,9 @@ from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
 from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME
 
 SUMMARY_NAME = "summary.json"
-SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME)
+SCORE_NAME = "score.json"
+"""Of a run whose score takes more than its trajectory and the true boxes."""
+SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME, SCORE_NAME)
 
 
 def check(
@@ -35,7 +37,8 @@ def check(
 def _refuse_among_sequences(out: Path, data: Path, folders: Iterable[Path]) -> None:
     """`out` may lie in `data`, beside its sources, but not in a folder that sequences are read from."""
     place = out.resolve()
-    truths = (*data.glob(f"*/*/{TRUTH_NAME}"), *data.glob(f"train_video/*/*/{TRUTH_NAME}"))
+    roots = (data, *(data / name for name in ("eval", "train_video")))
+    truths = (truth for root in roots for truth in root.glob(f"*/*/{TRUTH_NAME}"))
     sources = (folder for truth in truths for folder in (truth.parent, truth.parent.parent))
     for folder in (*folders, *sources):
         if place.is_relative_to(folder.resolve()):

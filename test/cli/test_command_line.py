@@ -246,6 +246,11 @@ def test_evaluate_from_masks_runs_the_sequences_that_have_them(use, data, tmp_pa
         (["evaluate", "--data", "nowhere", "--out", "o"], "holds no sequences"),
         (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--max-frames", "9"], "sequences of its own"),
         (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--init", "mask"], "no true masks"),
+        (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--starts", "5"], "sequences of its own"),
+        (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--development"], "sequences of its own"),
+        (["evaluate", "--data", "d", "--out", "o", "--seeds", "3"], "allowed is it with --occlusions"),
+        (["evaluate", "--data", "d", "--out", "o", "--occlusions", "--seeds", "3-"], "'3-' is not allowed"),
+        (["evaluate", "--data", "d", "--out", "o", "--real-time", "--jobs", "2"], "allowed is --jobs 1"),
         (["track", "nothing.mp4", "--box", "1,2,3,4", "--out", "o"], "does not exist"),
         (["track", "nothing.mp4", "--mask", "nothing.png", "--out", "o"], "nothing.png cannot be read as a mask"),
     ],
@@ -286,6 +291,31 @@ def test_help_teaches_by_examples(command, capsys):
         main.main([command, "--help"])
     assert error.value.code == 0
     assert f"stm_tracker {command} " in capsys.readouterr().out.split("examples:")[1]
+
+
+def test_seeds_are_numbers_and_ranges():
+    assert options.parse_seeds("3,7,20-22, 7") == (3, 7, 20, 21, 22)
+    for text in ("", "3-", "-3", "9-8", "3,,4", "x", "1.5"):
+        with pytest.raises(ValueError, match="allowed are numbers and ranges"):
+            options.parse_seeds(text)
+
+
+def test_evaluate_from_several_starts_notes_them_and_mixes_them_with_no_other_number(use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out", "--starts", "2") == 0
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["starts"] == 2
+    assert [run["anchor"] for run in summary["sequences"]["VOT/second"]["runs"]] == [0, 4]
+    assert "robustness" in capsys.readouterr().out
+    assert run_evaluate(data, tmp_path / "out", "--starts", "3") == 2
+    assert "starts: 2 there, 3 now" in capsys.readouterr().err
+
+
+def test_a_sequence_without_a_start_is_named_and_the_exit_status_is_1(use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    (data / "VOT/second/groundtruth.txt").write_text("10,12.5,20,30\n" + "nan,nan,nan,nan\n" * 4)
+    assert run_evaluate(data, tmp_path / "out", "--starts", "2") == 1
+    assert "failed: VOT/second: none of its starts" in capsys.readouterr().err
 
 
 def test_an_unknown_tracker_and_a_change_without_value_are_refused(data, tmp_path, capsys):

@@ -15,6 +15,7 @@ from scripted_tracker import ScriptedTracker
 from stm_tracker_ros.cli import evaluate, main, options, track
 from stm_tracker_ros.core.ledger import LEDGER_NAME
 from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.data.sequence import VALIDATION
 from stm_tracker_ros.engine.config import StateConfig
 
 pytestmark = pytest.mark.pure
@@ -348,11 +349,26 @@ def test_evaluate_is_refused(case, mode, here, refused):
     assert "out/" in refused("evaluate", "--data", "data", "--out", "out", *mode)
 
 
-def test_made_occlusions_are_refused_likewise(here, refused):
+def test_runs_from_several_starts_are_refused_likewise(here, refused):
+    sequences(here / "data")
+    masks(here / "out/B/two/start_000003/masks")
+    assert "out/B/two/start_000003" in refused("evaluate", "--data", "data", "--out", "out", "--starts", "2")
+
+
+@pytest.mark.parametrize("out", ["data/eval/A", "data/train_video/A/one"])
+def test_results_do_not_go_among_the_development_set(out, here, refused):
+    sequences(here / "data/eval"), sequences(here / "data/train_video", "A/one", *VALIDATION)
+    assert "among" in refused("evaluate", "--data", "data", "--out", out, "--development")
+
+
+def test_synthetic_occlusions_are_refused_likewise(here, refused):
     sequences(here / "data/train_video")
     masks(here / "out/occlusion/003/masks")
     assert "occlusion/003" in refused("evaluate", "--data", "data", "--out", "out", "--occlusions")
     assert "among" in refused("evaluate", "--data", "data", "--out", "data/train_video/A", "--occlusions")
+    masks(here / "other/occlusion/021/masks")
+    other = ("--data", "data", "--out", "other", "--occlusions", "--seeds", "3,20-22")
+    assert "occlusion/021" in refused("evaluate", *other)
 
 
 def test_evaluate_beside_the_sources_goes_on_and_finds_what_was_changed(here, use, refused):

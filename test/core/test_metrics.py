@@ -101,3 +101,17 @@ def test_bootstrap_agrees_with_the_normal_interval_and_is_reproducible():
     half = 1.96 * differences.std() / 20
     assert first == second
     assert (first.low, first.high) == pytest.approx((first.mean - half, first.mean + half), abs=0.1 * half)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "share"),
+    [
+        ([0.5] * 5 + [0.05] * 10 + [0.9] * 5, 5 / 20),
+        ([0.5] * 5 + [0.05] * 9 + [0.1] + [0.05] * 9, 1.0),  # 9 in a row twice: 0.1 itself is not below 0.1
+        ([0.0] * 10, 0.0),
+        ([0.0] * 9, 1.0),
+        ([0.5] * 10 + [0.0] * 15, 10 / 25),
+    ],
+)
+def test_robustness_is_the_share_of_frames_before_the_first_ten_lost_in_a_row(overlap, share):
+    assert metrics.robustness(overlap) == share

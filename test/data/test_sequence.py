@@ -6,7 +6,7 @@ import pytest
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.data.sequence import VALIDATION, read_boxes, read_sequences, recording_of
+from stm_tracker_ros.data.sequence import VALIDATION, read_boxes, read_development, read_sequences, recording_of
 
 pytestmark = pytest.mark.pure
 
@@ -89,3 +89,18 @@ def test_parts_of_one_video_share_a_recording():
     assert all(recording_of(first) == recording_of(second) for first, second in pairs)
     assert recording_of("UAV123_10fps/person12_1") == "UAV123_10fps/person12_1"
     assert len({recording_of(name) for name in VALIDATION}) == 12
+
+
+def test_the_development_set_is_what_is_evaluated_and_what_is_held_out_of_training(tmp_path):
+    names = ["eval/VOT/bag", "train_video/VOT/car1", *(f"train_video/{name}" for name in VALIDATION)]
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "video.mp4").touch()
+        (tmp_path / name / "groundtruth.txt").write_text("1,2,3,4\n")
+    assert [s.name for s in read_development(tmp_path)] == sorted(["VOT/bag", *VALIDATION])
+    assert [s.name for s in read_development(tmp_path, ["bag", "TinyTLP/Drone1"])] == ["TinyTLP/Drone1", "VOT/bag"]
+    with pytest.raises(DataError, match="car1"):
+        read_development(tmp_path, ["car1"])
+    (tmp_path / "train_video/TLD/pedestrian2/groundtruth.txt").unlink()
+    with pytest.raises(DataError, match="TLD/pedestrian2"):
+        read_development(tmp_path)

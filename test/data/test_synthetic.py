@@ -12,7 +12,7 @@ from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, SCENES, Cover, occlu
 
 pytestmark = pytest.mark.pure
 DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not (DATA / "train_video").is_dir(), reason=f"no made occlusions without {DATA}")
+needs_data = pytest.mark.skipif(not (DATA / "train_video").is_dir(), reason=f"no synthetic occlusions without {DATA}")
 
 
 def test_scenes_are_never_trained_on():

@@ -20,10 +20,11 @@ from stm_tracker_ros.data.synthetic import Cover, OcclusionSequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation import occlusions
 from stm_tracker_ros.evaluation.mask_files import MaskWriter, has_masks, mask_path
-from stm_tracker_ros.evaluation.one_pass import one_pass
+from stm_tracker_ros.evaluation.one_pass import Options, measurement
 from stm_tracker_ros.evaluation.realtime import fly
 from stm_tracker_ros.evaluation.report import summarise, table
 from stm_tracker_ros.evaluation.trajectory import BOX_COLUMNS, COLUMNS, Row, read_trajectory, write_trajectory
+from stm_tracker_ros.evaluation.work import work_off
 
 pytestmark = pytest.mark.pure
 
@@ -59,8 +60,9 @@ def data(tmp_path):
 
 def run(tracker, data, out, names=None, **options):
     sequences = read_sequences(data, names)
-    list(one_pass(tracker, sequences, out, state_config=StateConfig(), **options))
-    return summarise(out, sequences, options.get("max_frames"))
+    measured = measurement(sequences, Options(state_config=StateConfig(), **options))
+    list(work_off(measured.items, tracker, out))
+    return measured.summarise(out, {})
 
 
 def is_one_bit(path) -> bool:
@@ -86,7 +88,7 @@ def test_j_and_f_are_those_of_the_masks_on_disk_without_the_first_frame(data, tm
     pairs = [(answers[number], truth(number)) for number in range(1, FRAMES)]
     assert summary["sequences"]["DAVIS/masked"]["j_mean"] == pytest.approx(np.mean([jaccard(*p) for p in pairs]))
     assert summary["sequences"]["DAVIS/masked"]["f_mean"] == pytest.approx(np.mean([boundary_f(*p) for p in pairs]))
-    again = summarise(tmp_path / "out", read_sequences(data))
+    again = summarise(tmp_path / "out", sequences=read_sequences(data))
     assert again["j_mean"] == summary["j_mean"] > 0.9
     assert again["f_mean"] == summary["f_mean"] > 0.9
 
@@ -150,7 +152,7 @@ def test_a_missing_mask_of_a_run_is_named(data, tmp_path):
     run(MaskedTracker(), data, tmp_path / "out")
     mask_path(tmp_path / "out/DAVIS/masked", 3).unlink()
     with pytest.raises(DataError, match=r"DAVIS/masked: .*000003\.png"):
-        summarise(tmp_path / "out", read_sequences(data))
+        summarise(tmp_path / "out", sequences=read_sequences(data))
 
 
 def test_masks_of_a_run_before_are_removed(tmp_path):
@@ -219,15 +221,18 @@ def test_real_time_runs_write_masks_too(data, tmp_path):
     assert started["j_mean"] > 0.9
 
 
-def test_made_occlusions_leave_masks_where_the_tracker_has_some(monkeypatch, tmp_path):
+def test_synthetic_occlusions_leave_masks_where_the_tracker_has_some_and_are_not_run_again(monkeypatch, tmp_path):
     cover = np.array([Cover.FREE] * 3 + [Cover.PARTLY] + [Cover.FULL] * 15 + [Cover.PARTLY] + [Cover.FREE] * 3)
     images = tuple(np.repeat(truth(0 if c != Cover.FULL else 17)[..., None], 3, axis=2) for c in cover)
     boxes = np.tile(np.array((10.0, 20, 16, 40)), (len(cover), 1))
     made = OcclusionSequence(seed=3, scene="a/b", occluder="c/d", images=images, boxes=boxes, cover=cover)
-    monkeypatch.setattr(occlusions, "occlusion_sequences", lambda root: [made])
+    monkeypatch.setattr(occlusions, "occlusion_sequences", lambda root, seeds: [made] if seeds == [3] else [])
+    monkeypatch.setattr(occlusions, "frame_count", lambda root, seed: len(cover))
+    measured = occlusions.measurement(tmp_path, [3], StateConfig())
     for tracker, masks in ((MaskedTracker(), True), (ScriptedTracker([(Box(10, 20, 16, 40), 0.9)]), False)):
         out = tmp_path / str(masks)
-        (score,) = occlusions.run_occlusions(tracker, tmp_path, out, state_config=StateConfig())
-        assert score.covered == 15
+        assert list(work_off(measured.items, tracker, out)) == [("occlusion/003", n + 1) for n in range(len(cover))]
+        assert measured.summarise(out, {})["seeds"][0]["covered"] == 15
+        assert list(work_off(measured.items, tracker, out)) == [("occlusion/003", len(cover))]
         assert has_masks(out / "occlusion/003") is masks
     assert len(list((tmp_path / "True/occlusion/003/masks").iterdir())) == len(cover)

@@ -9,10 +9,11 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.data.sequence import read_sequences
 from stm_tracker_ros.engine.config import StateConfig
-from stm_tracker_ros.evaluation.one_pass import one_pass
+from stm_tracker_ros.evaluation.one_pass import Options, measurement
 from stm_tracker_ros.evaluation.report import summarise, table
 from stm_tracker_ros.evaluation.runner import follow
 from stm_tracker_ros.evaluation.trajectory import COLUMNS, read_times, read_trajectory
+from stm_tracker_ros.evaluation.work import work_off
 
 pytestmark = pytest.mark.pure
 
@@ -63,7 +64,8 @@ def test_a_stream_of_nothing_is_refused():
 
 def run(tracker, root, out, **options):
     sequences = read_sequences(root)
-    steps = list(one_pass(tracker, sequences, out, state_config=StateConfig(), **options))
+    items = measurement(sequences, Options(state_config=StateConfig(), **options)).items
+    steps = list(work_off(items, tracker, out))
     return steps, sequences
 
 
@@ -79,7 +81,7 @@ def test_one_pass_writes_what_scoring_reads(root, tmp_path):
     assert trajectory.stamps_ns[3] == 100_000_000
     assert (read_times(tmp_path / "out/VOT/far/milliseconds.csv") >= 0).all()
 
-    summary = summarise(tmp_path / "out", sequences)
+    summary = summarise(tmp_path / "out", sequences=sequences)
     # Absent frame 2 and the given first one do not count: of frames 1, 3, 4 two are perfect, and one is off by 29.9 px.
     far = summary["sequences"]["VOT/far"]
     overlap = (30.3 - 29.9) / (30.3 + 29.9)
@@ -95,7 +97,7 @@ def test_one_pass_writes_what_scoring_reads(root, tmp_path):
 
 def test_success_auc_of_a_perfect_run_is_the_papers_20_of_21(root, tmp_path):
     _, sequences = run(ScriptedTracker([(GIVEN, 0.9)]), root, tmp_path / "out")
-    assert summarise(tmp_path / "out", sequences)["success_auc"] == pytest.approx(20 / 21)
+    assert summarise(tmp_path / "out", sequences=sequences)["success_auc"] == pytest.approx(20 / 21)
 
 
 def test_a_finished_sequence_is_not_run_again(root, tmp_path):
@@ -108,13 +110,13 @@ def test_a_finished_sequence_is_not_run_again(root, tmp_path):
 
 def test_fewer_frames_are_scored_as_such(root, tmp_path):
     _, sequences = run(ScriptedTracker([(GIVEN, 0.9)]), root, tmp_path / "out", max_frames=3)
-    assert summarise(tmp_path / "out", sequences, 3)["sequences"]["UAVDT/near"]["frames"] == 3
+    assert summarise(tmp_path / "out", sequences=sequences, max_frames=3)["sequences"]["UAVDT/near"]["frames"] == 3
 
 
 def test_a_sequence_without_a_frame_to_score_is_named(root, tmp_path):
     _, sequences = run(ScriptedTracker([(GIVEN, 0.9)]), root, tmp_path / "out", max_frames=1)
     with pytest.raises(DataError, match="UAVDT/near"):
-        summarise(tmp_path / "out", sequences, 1)
+        summarise(tmp_path / "out", sequences=sequences, max_frames=1)
 
 
 def test_a_video_shorter_than_its_annotation_is_refused_and_leaves_no_trajectory(root, tmp_path):
