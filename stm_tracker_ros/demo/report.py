@@ -10,8 +10,8 @@ import numpy as np
 
 from stm_tracker_ros.core.boxes import iou
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.demo.record import Answer, CameraRecord, ClientRecord, Shot
 from stm_tracker_ros.demo.sample import Sample
+from stm_tracker_ros.ros.demo_record import Answer, CameraRecord, ClientRecord, Shot
 
 REACHED_BAR = 0.95
 TRACKED_BAR = 0.80

@@ -5,8 +5,8 @@ import pytest
 
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.demo import report
-from stm_tracker_ros.demo.record import Answer, CameraRecord, ClientRecord, Heartbeat, Shot
 from stm_tracker_ros.demo.sample import Sample
+from stm_tracker_ros.ros.demo_record import Answer, CameraRecord, ClientRecord, Heartbeat, Shot
 
 pytestmark = pytest.mark.pure
 
