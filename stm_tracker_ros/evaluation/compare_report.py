@@ -9,6 +9,8 @@ from stm_tracker_ros.evaluation.compare import Comparison, Pairing, settings_bes
 
 LARGEST = 10
 SHOWN_LETTERS = 12
+LEAST_RECORDINGS = 6
+"""Of fewer, all may lie on one side by chance: of five they do so once in sixteen times."""
 
 
 def text(pairing: Pairing, comparisons: Sequence[Comparison]) -> str:
@@ -83,8 +85,15 @@ def _interval(comparison: Comparison, index: int) -> tuple[str, str, str]:
     if index == 0:
         return "", "", ""
     mean, low, high = comparison.minus_first(index)
-    side = "above zero" if low > 0 else "below zero" if high < 0 else ""
-    return f"{mean:+.4f}", f"[{low:+.4f}, {high:+.4f}]", side
+    return f"{mean:+.4f}", f"[{low:+.4f}, {high:+.4f}]", _verdict(comparison, low, high)
+
+
+def _verdict(comparison: Comparison, low: float, high: float) -> str:
+    """On which side of zero the interval lies, if its recordings are enough to say so."""
+    if not low > 0 and not high < 0:
+        return ""
+    side, count = "above zero" if low > 0 else "below zero", len(set(comparison.recordings))
+    return side if count >= LEAST_RECORDINGS else f"({side}, of {count} only)"
 
 
 def _largest(comparison: Comparison, index: int) -> str:

@@ -145,12 +145,22 @@ def test_what_was_run_otherwise_is_told() -> None:
 
 
 def test_the_table_says_which_side_of_zero_the_interval_lies() -> None:
-    better = {name: value + 0.1 for name, value in BEFORE.items()}
-    found = compare.pair([evaluated("before", BEFORE), evaluated("after", better), evaluated("as before", BEFORE)])
+    before = {f"VOT/{name}": 0.5 for name in "abcdef"}
+    up, down = ({name: value + gain for name, value in before.items()} for gain in (0.1, -0.1))
+    sides = [evaluated("before", before), evaluated("up", up), evaluated("down", down), evaluated("same", before)]
+    found = compare.pair(sides)
     text = compare_report.text(found, [found.compare("success_auc")])
-    assert "+0.1000  [+0.1000, +0.1000]  above zero" in text
+    assert "+0.1000  [+0.1000, +0.1000]  above zero\n" in text
+    assert "-0.1000  [-0.1000, -0.1000]  below zero\n" in text
     assert "+0.0000  [+0.0000, +0.0000]\n" in text
-    assert "as before minus before: none at all" in text
+    assert "same minus before: none at all" in text
+
+
+def test_a_few_recordings_cannot_tell() -> None:
+    before = {f"VOT/{name}": 0.5 for name in "abcde"}
+    found = compare.pair([evaluated("before", before), evaluated("up", {name: 0.6 for name in before})])
+    text = compare_report.text(found, [found.compare("success_auc")])
+    assert "[+0.1000, +0.1000]  (above zero, of 5 only)\n" in text
 
 
 def write(folder: Path, summary: dict, settings: dict | None = None) -> Path:
