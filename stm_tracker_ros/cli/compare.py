@@ -30,7 +30,7 @@ The interval is a paired bootstrap: recordings are drawn with replacement, parts
 together. An interval that does not hold zero is a difference that these sequences can tell.
 writes to the folder of --out:
   compare.json          means, intervals, and the values of every sequence
-  FIGURE_LABEL.png      of every result but the first: its values beside the first one's, sequence by sequence
+  FIGURE_LABEL.png      of every result but the first, of sequences: its values beside the first one's, one by one
 
 examples:
   stm_tracker compare before after
@@ -76,24 +76,28 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(out: Path, comparisons: list[Comparison], read: list[Path]) -> OutputFolder:
     """The folder of the results. Raises OutputError where something of the user's would be overwritten."""
-    pictures = [picture_name(one, index) for one in comparisons for index in range(1, len(one.labels))]
+    pictures = [picture_name(one, index) for one, index in _drawn(comparisons)]
     return OutputFolder(out).check((TABLE_NAME, *pictures), inputs=read)
+
+
+def _drawn(comparisons: list[Comparison]) -> list[tuple[Comparison, int]]:
+    """What has a picture: every result but the first; rates of made scenes, found or not, are no picture."""
+    pictured = [one for one in comparisons if one.kind == "sequences"]
+    return [(one, index) for one in pictured for index in range(1, len(one.labels))]
 
 
 def _draw(files: OutputFolder, comparisons: list[Comparison]) -> list[str]:
     """The names of the pictures; none, and a line on stderr, where matplotlib is missing."""
-    if importlib.util.find_spec("matplotlib") is None:
+    drawn = _drawn(comparisons)
+    if drawn and importlib.util.find_spec("matplotlib") is None:
         print(NO_MATPLOTLIB.format(python=sys.executable), file=sys.stderr)
         return []
-    from stm_tracker_ros.evaluation.compare_plot import draw
+    for comparison, index in drawn:
+        from stm_tracker_ros.evaluation.compare_plot import draw
 
-    names = []
-    for comparison in comparisons:
-        for index in range(1, len(comparison.labels)):
-            names.append(picture_name(comparison, index))
-            with files.new(names[-1]) as file:
-                draw(comparison, index, file)
-    return names
+        with files.new(picture_name(comparison, index)) as file:
+            draw(comparison, index, file)
+    return [picture_name(comparison, index) for comparison, index in drawn]
 
 
 def picture_name(comparison: Comparison, index: int) -> str:

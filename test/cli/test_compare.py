@@ -73,6 +73,19 @@ def test_the_picture_shows_the_largest_gain_on_top(folders, tmp_path):
     assert orange.sum(1).argmax() > picture.shape[0] * 0.85
 
 
+def test_rates_of_made_scenes_are_a_table_without_a_picture(tmp_path, capsys):
+    for label, tracking in (("before", 3), ("after", 0)):
+        row = {"seed": 7, "scene": "bus", "covered": 20, "tracking_while_covered": tracking, "frames_to_find": 0}
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "summary.json").write_text(json.dumps({"seeds": [row]}))
+    folders = [str(tmp_path / label) for label in ("before", "after")]
+    assert main.main(["compare", *folders, "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.endswith("out: compare.json\n")
+    figures = json.loads((tmp_path / "out" / "compare.json").read_text())["figures"]
+    assert [figures["false_tracking"]["all"][side]["mean"] for side in (0, 1)] == [1, 0]
+    assert [figures["found"]["all"][side]["mean"] for side in (0, 1)] == [1, 1]
+
+
 def test_without_matplotlib_the_table_is_there_and_the_way_to_get_it(folders, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(compare.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(main.libraries, "check", lambda: None)
