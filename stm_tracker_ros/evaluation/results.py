@@ -17,6 +17,9 @@ from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
 NO_FIGURES = ("frames", "seed", "covered", "anchor", "ms_p20", "ms_p50")
 """Numbers of a case that say how it was run, or what it is, and not how well the tracker did."""
 FOUND_WITHIN_FRAMES = 15
+"""Of an occlusion's target, from the first frame in which it is no longer covered."""
+FOUND_WITHIN_S = (0.5, 1.0, 2.0, 5.0)
+"""Of an absence's target, from its return."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,8 @@ def _object(file: Path) -> dict[str, Any]:
 def _form(
     content: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], dict[str, Case]]]:
+    if "kinds" in content:
+        return "absences", ("found_within_5", "false_tracking_rate", "other_object_rate"), _absences
     if "seeds" in content:
         return "occlusions", ("found", "false_tracking"), _occlusions
     return "sequences", ("success_auc",), _sequences
@@ -110,7 +115,25 @@ def _occlusions(content: Mapping[str, Any]) -> dict[str, Case]:
 def _occlusion(row: Mapping[str, Any]) -> Case:
     found = row["frames_to_find"] is not None and row["frames_to_find"] <= FOUND_WITHIN_FRAMES
     rates = {"found": float(found), "false_tracking": float(row["tracking_while_covered"] > 0)}
-    return Case(recording=row["scene"], frames=row["covered"], figures={**_numbers(row), **rates})
+    return Case(recording=row["scene"], frames=row["covered"], groups=(), figures={**_numbers(row), **rates})
+
+
+def _absences(content: Mapping[str, Any]) -> dict[str, Case]:
+    return {f"{row['kind']} {row['seed']}": _absence(row) for row in content["seeds"]}
+
+
+def _absence(row: Mapping[str, Any]) -> Case:
+    """Its rates are shares of its own frames: the means of `compare` are over absences, whatever their lengths."""
+    rates = {
+        "false_tracking_rate": (row["tracking_absent_after_grace"], row["absent_after_grace"]),
+        "other_object_rate": (row["tracking_other"], row["seen"]),
+    }
+    figures = {name: part / whole for name, (part, whole) in rates.items() if whole}
+    if row["returns"]:
+        found_s = math.inf if row["found_s"] is None else row["found_s"]
+        figures |= {f"found_within_{limit:g}": float(found_s <= limit) for limit in FOUND_WITHIN_S}
+    frames = row["absent"] + row["seen"]
+    return Case(recording=row["recording"], frames=frames, groups=(row["kind"],), figures=figures)
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:

@@ -212,7 +212,36 @@ def test_made_occlusions_are_compared_by_their_rates_and_drawn_by_scene(tmp_path
     assert tracking.means == pytest.approx([0.5, 0.25])
     gaps = [1, 1, 0, -1]
     assert found.minus_first(1) == paired_bootstrap(gaps, np.zeros(4), ["bus", "bus", "dog", "cat"])
-    assert "4 occlusions, 3 recordings" in compare_report.text(pairing, [found, tracking])
+    text = compare_report.text(pairing, [found, tracking])
+    assert "4 occlusions, 3 recordings" in text
+    assert "groups" not in text
+
+
+def absence(kind: str, number: int, found_s: float | None, tracking: int, *, returns: bool = True) -> dict:
+    row = {
+        "kind": kind,
+        "seed": number,
+        "scene": f"VOT/bag-{number}",
+        "recording": "VOT/bag" if number < 2 else "VOT/c",
+    }
+    times = {"returns": returns, "found_s": found_s, "lost_s": 1.0, "tracking_absent": tracking + 3, "absent": 50}
+    rates = {"tracking_absent_after_grace": tracking, "absent_after_grace": 40, "tracking_other": 2, "seen": 100}
+    return {**row, **times, **rates, "conditions": {"away_s": 3}}
+
+
+def test_made_absences_are_compared_by_kind_and_drawn_by_recording(tmp_path: Path) -> None:
+    before = [absence("twins", 0, None, 20), absence("twins", 1, 5.1, 0), absence("border", 2, 0.4, 0)]
+    after = [absence("twins", 0, 5.0, 0), absence("twins", 1, 2.1, 0), absence("border", 2, None, 4)]
+    sides = [[*rows, absence("gone", 3, None, 0, returns=False)] for rows in (before, after)]
+    folders = [write(tmp_path / str(index), {"kinds": {}, "seeds": rows}, SETTINGS) for index, rows in enumerate(sides)]
+    pairing = compare.pair(read_evaluated(folders))
+    found, tracking, _ = (pairing.compare(figure) for figure in pairing.results[0].figures)
+    assert found.names == ("border 2", "twins 0", "twins 1"), "what never returns cannot be found"
+    assert found.means == pytest.approx([1 / 3, 2 / 3])
+    assert found.recordings == ("VOT/c", "VOT/bag", "VOT/bag")
+    assert tracking.means == pytest.approx([0.125, 0.025])
+    assert pairing.compare("found_within_1").means == pytest.approx([1 / 3, 0])
+    assert pairing.groups == {"border": ("border 2",), "gone": ("gone 3",), "twins": ("twins 0", "twins 1")}
 
 
 def test_two_folders_of_one_name_keep_their_paths(tmp_path: Path) -> None:
