@@ -80,7 +80,7 @@ def test_the_wheel_has_its_scripts_and_says_what_it_needs(setuptools: Path, sour
     assert (metadata["Version"], metadata["Requires-Python"]) == (stm_tracker_ros.__version__, ">=3.10")
     needs = metadata.get_all("Requires-Dist", [])
     assert {need.split(">=")[0].split("<")[0] for need in needs if "extra" not in need} == REQUIRED
-    assert set(metadata.get_all("Provides-Extra", [])) == {"all", "bags", "train", "video"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"all", "bags", "plots", "train", "video"}
 
 
 @pytest.mark.parametrize("setuptools", SETUPTOOLS, indirect=True)

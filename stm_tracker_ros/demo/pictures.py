@@ -11,10 +11,10 @@ from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.contact_sheet import Moment, contact_sheet
-from stm_tracker_ros.demo.record import Answer, ClientRecord, Shot
 from stm_tracker_ros.demo.report import NS_PER_MS, answers_by_frame
 from stm_tracker_ros.demo.sample import Sample
 from stm_tracker_ros.drawing import draw_overlay
+from stm_tracker_ros.ros.demo_record import Answer, ClientRecord, Shot
 from stm_tracker_ros.video_writer import VideoWriter
 
 VIDEO_NAME, SHEET_NAME = "overlay.mp4", "contact_sheet.png"

@@ -12,10 +12,11 @@ from typing import Any
 
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.demo import record, report, transport
+from stm_tracker_ros.demo import report, transport
 from stm_tracker_ros.demo.pictures import SHEET_NAME, VIDEO_NAME, write_pictures
 from stm_tracker_ros.demo.processes import Child, end_all, wait_for
 from stm_tracker_ros.demo.sample import Sample
+from stm_tracker_ros.ros import demo_record
 
 SUMMARY_NAME = "summary.json"
 NODE_NAME, CAMERA_NAME, IMAGE_TOPIC = "/stm_tracker", "/camera", "/camera/image_raw"
@@ -73,7 +74,7 @@ def judged(settings: Settings) -> OutputFolder:
 
 def _play(
     settings: Settings, scratch: Path, chosen: transport.Transport, domain_id: int
-) -> tuple[record.CameraRecord, record.ClientRecord]:
+) -> tuple[demo_record.CameraRecord, demo_record.ClientRecord]:
     """Run the three processes until the video has ended; gives what camera and client wrote down."""
     # The segment belongs to the sender of images, so with shared memory only the camera takes the profile.
     everywhere = chosen.profile if chosen.for_all else None
@@ -97,7 +98,7 @@ def _play(
         wait_for(client, (node, camera))
     finally:
         end_all(children)
-    return record.read_camera(camera_file), record.read_client(client_file)
+    return demo_record.read_camera(camera_file), demo_record.read_client(client_file)
 
 
 def _node_arguments(parameters: Mapping[str, Any]) -> list[str]:

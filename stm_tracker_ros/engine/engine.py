@@ -12,7 +12,6 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import ImageView, Pixels
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
-from stm_tracker_ros.engine.follower import Answer
 from stm_tracker_ros.engine.history import Offered
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
@@ -20,6 +19,7 @@ from stm_tracker_ros.engine.names import NAMES, TargetNames
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, check_request
 from stm_tracker_ros.engine.stats import Snapshot, Stats
 from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.target_track import Answer
 from stm_tracker_ros.engine.worker import Hooks, Worker
 
 __all__ = ["Answer", "Engine"]

@@ -12,7 +12,6 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Reset, Skip
-from stm_tracker_ros.engine.follower import Answer, Follower, check_result
 from stm_tracker_ros.engine.history import Offered
 from stm_tracker_ros.engine.images import Images
 from stm_tracker_ros.engine.names import TargetNames
@@ -23,6 +22,7 @@ from stm_tracker_ros.engine.stamps import Stamps
 from stm_tracker_ros.engine.stats import Stats, Status
 from stm_tracker_ros.engine.stillness import Stillness
 from stm_tracker_ros.engine.target_state import NS_PER_MS, State
+from stm_tracker_ros.engine.target_track import Answer, TargetTrack, check_result
 
 MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
@@ -53,7 +53,7 @@ class Worker(Generic[MessageT]):
         self._tracker, self._hooks, self._stats, self._config = SizedTracker(tracker), hooks, stats, config
         self._policy, self._stamps = DropPolicy(config.max_age_ms), Stamps()
         self._stillness: Stillness[MessageT] = Stillness(hooks.same_picture)
-        self._follower: Follower | None = None
+        self._target_track: TargetTrack | None = None
         self._active = self._paused = False
         self._failures = 0
         self._failing_since_ns = 0
@@ -64,7 +64,7 @@ class Worker(Generic[MessageT]):
         """Begin or end, unpaused, and without target, but for one that the tracker still has after a fault."""
         self._active, self._paused = active, False
         if not active and not self.fault:
-            self._follower = None
+            self._target_track = None
         self._failures = 0
         self.fault = "" if active else self.fault
         self._images.restart()
@@ -87,23 +87,23 @@ class Worker(Generic[MessageT]):
 
     def pause(self, paused: bool) -> State:
         """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed."""
-        if self._paused and not paused and self._follower is not None:
-            self._follower.resume(self._hooks.steady_ns())
+        if self._paused and not paused and self._target_track is not None:
+            self._target_track.resume(self._hooks.steady_ns())
             self._stats.named()
         self._paused, self._failures = paused, 0
         return self._show()
 
     def clear(self) -> State:
         """Forget the target."""
-        self._follower, self._failures = None, 0
+        self._target_track, self._failures = None, 0
         return self._show()
 
     def reconfigure(self, config: EngineConfig, tracker_config: Any) -> State:
         """Use the live settings of both from now on; the tracker is left alone where it has None."""
         self._config = config
         self._policy.max_age_ms = config.max_age_ms
-        if self._follower is not None:
-            self._follower.reconfigure(config.state)
+        if self._target_track is not None:
+            self._target_track.reconfigure(config.state)
         if tracker_config is not None:
             self._tracker.reconfigure(tracker_config)
         return self._show()
@@ -124,9 +124,9 @@ class Worker(Generic[MessageT]):
             return DropReason.PAUSED
         time_ns = self._stamps.time_of(offered)
         reason = self._unwanted(offered, time_ns)
-        if reason is not None or self._follower is None:
+        if reason is not None or self._target_track is None:
             return reason
-        return self._track(offered, time_ns, image, self._follower)
+        return self._track(offered, time_ns, image, self._target_track)
 
     def begin(self, request: TargetRequest, offered: Offered[MessageT]) -> TargetAnswer:
         """Follow a target named on that frame. After a refusal the target before is followed further."""
@@ -154,32 +154,32 @@ class Worker(Generic[MessageT]):
         self._stats.judged(self._policy.offset_ns, isinstance(verdict, Reset))
         if isinstance(verdict, Reset):
             self._jumped(verdict)
-        if self._follower is None:
+        if self._target_track is None:
             return DropReason.NO_TARGET
         if isinstance(verdict, Skip):
             return verdict.reason
-        return DropReason.DUPLICATE if self._follower.has_passed(offered) else None
+        return DropReason.DUPLICATE if self._target_track.has_passed(offered) else None
 
     def _change_clock(self) -> None:
         """From this image on stamps count, or arrivals, and did not before: no time has passed between the two."""
         self._by_arrival = not self._by_arrival
         self._policy = DropPolicy(self._config.max_age_ms)
-        if self._follower is not None:
-            self._follower.timeline.jump()
+        if self._target_track is not None:
+            self._target_track.timeline.jump()
 
     def _jumped(self, reset: Reset) -> None:
         logger.warning("stamps of the images jumped %s; the tracker goes on as if no time had passed", reset.jump.value)
-        if self._follower is not None:
-            self._follower.timeline.jump()
+        if self._target_track is not None:
+            self._target_track.timeline.jump()
 
     def _track(
-        self, offered: Offered[MessageT], time_ns: int, image: Pixels | ImageView, follower: Follower
+        self, offered: Offered[MessageT], time_ns: int, image: Pixels | ImageView, target_track: TargetTrack
     ) -> DropReason | None:
         reason: DropReason | None = DropReason.TRACKER_ERROR
         try:
-            frame = follower.frame(offered, time_ns, image)
+            frame = target_track.frame(offered, time_ns, image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
-            answer = self._answer(offered, time_ns, follower, frame, result)
+            answer = self._answer(offered, time_ns, target_track, frame, result)
             reason = None  # what fails from here on is an error, but the frame has its answer
             self._show()
             self._send(answer, offered, time_ns)
@@ -192,7 +192,7 @@ class Worker(Generic[MessageT]):
     def _image(self, offered: Offered[MessageT]) -> Pixels | ImageView | None:
         """The image of a message; None for one that cannot be used: the camera's error, and no fault of the tracker."""
         was_good = not self._images.trouble
-        image = self._images.next(offered, tracked=self._follower is not None and not self._paused)
+        image = self._images.next(offered, tracked=self._target_track is not None and not self._paused)
         if image is None:
             self._failures = 0
             text = f"{DropReason.BAD_IMAGE.value}: {self._images.trouble}"
@@ -202,12 +202,12 @@ class Worker(Generic[MessageT]):
         return image
 
     def _answer(
-        self, offered: Offered[MessageT], time_ns: int, follower: Follower, frame: Frame, result: Result
+        self, offered: Offered[MessageT], time_ns: int, target_track: TargetTrack, frame: Frame, result: Result
     ) -> Answer[MessageT]:
         still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
         age_ns = self._stats.age_ns(time_ns, self._hooks.clock_ns())
         now_ns = self._hooks.steady_ns()
-        return follower.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)
+        return target_track.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)
 
     def _send(self, answer: Answer[MessageT], offered: Offered[MessageT], time_ns: int) -> None:
         """Publish; what fails there is counted, and the tracker learns all the same."""
@@ -245,7 +245,7 @@ class Worker(Generic[MessageT]):
     def _give_up(self, reason: str, *, keeps_target: bool) -> None:
         logger.error("the engine gives up: %s", reason)
         self.fault = reason
-        self._follower = self._follower if keeps_target else None
+        self._target_track = self._target_track if keeps_target else None
         self._show()
         try:
             self._hooks.on_fault(reason)
@@ -255,7 +255,7 @@ class Worker(Generic[MessageT]):
     def _follow(self, request: TargetRequest, offered: Offered[MessageT], frame: Frame, result: Result) -> TargetAnswer:
         target_id, class_id = self._hooks.names.name(request.id), request.class_id or "object"
         time_ns, now_ns = self._stamps.likely_time_of(offered), self._hooks.steady_ns()
-        self._follower = Follower(
+        self._target_track = TargetTrack(
             target_id,
             class_id,
             offered,
@@ -293,8 +293,8 @@ class Worker(Generic[MessageT]):
 
     def _show(self) -> State:
         """Let other threads see where the engine stands."""
-        if self._follower is not None:
-            known = self._follower.status(paused=self._paused)
+        if self._target_track is not None:
+            known = self._target_track.status(paused=self._paused)
         else:
             known = Status(state=State.PAUSED if self._paused else State.NO_TARGET)
             known = replace(known, image_stamp_ns=self.status.image_stamp_ns)

@@ -134,7 +134,7 @@ def _over_all(
         **flight,
         "failed": dict(failed),
         "groups": {group: _mean(names, scores, times_ms) for group, names in members.items() if names},
-        "sequences": scores,
+        "sequences": {s.name: {**scores[s.name], "groups": list(s.groups)} for s in finished},
     }
 
 

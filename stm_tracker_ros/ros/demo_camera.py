@@ -27,9 +27,9 @@ from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.readers import frames
-from stm_tracker_ros.demo.record import CameraRecord, Shot, write
 from stm_tracker_ros.ros import log_folder, qos
 from stm_tracker_ros.ros.convert import fill_image
+from stm_tracker_ros.ros.demo_record import CameraRecord, Shot, write
 
 FRAME_ID = "camera_optical_frame"
 # The last image has to reach everybody before its publisher is gone.

@@ -32,10 +32,10 @@ from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import Box, RotatedBox
-from stm_tracker_ros.demo.record import Answer, ClientRecord, Heartbeat, pack_mask, write
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, log_folder, qos
+from stm_tracker_ros.ros.demo_record import Answer, ClientRecord, Heartbeat, pack_mask, write
 from stm_tracker_ros.ros.diagnostics import lost_before_us
 from stm_tracker_ros.ros.messages import upright_box
 

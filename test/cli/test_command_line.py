@@ -182,6 +182,10 @@ def test_evaluate_writes_the_summary(use, data, tmp_path, capsys):
     assert set(summary["ms_per_frame"]) == {"p20", "p50", "p95", "p99"}
     assert set(summary["sequences"]) == {"UAVDT/first", "VOT/second"}
     assert list(summary["groups"]) == ["aerial"]
+    assert {name: row["groups"] for name, row in summary["sequences"].items()} == {
+        "UAVDT/first": ["aerial"],
+        "VOT/second": [],
+    }
     assert (summary["tracker"], summary["device"], summary["threads"]) == ("any", "cpu", 1)
     assert summary["settings"] == {"memory.history": "9"}
     assert summary["weights_sha256"] == "a0c76a31f14d6cbed530bfac73778a5bb84861b795e8bd5d4c8eee29784fb766"

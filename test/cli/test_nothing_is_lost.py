@@ -410,7 +410,7 @@ def test_the_demo_is_refused_among_its_images(here, refused, monkeypatch):
 
 def test_a_record_must_be_new(here):
     from stm_tracker_ros.core.errors import DataError
-    from stm_tracker_ros.demo import record
+    from stm_tracker_ros.ros import demo_record as record
 
     for name in ("camera.json", "camera.part"):
         (here / name).write_text("mine")

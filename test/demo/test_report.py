@@ -5,8 +5,8 @@ import pytest
 
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.demo import report
-from stm_tracker_ros.demo.record import Answer, CameraRecord, ClientRecord, Heartbeat, Shot
 from stm_tracker_ros.demo.sample import Sample
+from stm_tracker_ros.ros.demo_record import Answer, CameraRecord, ClientRecord, Heartbeat, Shot
 
 pytestmark = pytest.mark.pure
 
@@ -41,8 +41,8 @@ def heartbeat(frame, state, *, tracked=0, drops=None):
     )
 
 
-def sample(boxes, first_absent):
-    return Sample(video=Path("some.mp4"), true_boxes=boxes, first_absent=first_absent)
+def sample(boxes, first_absent, partly_hidden=()):
+    return Sample(video=Path("some.mp4"), true_boxes=boxes, first_absent=first_absent, partly_hidden=partly_hidden)
 
 
 def good_run(played=100, absent=40, lost=50, missing=()):
@@ -63,7 +63,7 @@ def failed(run, fps=30.0):
 
 def test_a_good_run_passes_every_line():
     summary = report.summarise(*good_run(), 30.0)
-    assert [check.passed for check in report.checks(summary)].count(True) == 7
+    assert [check.passed for check in report.checks(summary)].count(True) == 8
     assert failed(good_run()) == []
     assert summary["frames"]["played"] == 100
     assert summary["frames"]["waiting_for_target"] == 5
@@ -114,11 +114,54 @@ def test_latency_is_held_against_the_cameras_period():
     assert failed(good_run(), fps=90.0) == [slow]
 
 
+def moved_at(run, frames, box):
+    """The run with another box answered on those frames."""
+    truth, camera, client = run
+    answers = [answer(f, box) if (f := (a.stamp_ns - stamp(0)) // PERIOD_NS) in frames else a for a in client.answers]
+    return truth, camera, ClientRecord(rmw="r", answers=answers, heartbeats=client.heartbeats)
+
+
+MEAN, LOWEST = "IoU with 3 true boxes, mean", "IoU with 3 true boxes, lowest"
+# Of BOX, of which they are parts: .5, .49, and .7.
+HALF, LESS, MOST = Box(10, 20, 15, 40), Box(10, 20, 14.7, 40), Box(10, 20, 21, 40)
+
+
 def test_the_lowest_overlap_counts():
-    truth, camera, client = good_run()
-    answers = [answer(20, Box(200, 200, 30, 40)) if a.stamp_ns == stamp(20) else a for a in client.answers]
-    run = truth, camera, ClientRecord(rmw="r", answers=answers, heartbeats=client.heartbeats)
-    assert failed(run) == ["IoU with 4 true boxes"]
+    assert failed(moved_at(good_run(), [20], HALF)) == []
+    assert failed(moved_at(good_run(), [20], LESS)) == [LOWEST]
+    assert failed(moved_at(good_run(), [20], Box(200, 200, 30, 40))) == [MEAN, LOWEST]
+
+
+def test_the_mean_counts_too():
+    assert failed(moved_at(good_run(), [10, 20], MOST)) == []
+    assert failed(moved_at(good_run(), [10, 20, 30], MOST)) == [MEAN]
+
+
+def test_the_given_box_is_no_merit():
+    """Frame 0 raises no mean, and lowers none."""
+    mean = report.summarise(*moved_at(good_run(), [10, 20, 30], MOST), 30.0)["truth"]["mean_iou"]
+    assert mean == pytest.approx(0.7)
+    elsewhere = moved_at(good_run(), [0], Box(200, 200, 30, 40))
+    assert failed(elsewhere) == []
+    assert report.summarise(*elsewhere, 30.0)["truth"]["iou"][0] == 0
+
+
+def test_where_it_is_partly_hidden_the_overlap_is_reported_and_not_barred():
+    truth, *heard = moved_at(good_run(), [20], LESS)
+    run = sample(truth.true_boxes, truth.first_absent, [(16, 22)]), *heard
+    summary = report.summarise(*run, 30.0)
+    assert failed(run) == []
+    assert summary["truth"]["judged"] == [10, 30]
+    assert summary["truth"]["mean_iou"] == summary["truth"]["lowest_iou"] == 1
+    (line,) = [one for one in report.checks(summary) if one.name == "IoU where it is partly hidden"]
+    assert (line.value, line.bar, line.passed) == ("0.49 (frame 20)", "", None)
+
+
+def test_a_truth_of_hidden_frames_alone_bars_nothing():
+    truth, *heard = good_run()
+    run = sample(truth.true_boxes, truth.first_absent, [(10, 30)]), *heard
+    assert failed(run) == []
+    assert not any("mean" in check.name for check in report.checks(report.summarise(*run, 30.0)))
 
 
 def test_late_lost_fails():
@@ -154,7 +197,7 @@ def test_a_video_without_truth_is_judged_without_it():
 def test_no_answers_at_all_fail_without_a_crash():
     truth, camera, _ = good_run()
     names = failed((truth, camera, ClientRecord(rmw="r")))
-    assert {"tracked", "capture to answer, p50 / p95 / p99", "IoU with 4 true boxes"} <= set(names)
+    assert {"tracked", "capture to answer, p50 / p95 / p99", MEAN, LOWEST} <= set(names)
 
 
 def test_dropped_frames_are_interpolated_over_two_at_most():
@@ -176,10 +219,12 @@ def test_a_frame_answered_without_a_box_is_not_interpolated():
 def test_a_dropped_first_frame_is_interpolated_from_the_same_image_shown_before():
     truth, camera, client = good_run(missing=(0,))
     run = truth, camera, ClientRecord(rmw="r", answers=client.answers, heartbeats=client.heartbeats)
-    assert failed(run) == ["IoU with 4 true boxes"]
+    assert report.summarise(*run, 30.0)["truth"]["iou"][0] == 0
     before = [answer(-1), *client.answers]
     beats = [*client.heartbeats[:-1], heartbeat(99, "LOST", tracked=100, drops={"no_target": 4, "superseded": 1})]
-    assert failed((truth, camera, ClientRecord(rmw="r", answers=before, heartbeats=beats))) == []
+    run = truth, camera, ClientRecord(rmw="r", answers=before, heartbeats=beats)
+    assert failed(run) == []
+    assert report.summarise(*run, 30.0)["truth"]["iou"][0] == 1
 
 
 def test_the_state_of_the_first_frame_is_known_from_the_images_shown_before():

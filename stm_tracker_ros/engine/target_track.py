@@ -47,7 +47,7 @@ class Answer(Generic[MessageT]):
     unseen_ns: int = 0
 
 
-class Follower:
+class TargetTrack:
     """Knows everything of a target that the tracker does not; lives from set_target to the next one."""
 
     def __init__(

@@ -3,7 +3,7 @@ import pytest
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Box, RotatedBox
-from stm_tracker_ros.demo import record
+from stm_tracker_ros.ros import demo_record as record
 
 pytestmark = pytest.mark.pure
 
