@@ -54,12 +54,17 @@ with --starts N   <source>/<sequence>/start_%06d/ holds the files of one run, nu
                   first of 10 in a row with an overlap below 0.1 (1 if there are none): VOT2020's idea of many starts
 with --occlusions occlusion/<seed>/ holds trajectory.csv, masks/ and score.json; summary.json has `false_tracking_rate`
                   (TRACKING, of the frames from the 11th fully covered one on)
+with --one-step   <source>/<sequence>/steps.json; summary.json has `overlap` of the raw best candidate in a true region,
+                  jittered as in flight, with a memory of true boxes; `score_auc`, how surely a score tells target from
+                  distractor; `size_noise`, how far a size is to be believed, by its score
 Ctrl-C keeps what is finished and scores it, whatever --jobs; the same command goes on from there. Of a process that
 dies (memory, kill) the item that it was at is `failed`, and the others go on. Files there that no run wrote, or that
 were changed since, are never overwritten: the command is refused.
 
 examples:
   stm_tracker evaluate --data ../shared/data --development --starts 5 --jobs 2 --out ruler    # where a choice is made
+  stm_tracker evaluate --data ../shared/data --development --one-step --jobs 2 --out one_step
+  stm_tracker evaluate --data ../shared/data --development --starts 5 --oracle-memory --jobs 2 --out oracle
   stm_tracker evaluate --data ../shared/data/eval --out report --threads 1
   stm_tracker evaluate --data ../shared/data/eval --out quick --sequences Bolt,UAVDT/S0310 --max-frames 100
   stm_tracker evaluate --data ../shared/data/eval --out flight --real-time --fps 30
@@ -111,6 +116,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="synthetic occlusions instead: does it still say TRACKING when the target is covered? DIR holds "
         "train_video/",
     )
+    mode.add_argument(
+        "--one-step",
+        action="store_true",
+        help="true region and memory of true boxes at every step: what the network alone can do",
+    )
+    parser.add_argument(
+        "--oracle-memory", action="store_true", help="remember the true boxes: what better labels would bring"
+    )
     parser.add_argument(
         "--seeds", metavar="A,B-C", help="of --occlusions, one an occlusion (default: the ten committed ones, 0-9)"
     )
@@ -159,6 +172,10 @@ def _refuse_mixtures(args: argparse.Namespace) -> None:
         )
     if args.occlusions and args.init == "mask":
         raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
+    if args.one_step and (args.starts or args.init == "mask"):
+        raise ConfigError("--one-step looks at each sequence once, from its box; --starts and --init are not for it")
+    if args.oracle_memory and (args.one_step or args.occlusions or args.real_time):
+        raise ConfigError("--oracle-memory is for plain runs, also with --starts; allowed is it without other modes")
     if args.seeds and not args.occlusions:
         raise ConfigError("--seeds names synthetic occlusions; allowed is it with --occlusions")
     if args.real_time and args.jobs > 1:
@@ -168,16 +185,23 @@ def _refuse_mixtures(args: argparse.Namespace) -> None:
 def _measurement(args: argparse.Namespace) -> Measurement:
     """What is to be done."""
     from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS
-    from stm_tracker_ros.evaluation import multi_start, occlusions, one_pass
+    from stm_tracker_ros.evaluation import multi_start, occlusions, one_pass, one_step
 
     state = state_config(args)
     if args.occlusions:
         seeds = parse_seeds(args.seeds) if args.seeds else OCCLUSION_SEEDS
         return occlusions.measurement(args.data, seeds, state)
     options = one_pass.Options(
-        state_config=state, fps=args.fps, max_frames=args.max_frames, real_time=args.real_time, init=args.init
+        state_config=state,
+        fps=args.fps,
+        max_frames=args.max_frames,
+        real_time=args.real_time,
+        init=args.init,
+        oracle_memory=args.oracle_memory,
     )
     sequences = _sequences(args)
+    if args.one_step:
+        return one_step.measurement(sequences, args.fps, args.max_frames)
     if args.starts:
         return multi_start.measurement(sequences, args.starts, options)
     return one_pass.measurement(sequences, options)
@@ -216,6 +240,8 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "real_time": args.real_time,
         "occlusions": args.occlusions,
         "occlusion_seeds": args.seeds,
+        "one_step": args.one_step or None,
+        "oracle_memory": args.oracle_memory or None,
     }
 
 

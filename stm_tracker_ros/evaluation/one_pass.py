@@ -11,6 +11,7 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.data.readers import NOMINAL_FPS
 from stm_tracker_ros.data.sequence import Init, Sequence
 from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.evaluation.oracle_memory import OracleMemory
 from stm_tracker_ros.evaluation.realtime import fly_sequence
 from stm_tracker_ros.evaluation.report import summarise, table
 from stm_tracker_ros.evaluation.runner import is_finished, run_sequence
@@ -22,7 +23,8 @@ class Options:
     """How sequences are run.
 
     fps: rate of the stamps. max_frames: the first ones of each only. real_time: behind a simulated camera of `fps`
-    (evaluation/realtime.py). init: what of the first frame's truth the tracker is given.
+    (evaluation/realtime.py). init: what of the first frame's truth the tracker is given. oracle_memory: the true boxes
+    are remembered (evaluation/oracle_memory.py).
     """
 
     state_config: StateConfig
@@ -30,6 +32,7 @@ class Options:
     max_frames: int | None = None
     real_time: bool = False
     init: Init = "box"
+    oracle_memory: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,8 @@ class SequenceItem:
     def run(self, tracker: Tracker, folder: Path) -> Iterator[int]:
         """Write trajectory, times and masks; what they are and what is raised: runner.run_sequence."""
         options = self.options
+        if options.oracle_memory:
+            tracker = OracleMemory.around(tracker, self.sequence.boxes)
         steps = (fly_sequence if options.real_time else run_sequence)(
             tracker,
             self.sequence,

@@ -6,17 +6,25 @@ scores is compared with the truth; then the frame is remembered with the true bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stm_tracker_ros.core import boxes as arithmetic
+from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.matching import Evidence, Floats, Look
+from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.data.sequence import Sequence
+from stm_tracker_ros.evaluation.run_files import STEPS_NAME
+from stm_tracker_ros.evaluation.work import Measurement
 from stm_tracker_ros.following.follower import Follower, in_image, nominal_number
 from stm_tracker_ros.parts.crop import cut, mean_colour
 
@@ -40,6 +48,77 @@ class Step:
     log_sides: tuple[float, float]
     target: float
     distractor: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsItem:
+    """The looks of one sequence as a piece of work."""
+
+    sequence: Sequence
+    fps: float
+    max_frames: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The sequence's."""
+        return self.sequence.name
+
+    @property
+    def frames(self) -> int:
+        """How many it has; each `STRIDE`-th is looked at."""
+        return len(self.sequence.boxes[: self.max_frames])
+
+    def run(self, tracker: Tracker, folder: Path) -> Iterator[int]:
+        """Write steps.json. Raises ConfigError for a tracker that is not followed with by the following stage."""
+        if not isinstance(tracker, Follower):
+            raise ConfigError("--one-step asks the matcher of a tracker; allowed is one of the following stage")
+        steps = []
+        for step in one_step(tracker, self.sequence, fps=self.fps, max_frames=self.max_frames):
+            steps.append(step)
+            yield step.frame + 1
+        if not steps:
+            raise DataError(f"{self.name} has no frame to look at; allowed is one of each {STRIDE} with the target")
+        OutputFolder(folder).write(STEPS_NAME, (json.dumps([asdict(step) for step in steps]) + "\n").encode("ascii"))
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether `folder` holds its steps."""
+        return (folder / STEPS_NAME).is_file()
+
+
+def measurement(sequences: list[Sequence], fps: float, max_frames: int | None) -> Measurement:
+    """The looks of every sequence."""
+    return Measurement(
+        items=[StepsItem(sequence=sequence, fps=fps, max_frames=max_frames) for sequence in sequences],
+        summarise=partial(_summarise, sequences=sequences),
+        table=table,
+        read_from=[folder for sequence in sequences for folder in sequence.read_from],
+    )
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """The summary as text: a line for every sequence, then all; empty where none was finished."""
+    if not summary["sequences"]:
+        return ""
+    rows = [(name, row["looks"], row["overlap"]) for name, row in summary["sequences"].items()]
+    rows.append(("all", sum(row[1] for row in rows), summary["overlap"]))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"{name:{width}} {looks:6d} {overlap:8.4f}" for name, looks, overlap in rows]
+    told = summary["score_auc"]
+    words = "none has both" if told is None else f"{told:.4f}"
+    return "\n".join(
+        [f"{'':{width}} {'looks':>6} {'overlap':>8}", *lines, f"score of target over distractor (AUC): {words}"]
+    )
+
+
+def _summarise(out: Path, failed: Mapping[str, str], *, sequences: list[Sequence]) -> dict[str, Any]:
+    done = [s.name for s in sequences if s.name not in failed and (out / s.name / STEPS_NAME).is_file()]
+    if not done:
+        return {"sequence_count": 0, "failed": dict(failed), "sequences": {}}
+    return {"failed": dict(failed), **summarise_steps({name: _read(out / name / STEPS_NAME) for name in done})}
+
+
+def _read(path: Path) -> list[Step]:
+    return [Step(**row) for row in json.loads(path.read_text(encoding="ascii"))]
 
 
 def one_step(follower: Follower, sequence: Sequence, *, fps: float, max_frames: int | None = None) -> Iterator[Step]:

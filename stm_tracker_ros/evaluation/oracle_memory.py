@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.matching import Floats
+from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.follower import Follower
 
@@ -17,6 +19,13 @@ class OracleMemory:
     def __init__(self, follower: Follower, boxes: Floats) -> None:
         """boxes: the true ones, frames x 4 in image pixels; NaN rows = target absent: such frames teach nothing."""
         self._follower, self._boxes, self._index = follower, boxes, 0
+
+    @classmethod
+    def around(cls, tracker: Tracker, boxes: Floats) -> OracleMemory:
+        """Raises ConfigError for a tracker that is not followed with by the following stage."""
+        if not isinstance(tracker, Follower):
+            raise ConfigError("--oracle-memory writes the memory of a matcher; allowed are trackers that have one")
+        return cls(tracker, boxes)
 
     def init(self, frame: Frame, target: Target) -> Result:
         """As `Tracker.init`, on the first frame of the sequence."""

@@ -16,7 +16,9 @@ from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME
 SUMMARY_NAME = "summary.json"
 SCORE_NAME = "score.json"
 """Of a run whose score takes more than its trajectory and the true boxes."""
-SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME, SCORE_NAME)
+STEPS_NAME = "steps.json"
+"""Of a sequence that was looked at one step at a time."""
+SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME, SCORE_NAME, STEPS_NAME)
 
 
 def check(
