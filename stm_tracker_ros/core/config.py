@@ -3,6 +3,9 @@
 A configuration is a frozen dataclass whose fields are made by `setting` (a value with what it means and what it may
 be) or are such dataclasses themselves. `settings` flattens it to dotted names, `with_changes` judges and applies
 changes by dotted name; ROS parameters and `--set` go through these two.
+
+A setting that was renamed says so (`setting(..., formerly=...)`); what took the place of one that is gone stands in the
+configuration (`WITHDRAWN: ClassVar = {"name": "words"}`). Whoever gives the old name is told so.
 """
 
 from __future__ import annotations
@@ -22,13 +25,17 @@ ConfigT = TypeVar("ConfigT")
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What a setting means and what it may be: `low` and `high` are inclusive, `choices` are all that is allowed."""
+    """What a setting means and what it may be: `low` and `high` are inclusive, `choices` are all that is allowed.
+
+    formerly: names that it had, each from the root of the whole configuration or beside the setting.
+    """
 
     doc: str
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = False
+    formerly: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> str:
@@ -58,9 +65,10 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     live: bool = False,
+    formerly: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field with its rule; `live` settings may change while the node is active."""
-    rule = Rule(doc=doc, low=low, high=high, choices=choices, live=live)
+    rule = Rule(doc=doc, low=low, high=high, choices=choices, live=live, formerly=formerly)
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 
@@ -87,17 +95,22 @@ def settings(config: Any, prefix: str = "") -> Iterator[Setting]:
             yield from settings(value, f"{prefix}{field.name}.")
 
 
+def former_names(config: Any, prefix: str = "") -> dict[str, str]:
+    """Dotted names behind `prefix` that are settings no more -> what became of them, in words."""
+    return dict(_former_names(config, prefix, prefix))
+
+
 def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
     """A copy of `config` with `changes` by dotted name, judged together: their order does not matter.
 
-    Text is read as the setting's type, whole numbers serve as floats. Raises ConfigError for an unknown name (the
-    nearest one is named), a wrong type, a value that is not allowed, or values that are not allowed together.
+    Text is read as the setting's type, whole numbers serve as floats. Raises ConfigError for an unknown name (its
+    successor or the nearest one is named), a wrong type, a value that is not allowed, or not together with the others.
     """
     known = {s.name: s for s in settings(config)}
     values: dict[str, Scalar] = {}
     for name, value in changes.items():
         if name not in known:
-            raise ConfigError(unknown_name("setting", name, known))
+            raise ConfigError(unknown_name("setting", name, known, former_names(config)))
         values[name] = coerce(value, known[name])
     return cast(ConfigT, _replaced(config, values))
 
@@ -114,8 +127,12 @@ def with_live(config: ConfigT, wanted: ConfigT) -> ConfigT:
     return with_changes(config, {s.name: s.value for s in settings(wanted) if s.rule.live})
 
 
-def unknown_name(what: str, name: Any, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """The text of the refusal of an unknown name; names the nearest one."""
+def unknown_name(
+    what: str, name: Any, known: Mapping[str, Any] | tuple[str, ...], former: Mapping[str, str] | None = None
+) -> str:
+    """The text of the refusal of an unknown name; names what took its place (`former_names`), or the nearest one."""
+    if former and name in former:
+        return f"{what} {name!r} {former[name]}"
     near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f"unknown {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
 
@@ -130,6 +147,18 @@ def coerce(value: Any, target: Setting) -> Scalar:
     if type(value) is not kind:
         raise ConfigError(f"{target.name} = {value!r} has type {type(value).__name__}; allowed is {kind.__name__}")
     return cast(Scalar, value)
+
+
+def _former_names(config: Any, root: str, prefix: str) -> Iterator[tuple[str, str]]:
+    for old, words in getattr(config, "WITHDRAWN", {}).items():
+        yield prefix + old, f"is gone: {words}"
+    for field in dataclasses.fields(config):
+        value, rule = getattr(config, field.name), field.metadata.get("rule")
+        if rule is not None:
+            words = f"is now called {prefix + field.name!r}"
+            yield from ((place + old, words) for old in rule.formerly for place in dict.fromkeys((root, prefix)))
+        elif dataclasses.is_dataclass(value):
+            yield from _former_names(value, root, f"{prefix}{field.name}.")
 
 
 def _from_text(text: str, target: Setting) -> Scalar:

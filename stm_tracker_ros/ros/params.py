@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from stm_tracker_ros.core.config import Setting, section, settings, unknown_name, with_changes
+from stm_tracker_ros.core.config import Setting, former_names, section, settings, unknown_name, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.ros import compat
@@ -36,12 +36,16 @@ class AllConfig:
         own = [*settings(self.node), *settings(self.engine), *settings(self.tracker, TRACKER_PREFIX)]
         return {setting.name: setting for setting in own}
 
+    def former_names(self) -> dict[str, str]:
+        """Names of parameters that are none any more -> what became of them, in words."""
+        return former_names(self.node) | former_names(self.engine) | former_names(self.tracker, TRACKER_PREFIX)
+
     def changed(self, values: Mapping[str, Any]) -> AllConfig:
         """A copy with these values by parameter name. Raises ConfigError as `with_changes` does."""
         known = self.settings()
         for name in values:
             if name not in known:
-                raise ConfigError(unknown_name("parameter", name, known))
+                raise ConfigError(unknown_name("parameter", name, known, self.former_names()))
         node, engine = _names(settings(self.node)), _names(settings(self.engine))
         return dataclasses.replace(
             self,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
+from typing import ClassVar
 
 import pytest
 
-from stm_tracker_ros.core.config import judge, section, setting, settings, with_changes, with_live
+from stm_tracker_ros.core.config import former_names, judge, section, setting, settings, with_changes, with_live
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.engine.config import StateConfig
 
@@ -160,3 +162,37 @@ def test_live_values_are_judged_with_those_that_stay():
 def test_what_is_live_in_another_configuration_is_refused():
     with pytest.raises(ConfigError, match="is a Memory; allowed is a Config"):
         with_live(Config(), Memory())  # type: ignore[misc]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    WITHDRAWN: ClassVar[Mapping[str, str]] = {"glance": "the whole image is looked at, see growth"}
+    growth: float = setting(0.1, "a frame", formerly=("growing", "motion.pace"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Follow:
+    search: Search = section(Search)
+    size_rate: float = setting(0.5, "taken over", formerly=("motion.size_rate",))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("motion.size_rate", "setting 'motion.size_rate' is now called 'size_rate'"),
+        ("motion.pace", "setting 'motion.pace' is now called 'search.growth'"),
+        ("search.growing", "setting 'search.growing' is now called 'search.growth'"),
+        ("search.glance", "setting 'search.glance' is gone: the whole image is looked at, see growth"),
+        ("search.growt", "did you mean 'search.growth'"),
+    ],
+)
+def test_an_old_name_is_refused_with_its_successor(name, said):
+    with pytest.raises(ConfigError, match=said):
+        with_changes(Follow(), {name: 0.2})
+
+
+def test_old_names_stand_behind_the_prefix_as_the_new_ones_do():
+    found = former_names(Follow(), "tracker.")
+    assert found["tracker.motion.pace"] == "is now called 'tracker.search.growth'"
+    assert all(name.startswith("tracker.") for name in found)
+    assert "tracker.search.glance" in found

@@ -25,7 +25,7 @@ class OutOfMemoryError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
-    history: int = setting(8, "frames kept", low=1, high=100)
+    history: int = setting(8, "frames kept", low=1, high=100, formerly=("memory.slots",))
     decay: float = setting(0.5, "how fast they fade", low=0, high=1, live=True)
 
     def __post_init__(self):

@@ -33,6 +33,7 @@ def declare(graph):
     [
         ({"max_age": 100}, ["unknown parameter 'max_age'", "did you mean 'max_age_ms'"]),
         ({"tracker.memory.histroy": 3}, ["'tracker.memory.histroy'", "'tracker.memory.history'"]),
+        ({"tracker.memory.slots": 3}, ["'tracker.memory.slots' is now called 'tracker.memory.history'"]),
         ({"tracker.memory.history": 1000}, ["1000", "at most 100"]),
         ({"tracker": "brightest"}, ["unknown parameter 'tracker'"]),
         ({"qos": "best"}, ["'best'", "auto, reliable, best_effort"]),
