@@ -8,15 +8,13 @@ import torch
 from torch import nn
 
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import MobileNetV2
-from stm_tracker_ros.training.config import TrainConfig
-from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
+from stm_tracker_ros.training.config import FineTuningConfig
 
 DECAY_SHARE = 0.4  # of the steps, in which the rate falls to zero
 CPU_CHUNK, GPU_CHUNK = 4, 4096  # crops that pass the frozen trunk together: on a CPU, what stays in the cache
-LiteConfig = TrainConfig | DmbLiteTrainConfig
 
 
-def optimiser(network: nn.Module, trunk: MobileNetV2, config: LiteConfig) -> torch.optim.Optimizer:
+def optimiser(network: nn.Module, trunk: MobileNetV2, config: FineTuningConfig) -> torch.optim.Optimizer:
     """AdamW in the groups that `rates` has rates for; freezes the network's `trunk` but for the last of its blocks.
 
     Biases and norms do not decay.
@@ -31,7 +29,7 @@ def optimiser(network: nn.Module, trunk: MobileNetV2, config: LiteConfig) -> tor
     return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
 
 
-def rates(config: LiteConfig, step: int) -> tuple[float, float, float]:
+def rates(config: FineTuningConfig, step: int) -> tuple[float, float, float]:
     """Linear warm-up, constant, linear to zero over the last part: the end may be moved while it runs."""
     left = (config.steps - step) / (DECAY_SHARE * config.steps)
     rate = config.rate * min(1.0, (step + 1) / max(config.warm_up, 1), left)

@@ -15,10 +15,10 @@ from stm_tracker_ros.training import run_files
 
 # name of the tracker -> module with DEFAULTS, its configuration, and train(data, out, device, config)
 _RECIPES = {
-    "dmb": "dmb",
-    "dmb_lite": "dmb_lite",
-    "stmtrack": "stmtrack",
-    "stmtrack_lite": "stmtrack_lite",
+    "dmb": "dmb.paper_recipe",
+    "dmb_lite": "dmb.lite_recipe",
+    "stmtrack": "stmtrack.paper_recipe",
+    "stmtrack_lite": "stmtrack.lite_recipe",
 }
 
 

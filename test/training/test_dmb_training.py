@@ -16,19 +16,20 @@ from stm_tracker_ros.core.errors import DataError  # noqa: E402
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork  # noqa: E402
-from stm_tracker_ros.training import dmb, recipes  # noqa: E402
-from stm_tracker_ros.training.clip_sampler import Clip, ClipSampler  # noqa: E402
-from stm_tracker_ros.training.dmb_config import (  # noqa: E402
+from stm_tracker_ros.training import recipes  # noqa: E402
+from stm_tracker_ros.training.dmb import paper_recipe  # noqa: E402
+from stm_tracker_ros.training.dmb.config import (  # noqa: E402
     ClipConfig,
-    DmbLiteTrainConfig,
-    DmbTrainConfig,
+    LiteTrainConfig,
     MapConfig,
+    PaperTrainConfig,
 )
-from stm_tracker_ros.training.dmb_lesson import DmbLesson  # noqa: E402
-from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson  # noqa: E402
+from stm_tracker_ros.training.dmb.lite_lesson import DmbLiteLesson  # noqa: E402
+from stm_tracker_ros.training.dmb.paper_lesson import DmbLesson  # noqa: E402
+from stm_tracker_ros.training.dmb.sampler import Clip, ClipSampler  # noqa: E402
+from stm_tracker_ros.training.dmb.spatial_maps import displaced, distance_maps, filled, simulated_maps  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
-from stm_tracker_ros.training.spatial_maps import displaced, distance_maps, filled, simulated_maps  # noqa: E402
 from stm_tracker_ros.training.transforms import paste  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -156,7 +157,7 @@ def test_labels_of_boxes_and_of_trackers_gone_astray() -> None:
 
 def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = DmbLiteTrainConfig(
+    config = LiteTrainConfig(
         steps=14, batch=3, warm_up=1, rate=3e-3, precision="fp32", log_steps=7, clips=ClipConfig(sampler=PLAIN)
     )
     lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
@@ -176,7 +177,7 @@ def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_pat
 
 
 def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
-    config = DmbLiteTrainConfig(batch=2, trained_blocks=5)
+    config = LiteTrainConfig(batch=2, trained_blocks=5)
     lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
     for parameter in lesson.optimiser().param_groups[-1]["params"]:
         parameter.requires_grad_(True)
@@ -188,7 +189,7 @@ def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path, filmed:
 
 def test_the_recurrent_memory_is_what_was_answered(pack_folder: Path, filmed: Path) -> None:
     """Frame 3 is judged with a memory that the answer of frame 2 went into: its loss reaches frame 2's read."""
-    config = DmbLiteTrainConfig(batch=2, precision="fp32", wrong_share=0.0, box_share=0.0)
+    config = LiteTrainConfig(batch=2, precision="fp32", wrong_share=0.0, box_share=0.0)
     lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
     clipped = lesson._clipped(*next(iter(lesson.batches(0))))
     second = clipped.frames[1].fine.requires_grad_()
@@ -201,7 +202,7 @@ def test_the_recurrent_memory_is_what_was_answered(pack_folder: Path, filmed: Pa
 @pytest.mark.parametrize("stage", ["stills", "videos"])
 def test_the_papers_lesson_trains_what_its_stage_trains(pack_folder: Path, filmed: Path, stage: str) -> None:
     torch.manual_seed(0)
-    config = DmbTrainConfig(
+    config = PaperTrainConfig(
         stage=stage, epochs=1, epoch=4, batch=2, rate=1e-3, box_share=1.0, network=TINY, distance_share=0.5
     )
     lesson = DmbLesson(PaperNetwork(TINY), pack_folder, filmed, config, CPU)
@@ -237,5 +238,5 @@ def test_random_trunks_are_left_alone() -> None:
     torch.manual_seed(0)
     network = PaperNetwork(TINY)
     before = network.query_trunk.conv1.weight.clone()
-    dmb.fill_trunks(network, "random")
+    paper_recipe.fill_trunks(network, "random")
     assert torch.equal(before, network.query_trunk.conv1.weight)

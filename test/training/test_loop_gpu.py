@@ -12,8 +12,8 @@ pytestmark = pytest.mark.gpu
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lesson import PaperLesson  # noqa: E402
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig  # noqa: E402
+from stm_tracker_ros.training.stmtrack.paper_lesson import PaperLesson  # noqa: E402
 
 STILLS = {f"sampler.weights.{name}": float(name == "masked") for name in ("videos", "clips", "masked", "boxed")}
 SMALL = {"network.crop_size": 129, "network.channels": 16, "batch": 2, "samples": 4, "epochs": 2}

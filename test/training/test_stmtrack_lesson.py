@@ -15,10 +15,10 @@ from stm_tracker_ros.parts.backbones.inception_v3 import InceptionV3  # noqa: E4
 from stm_tracker_ros.trackers import checkpoint, registry  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.paper_loss import paper_loss  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork  # noqa: E402
-from stm_tracker_ros.training import recipes, stmtrack  # noqa: E402
+from stm_tracker_ros.training import recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lesson import PaperLesson, scheduled  # noqa: E402
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig  # noqa: E402
+from stm_tracker_ros.training.stmtrack.paper_lesson import PaperLesson, scheduled  # noqa: E402
 
 CPU = torch.device("cpu")
 STILLS = {
@@ -144,7 +144,7 @@ def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
     torch.save({**trunk.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, file)
     judged = []
     monkeypatch.setattr(
-        stmtrack.validation, "score", lambda tracker, data: judged.append(tracker) or {"success_auc": 0.5}
+        paper_recipe.validation, "score", lambda tracker, data: judged.append(tracker) or {"success_auc": 0.5}
     )
     changes = {name: str(value) for name, value in {**SMALL, **STILLS, "epochs": 2, "log_steps": 1}.items()}
     out = tmp_path / "run"

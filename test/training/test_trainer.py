@@ -14,10 +14,10 @@ from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: 
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork, Prediction  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
 from stm_tracker_ros.training import curve, recipes  # noqa: E402
-from stm_tracker_ros.training.config import TrainConfig  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.sampler import FRAMES  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson, choose_queries  # noqa: E402
+from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig  # noqa: E402
+from stm_tracker_ros.training.stmtrack.lite_lesson import LiteLesson, choose_queries  # noqa: E402
 
 SMALL = LiteNetworkConfig(crop_size=128, width=16, key_channels=8, shared_blocks=1, tower_blocks=1)
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ def test_queries_never_see_themselves_and_negatives_see_another_object() -> None
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_the_first_frame_is_left_out_of_the_read_of_the_others_only(pack_folder: Path, share: float) -> None:
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(others_share=share), CPU)
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(others_share=share), CPU)
     chosen = choose_queries(np.ones((20, FRAMES), np.int64), 0.15, np.random.default_rng(0), CPU)
     has_others = chosen.used[:, 1:].any(1)
     assert 0 < has_others.sum() < len(has_others)
@@ -98,7 +98,7 @@ def test_the_first_frame_is_left_out_of_the_read_of_the_others_only(pack_folder:
 
 def _remembered(pack_folder: Path, **changes: float) -> tuple[torch.Tensor, torch.Tensor]:
     off = {"box_noise": 0.0, "own_share": 0.0, "drift_share": 0.0, "wrong_share": 0.0}
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(**{**off, **changes}), CPU)  # type: ignore[arg-type]
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(**{**off, **changes}), CPU)  # type: ignore[arg-type]
     boxes = torch.tensor([20.0, 30.0, 60.0, 70.0]).expand(8, FRAMES, 4).clone()
     features = torch.randn(8 * FRAMES, SMALL.width, SMALL.crop_size // 16, SMALL.crop_size // 16)
     return boxes, lesson._noisy(lesson._answered(features, boxes))
@@ -138,7 +138,7 @@ def test_own_answers_are_those_of_the_first_frame_unless_far_off(
     pack_folder: Path, monkeypatch: pytest.MonkeyPatch, step: float, expected: float
 ) -> None:
     """Of three samples the last two are own; with sides of 40 a box 100 px off overlaps nothing, the truth is kept."""
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(own_share=0.5), CPU)
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(own_share=0.5), CPU)
     lesson.network = _Scripted(step)  # type: ignore[assignment]
     drawn = torch.tensor([0.9, 0.1, 0.2])
     monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
@@ -151,19 +151,19 @@ def test_own_answers_are_those_of_the_first_frame_unless_far_off(
     np.testing.assert_allclose(moved[1:], [[0] + [expected] * (FRAMES - 1)] * 2)
 
 
-def _loop(pack: Path, out: Path, config: TrainConfig) -> Loop:
+def _loop(pack: Path, out: Path, config: LiteTrainConfig) -> Loop:
     return Loop(LiteLesson(LiteNetwork(SMALL), pack, config, CPU), out, config, CPU)
 
 
 def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -> None:
-    config = TrainConfig(steps=3, batch=2, warm_up=1, precision="fp32")
+    config = LiteTrainConfig(steps=3, batch=2, warm_up=1, precision="fp32")
     first = _loop(pack_folder, tmp_path, config)
     before = first.network.cls_ctr.weight.detach().clone()
     trunk = first.network.trunk.stem.weight.detach().clone()
     first.run()
     assert not torch.equal(before, first.network.cls_ctr.weight)
     assert torch.equal(trunk, first.network.trunk.stem.weight)
-    second = _loop(pack_folder, tmp_path, TrainConfig(steps=20, batch=2, precision="fp32"))
+    second = _loop(pack_folder, tmp_path, LiteTrainConfig(steps=20, batch=2, precision="fp32"))
     assert second.step == 3
     assert torch.equal(second.network.cls_ctr.weight, first.network.cls_ctr.weight)
     second.run(lambda weights: {"success_auc": 0.5})
@@ -188,7 +188,7 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) 
 
 
 def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None:
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(trained_blocks=5), CPU)
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(trained_blocks=5), CPU)
     blocks = lesson.network.trunk.blocks
     groups = lesson.optimiser().param_groups
     assert {id(p) for p in groups[-1]["params"]} == {id(p) for block in blocks[8:] for p in block.parameters()}
@@ -201,5 +201,5 @@ def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None
 
 @pytest.mark.parametrize(("asked", "made"), [(0, 1), (3, 3)])
 def test_samples_come_from_as_many_workers_as_asked_for(pack_folder: Path, asked: int, made: int) -> None:
-    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, TrainConfig(workers=asked), CPU)
+    lesson = LiteLesson(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(workers=asked), CPU)
     assert lesson.batches(0).num_workers == made

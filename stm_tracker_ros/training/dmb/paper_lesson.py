@@ -25,10 +25,10 @@ from torch.utils.data import DataLoader
 from stm_tracker_ros.trackers.dmb.lite_network import Answer
 from stm_tracker_ros.trackers.dmb.loss import Loss, loss
 from stm_tracker_ros.trackers.dmb.paper_network import PaperFeatures, PaperNetwork
-from stm_tracker_ros.training.clip_sampler import CLIP, Clips
-from stm_tracker_ros.training.dmb_config import DmbTrainConfig
+from stm_tracker_ros.training.dmb.config import PaperTrainConfig
+from stm_tracker_ros.training.dmb.sampler import CLIP, Clips
+from stm_tracker_ros.training.dmb.spatial_maps import dilated, distance_maps, filled, simulated_maps
 from stm_tracker_ros.training.loading import loader
-from stm_tracker_ros.training.spatial_maps import dilated, distance_maps, filled, simulated_maps
 
 DISTANCE_JITTER = 0.125  # of the target's sides (authors' code)
 
@@ -37,7 +37,7 @@ class DmbLesson:
     """The network of the paper, its clips and its loss; see `loop.Lesson`."""
 
     def __init__(
-        self, network: PaperNetwork, pack: Path, videos: Path, config: DmbTrainConfig, device: torch.device
+        self, network: PaperNetwork, pack: Path, videos: Path, config: PaperTrainConfig, device: torch.device
     ) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.device = network, config, device

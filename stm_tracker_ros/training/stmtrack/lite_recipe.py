@@ -13,16 +13,16 @@ from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 from stm_tracker_ros.training import outcome, pack, similar, validation
-from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
-from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson
+from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
+from stm_tracker_ros.training.stmtrack.lite_lesson import LiteLesson
 from stm_tracker_ros.training.trunks import mobilenet_v2
 
-DEFAULTS = TrainConfig()
+DEFAULTS = LiteTrainConfig()
 
 
-def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> None:
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
     torch.manual_seed(config.seed)
     network = LiteNetwork(config.network)

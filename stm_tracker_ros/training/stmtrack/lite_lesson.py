@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader, IterableDataset
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.loss import loss, overlaps
 from stm_tracker_ros.training import fine_tuning
-from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
 from stm_tracker_ros.training.similar import load as load_similar
+from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
 
 FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
 NOISE_OF_SIZE, DRIFT_OF_PLACE = 1.2, 0.4  # over the noise of the place, over the drift of the size
@@ -34,7 +34,7 @@ KEPT_SHARES = (0.0, 0.4, 0.7, 1.0)  # of the frames after the first, how many ar
 class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless samples, drawn in a worker process."""
 
-    def __init__(self, folder: Path, config: TrainConfig, crop_size: int, seed: int) -> None:
+    def __init__(self, folder: Path, config: LiteTrainConfig, crop_size: int, seed: int) -> None:
         self.folder, self.config, self.crop_size, self.seed = folder, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -51,7 +51,7 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 class LiteLesson:
     """The lite network, its samples and its loss; see `loop.Lesson`."""
 
-    def __init__(self, network: LiteNetwork, pack: Path, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, network: LiteNetwork, pack: Path, config: LiteTrainConfig, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps

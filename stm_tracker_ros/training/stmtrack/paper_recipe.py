@@ -1,4 +1,4 @@
-"""The recipe of `stmtrack`, as published; `stmtrack_lesson` says where it differs."""
+"""The recipe of `stmtrack`, as published; `paper_lesson` says where it differs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig
-from stm_tracker_ros.training.stmtrack_lesson import PaperLesson
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig
+from stm_tracker_ros.training.stmtrack.paper_lesson import PaperLesson
 
 DEFAULTS = PaperTrainConfig()
 TRUNK = "inception_v3"

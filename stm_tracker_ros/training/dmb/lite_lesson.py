@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from stm_tracker_ros.trackers.dmb.lite_network import Answer, Features, LiteNetwork
 from stm_tracker_ros.trackers.dmb.loss import Loss, loss
 from stm_tracker_ros.training import fine_tuning
-from stm_tracker_ros.training.clip_sampler import CLIP, Clips
-from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
+from stm_tracker_ros.training.dmb.config import LiteTrainConfig
+from stm_tracker_ros.training.dmb.sampler import CLIP, Clips
+from stm_tracker_ros.training.dmb.spatial_maps import dilated, displaced, filled, simulated_maps
 from stm_tracker_ros.training.loading import loader
-from stm_tracker_ros.training.spatial_maps import dilated, displaced, filled, simulated_maps
 
 
 class Clipped(NamedTuple):
@@ -43,7 +43,7 @@ class DmbLiteLesson:
     """The lite network, its clips and its loss; see `loop.Lesson`."""
 
     def __init__(
-        self, network: LiteNetwork, pack: Path, videos: Path, config: DmbLiteTrainConfig, device: torch.device
+        self, network: LiteNetwork, pack: Path, videos: Path, config: LiteTrainConfig, device: torch.device
     ) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.device = network, config, device

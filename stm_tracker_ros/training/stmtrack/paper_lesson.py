@@ -8,7 +8,7 @@
 | stages 3 and 4 of both trunks released at epoch 10 | Mixed_5*, Mixed_6*; Conv2d_* stay frozen | as the code |
 | all convolutions frozen before | batch norms and the label map's convolution learn from the start | as the code |
 | fp32 on four GPUs, batch norms in step | eight processes in step | one device, bf16 (`precision`) |
-| TrackingNet, LaSOT, GOT-10k, VID, DET, COCO | likewise | what is at hand, see `stmtrack_sampler` |
+| TrackingNet, LaSOT, GOT-10k, VID, DET, COCO | likewise | what is at hand, see `paper_sampler` |
 | label map of the target's box | whole pixels, both ends in | pixels whose centre lies in the box |
 | validation on GOT-10k | from epoch 15 | on our validation sequences, by the clock |
 """
@@ -31,8 +31,8 @@ from stm_tracker_ros.trackers.stmtrack.paper_loss import paper_loss
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig
-from stm_tracker_ros.training.stmtrack_sampler import PaperSampler
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig
+from stm_tracker_ros.training.stmtrack.paper_sampler import PaperSampler
 
 WARM_UP_EPOCHS = 1
 

@@ -13,19 +13,19 @@ from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 from stm_tracker_ros.training import outcome, pack, validation
-from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
-from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson
+from stm_tracker_ros.training.dmb.config import LiteTrainConfig
+from stm_tracker_ros.training.dmb.lite_lesson import DmbLiteLesson
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.trunks import mobilenet_v2
 
-DEFAULTS = DmbLiteTrainConfig()
+DEFAULTS = LiteTrainConfig()
 # Trained on 256 px of about 3 target sizes, flown on 320 px of 3.2: a target has a third more pixels, and finer masks.
 TRAINED = LiteNetworkConfig(crop_size=256)
 FLOWN = LiteNetworkConfig(crop_size=320)
 
 
-def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfig) -> None:
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
     torch.manual_seed(config.seed)
     network = LiteNetwork(TRAINED)

@@ -1,4 +1,4 @@
-"""The recipe of `dmb`, as published; `dmb_lesson` says where it differs. One stage a run."""
+"""The recipe of `dmb`, as published; `paper_lesson` says where it differs. One stage a run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 from stm_tracker_ros.training import outcome, pack, validation
-from stm_tracker_ros.training.dmb_config import DmbTrainConfig
-from stm_tracker_ros.training.dmb_lesson import DmbLesson
+from stm_tracker_ros.training.dmb.config import PaperTrainConfig
+from stm_tracker_ros.training.dmb.paper_lesson import DmbLesson
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 
-DEFAULTS = DmbTrainConfig()
+DEFAULTS = PaperTrainConfig()
 TRUNK = "resnet50"
 ONLY_OURS = ("conv1_foreground.", "conv1_background.")
 SHARES = {"stills": (0.0, 0.0), "videos": (1.0, 0.0)}  # of clips from videos with masks, and with boxes
 
 
-def train(data: Path, out: Path, device: torch.device, config: DmbTrainConfig) -> None:
+def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig) -> None:
     """Train one stage in the folder `out`; that of videos names the other one's weights in `start_from`."""
     torch.manual_seed(config.seed)
     filmed, boxed = SHARES[config.stage]
