@@ -1,1 +1,1 @@
-"""How the trackers of `trackers/dmb` are trained: settings, recipes, lessons, sampler."""
+"""How the trackers of `trackers/dmb` are trained: settings, recipes, tasks, sampler."""

@@ -14,7 +14,7 @@ from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.dmb.config import LiteTrainConfig
-from stm_tracker_ros.training.dmb.lite_lesson import DmbLiteLesson
+from stm_tracker_ros.training.dmb.lite_task import LiteTask
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.trunks import mobilenet_v2
@@ -34,8 +34,8 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     else:
         network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
     pack.build(data, out / "pack")  # minutes: after all that may be refused
-    lesson = DmbLiteLesson(network, out / "pack", data / "train_video", config, device)
-    loop = Loop(lesson, out, config, device)
+    task = LiteTask(network, out / "pack", data / "train_video", config, device)
+    loop = Loop(task, out, config, device)
     loop.run(partial(_validate, data=data, device=device))
     outcome.write(loop, "dmb_lite", FLOWN)
 

@@ -1,4 +1,4 @@
-"""The recipe of `dmb`, as published; `paper_lesson` says where it differs. One stage a run."""
+"""The recipe of `dmb`, as published; `paper_task` says where it differs. One stage a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.dmb.config import PaperTrainConfig
-from stm_tracker_ros.training.dmb.paper_lesson import DmbLesson
+from stm_tracker_ros.training.dmb.paper_task import PaperTask
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 
@@ -38,7 +38,7 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
     else:
         fill_trunks(network, config.trunk_weights)
     pack.build(data, out / "pack")
-    loop = Loop(DmbLesson(network, out / "pack", data / "train_video", config, device), out, config, device)
+    loop = Loop(PaperTask(network, out / "pack", data / "train_video", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "dmb", config.network)
 

@@ -1,1 +1,1 @@
-"""How the trackers of `trackers/stmtrack` are trained: settings, recipes, lessons, sampler."""
+"""How the trackers of `trackers/stmtrack` are trained: settings, recipes, tasks, sampler."""

@@ -16,7 +16,7 @@ from stm_tracker_ros.training import outcome, pack, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
-from stm_tracker_ros.training.stmtrack.lite_lesson import LiteLesson
+from stm_tracker_ros.training.stmtrack.lite_task import LiteTask
 from stm_tracker_ros.training.trunks import mobilenet_v2
 
 DEFAULTS = LiteTrainConfig()
@@ -33,7 +33,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
     if config.sampler.similar_share:
         similar.build(packed, out / "pack", network.trunk, device)
-    loop = Loop(LiteLesson(network, out / "pack", config, device), out, config, device)
+    loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack_lite", config.network)
 

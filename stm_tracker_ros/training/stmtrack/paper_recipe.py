@@ -1,4 +1,4 @@
-"""The recipe of `stmtrack`, as published; `paper_lesson` says where it differs."""
+"""The recipe of `stmtrack`, as published; `paper_task` says where it differs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stm_tracker_ros.training import outcome, pack, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig
-from stm_tracker_ros.training.stmtrack.paper_lesson import PaperLesson
+from stm_tracker_ros.training.stmtrack.paper_task import PaperTask
 
 DEFAULTS = PaperTrainConfig()
 TRUNK = "inception_v3"
@@ -34,7 +34,7 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
     else:
         fill_trunks(network, config.trunk_weights)
     pack.build(data, out / "pack")
-    loop = Loop(PaperLesson(network, out / "pack", config, device), out, config, device)
+    loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack", config.network)
 

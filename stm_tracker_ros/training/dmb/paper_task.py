@@ -33,8 +33,8 @@ from stm_tracker_ros.training.loading import loader
 DISTANCE_JITTER = 0.125  # of the target's sides (authors' code)
 
 
-class DmbLesson:
-    """The network of the paper, its clips and its loss; see `loop.Lesson`."""
+class PaperTask:
+    """The network of the paper, its clips and its loss; see `loop.Task`."""
 
     def __init__(
         self, network: PaperNetwork, pack: Path, videos: Path, config: PaperTrainConfig, device: torch.device

@@ -39,8 +39,8 @@ class Clipped(NamedTuple):
     from_box: Tensor
 
 
-class DmbLiteLesson:
-    """The lite network, its clips and its loss; see `loop.Lesson`."""
+class LiteTask:
+    """The lite network, its clips and its loss; see `loop.Task`."""
 
     def __init__(
         self, network: LiteNetwork, pack: Path, videos: Path, config: LiteTrainConfig, device: torch.device

@@ -48,8 +48,8 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             yield torch.from_numpy(sample.crops), torch.from_numpy(sample.boxes), torch.from_numpy(sample.states)
 
 
-class LiteLesson:
-    """The lite network, its samples and its loss; see `loop.Lesson`."""
+class LiteTask:
+    """The lite network, its samples and its loss; see `loop.Task`."""
 
     def __init__(self, network: LiteNetwork, pack: Path, config: LiteTrainConfig, device: torch.device) -> None:
         torch.manual_seed(config.seed)

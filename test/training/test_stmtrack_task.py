@@ -17,8 +17,9 @@ from stm_tracker_ros.trackers.stmtrack.paper_loss import paper_loss  # noqa: E40
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.training import recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
+from stm_tracker_ros.training.stmtrack import paper_recipe  # noqa: E402
 from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.stmtrack.paper_lesson import PaperLesson, scheduled  # noqa: E402
+from stm_tracker_ros.training.stmtrack.paper_task import PaperTask, scheduled  # noqa: E402
 
 CPU = torch.device("cpu")
 STILLS = {
@@ -29,9 +30,9 @@ SMALL |= {"precision": "fp32"}  # a CPU without bf16 takes twenty times as long 
 TINY = with_changes(PaperTrainConfig(), {**SMALL, **STILLS, "seed": 3})
 
 
-def _lesson(pack: Path, config: PaperTrainConfig = TINY) -> PaperLesson:
+def _task(pack: Path, config: PaperTrainConfig = TINY) -> PaperTask:
     torch.manual_seed(config.seed)
-    return PaperLesson(PaperNetwork(config.network), pack, config, CPU)
+    return PaperTask(PaperNetwork(config.network), pack, config, CPU)
 
 
 def test_the_defaults_are_the_paper_s() -> None:
@@ -50,8 +51,8 @@ def test_the_defaults_are_the_paper_s() -> None:
 
 def test_the_rate_never_rises_after_the_first_epoch_and_trunks_have_a_tenth() -> None:
     config = with_changes(PaperTrainConfig(), {"samples": 640})
-    lesson = PaperLesson(PaperNetwork(TINY.network), Path(), config, CPU)
-    rates = [lesson.rates(step) for step in range(config.steps)]
+    task = PaperTask(PaperNetwork(TINY.network), Path(), config, CPU)
+    rates = [task.rates(step) for step in range(config.steps)]
     heads = [rate[0] for rate in rates]
     assert heads[:11] == sorted(heads[:11])
     assert heads[10:] == sorted(heads[10:], reverse=True)
@@ -75,14 +76,14 @@ def _kind(name: str) -> str:
 
 
 def test_what_is_frozen_and_when(pack_folder: Path, tmp_path: Path) -> None:
-    lesson = _lesson(pack_folder)
-    loop = Loop(lesson, tmp_path, TINY, CPU)
-    state = {name: value.clone() for name, value in lesson.network.state_dict().items()}
-    named = dict(lesson.network.named_parameters())
+    task = _task(pack_folder)
+    loop = Loop(task, tmp_path, TINY, CPU)
+    state = {name: value.clone() for name, value in task.network.state_dict().items()}
+    named = dict(task.network.named_parameters())
     assert {_kind(name) for name in named} == {"always", "later", "never"}
     for step, trained in ((0, {"always"}), (TINY.release_epoch * TINY.epoch_steps, {"always", "later"})):
         loop.step = step
-        loop._train_step(next(iter(lesson.batches(step))))
+        loop._train_step(next(iter(task.batches(step))))
         for name, parameter in named.items():
             assert parameter.requires_grad == (_kind(name) in trained), name
             # weights whose gradient is exactly 0 do not move either: behind the bias in front of a batch norm
@@ -90,18 +91,18 @@ def test_what_is_frozen_and_when(pack_folder: Path, tmp_path: Path) -> None:
                 assert torch.equal(parameter, state[name]), name
         moved = [name for name in named if "trunk" not in name and not torch.equal(named[name], state[name])]
         assert {_kind(name) for name in moved} == trained
-    buffers = {name for name, value in lesson.network.named_buffers() if name.endswith("running_mean")}
+    buffers = {name for name, value in task.network.named_buffers() if name.endswith("running_mean")}
     assert any("basemodel_m.Conv2d_1a" in name for name in buffers)
     for name in buffers:
-        assert not torch.equal(lesson.network.state_dict()[name], state[name]), name
+        assert not torch.equal(task.network.state_dict()[name], state[name]), name
 
 
 def test_the_loss_is_that_of_the_network_s_own_answer(pack_folder: Path) -> None:
     """The query's box and memory in the right places: the same figures from the network's public calls, one by one."""
-    lesson = _lesson(pack_folder)
-    network = lesson.network.eval()
-    crops, boxes, negative = next(iter(lesson.batches(0)))
-    total, terms = lesson.loss_terms((crops, boxes, negative))
+    task = _task(pack_folder)
+    network = task.network.eval()
+    crops, boxes, negative = next(iter(task.batches(0)))
+    total, terms = task.loss_terms((crops, boxes, negative))
     images = crops.permute(0, 1, 4, 2, 3)
     centers = torch.arange(129) + 0.5
     memory = []
@@ -122,12 +123,12 @@ def test_the_loss_is_that_of_the_network_s_own_answer(pack_folder: Path) -> None
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(pack_folder: Path, tmp_path: Path) -> None:
-    whole = Loop(_lesson(pack_folder), tmp_path / "whole", TINY, CPU)
+    whole = Loop(_task(pack_folder), tmp_path / "whole", TINY, CPU)
     whole.run()
-    part = _lesson(pack_folder)
+    part = _task(pack_folder)
     part.steps = 2
     Loop(part, tmp_path / "parts", TINY, CPU).run()
-    rest = Loop(_lesson(pack_folder, with_changes(TINY, {"seed": 3})), tmp_path / "parts", TINY, CPU)
+    rest = Loop(_task(pack_folder, with_changes(TINY, {"seed": 3})), tmp_path / "parts", TINY, CPU)
     assert rest.step == 2
     rest.run()
     assert rest.step == whole.step == TINY.steps

@@ -53,8 +53,8 @@ class _Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return torch.from_numpy(sample.crops), torch.from_numpy(sample.boxes), torch.tensor(sample.negative)
 
 
-class PaperLesson:
-    """The network of the paper, its samples and its loss; see `loop.Lesson`."""
+class PaperTask:
+    """The network of the paper, its samples and its loss; see `loop.Task`."""
 
     def __init__(self, network: PaperNetwork, pack: Path, config: PaperTrainConfig, device: torch.device) -> None:
         self.network, self.config, self.pack, self.device = network, config, pack, device
