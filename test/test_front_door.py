@@ -29,6 +29,7 @@ from stm_tracker_ros.core.errors import (
 )
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.trackers import checkpoint, registry
+from stm_tracker_ros.trackers.spec import TrackerSpec
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 
@@ -162,7 +163,7 @@ def test_devices_that_are_none_are_refused(weights: str, device: int | torch.dev
 def test_threads_are_all_cores_but_one_unless_given(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_to: list[int] = []
     monkeypatch.setattr(registry, "set_threads", set_to.append)
-    monkeypatch.setattr(registry.TrackerEntry, "from_checkpoint", lambda *_, **__: None)
+    monkeypatch.setattr(TrackerSpec, "from_checkpoint", lambda *_, **__: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     stm_tracker_ros.load("stmtrack_lite", weights=weights)
     stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=2)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from stm_tracker_ros.cli.options import default_threads, parse_changes, whole_number
+from stm_tracker_ros.trackers import registry
 
 EPILOG = """\
 writes to the folder of --out: checkpoints, a log, a curve as PNG, and the weights as safetensors.
@@ -32,7 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="name of the recipe: that of the tracker, as stmtrack_lite")
+    trained = ", ".join(name for name in registry.names() if registry.load(name).recipe)
+    parser.add_argument("recipe", metavar="RECIPE", help=f"name of the recipe, that of its tracker: {trained}")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--device", default="cpu", help="cpu, cuda:0, ... (default: %(default)s)")
