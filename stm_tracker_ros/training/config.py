@@ -34,13 +34,17 @@ class FineTuningConfig(LoopConfig):
 
     steps: int = setting(4000, "optimiser steps", low=1)
     rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
-    trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
+    backbone_rate: float = setting(
+        0.1, "learning rate of the backbone's last blocks over the peak", low=0.0, high=1.0, formerly=("trunk_rate",)
+    )
     trained_blocks: int = setting(
-        3, "blocks of the trunk that are trained, from its end on; all of stride 16: 7", low=1, high=7
+        3, "blocks of the backbone that are trained, from its end on; all of stride 16: 7", low=1, high=7
     )
     warm_up: int = setting(200, "steps of linear warm-up", low=0)
     weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
-    trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
+    backbone_weights: str = setting(
+        "", "file of the published backbone; empty: that of a pip package", formerly=("trunk_weights",)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

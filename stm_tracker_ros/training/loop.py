@@ -11,15 +11,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stm_tracker_ros.core.errors import ConfigError, TrainingError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts import precision
+from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.training.config import LoopConfig
 from stm_tracker_ros.training.run_files import CONFIG, LAST, LOG, LOOP_FILES, NEXT
 
@@ -63,7 +64,9 @@ class Loop:
     """One training run in one folder: `last.pt` to go on from, `log.jsonl` to look at."""
 
     def __init__(self, task: Task, out: Path, config: LoopConfig, device: torch.device) -> None:
-        """Raises ConfigError, and DataError where `out` holds files of these names that no run wrote."""
+        """Raises ConfigError, CheckpointError where `out` holds a run of another network, and DataError where it holds
+        files of these names that no run wrote.
+        """
         if config.precision == "fp16" and device.type == "cpu":
             raise ConfigError("precision is 'fp16'; allowed on a CPU are fp32 and bf16")
         if config.precision not in precision.available(device):
@@ -182,12 +185,27 @@ class Loop:
 
     def _resume(self) -> None:
         state = torch.load(self.out / LAST, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        weights = checkpoint.present_names(state["network"])
+        if wrong := checkpoint.misfit(self.network.state_dict(), weights):
+            raise CheckpointError(
+                f"{self.out / LAST} is of another network: {wrong}; go on with the settings of its run, or give --out "
+                "a new folder"
+            )
+        self.network.load_state_dict(weights)
+        self.average = checkpoint.present_names(state["average"])
+        self._resume_optimiser(state["optimiser"])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
         self.step, self.seconds = state["step"], state["seconds"]
         logger.info("going on from step %d", self.step)
+
+    def _resume_optimiser(self, state: dict[str, Any]) -> None:
+        try:
+            self.optimiser.load_state_dict(state)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{self.out / LAST} was trained in other parts ({error}); go on with the settings of its run, or start "
+                "a new one from it by start_from"
+            ) from None
 
     def _log_terms(self) -> None:
         """The terms' means since the last row, and the rate of the first group."""

@@ -161,7 +161,7 @@ def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_pat
         steps=14, batch=3, warm_up=1, rate=3e-3, precision="fp32", log_steps=7, clips=ClipConfig(sampler=PLAIN)
     )
     task = LiteTask(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
-    frozen = {n: p.clone() for n, p in task.network.trunk.named_parameters() if n.startswith(("stem", "blocks.3."))}
+    frozen = {n: p.clone() for n, p in task.network.backbone.named_parameters() if n.startswith(("stem", "blocks.3."))}
     batch = next(iter(task.batches(0)))
     task.batches = lambda step: [batch] * 14  # type: ignore[method-assign, assignment, return-value]
     before = task.loss_terms(batch)[0].item()
@@ -170,18 +170,20 @@ def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_pat
     after, terms = task.loss_terms(batch)
     assert after.item() < before
     assert {"second_jaccard", "third_score", "third_overlap"} <= set(terms)
-    assert all(torch.equal(value, dict(task.network.trunk.named_parameters())[name]) for name, value in frozen.items())
+    assert all(
+        torch.equal(value, dict(task.network.backbone.named_parameters())[name]) for name, value in frozen.items()
+    )
     assert loop.step == 14
 
 
-def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
+def test_as_much_of_the_backbone_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
     config = LiteTrainConfig(batch=2, trained_blocks=5)
     task = LiteTask(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
     for parameter in task.optimiser().param_groups[-1]["params"]:
         parameter.requires_grad_(True)
     features = task._features(next(iter(task.batches(0)))[0])
     features[0].coarse.square().mean().backward()
-    trained = [block.project.weight.grad is not None for block in task.network.trunk.blocks]
+    trained = [block.project.weight.grad is not None for block in task.network.backbone.in_order()]
     assert trained == [False] * 8 + [True] * 5
 
 
@@ -215,14 +217,14 @@ def test_the_papers_task_trains_what_its_stage_trains(pack_folder: Path, filmed:
     optimiser.step()
     changed = {name for name, value in task.network.state_dict().items() if not torch.equal(value, before[name])}
     assert "out.weight" in changed
-    assert ("query_trunk.conv1.weight" in changed) == (stage == "stills")
+    assert ("query_backbone.conv1.weight" in changed) == (stage == "stills")
     assert not any(".bn" in name or "running" in name for name in changed)
     assert {"frame_1_entropy", "frame_2_jaccard", "frame_3_entropy"} <= set(terms)
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "wanted"),
-    [("dmb", {}, "ResNet-50"), ("dmb_lite", {"trunk_weights": "nowhere.pth"}, "mobilenet_v2")],
+    [("dmb", {}, "ResNet-50"), ("dmb_lite", {"backbone_weights": "nowhere.pth"}, "mobilenet_v2")],
 )
 def test_recipes_say_what_they_need(
     drawn_data: Path, tmp_path: Path, name: str, changes: dict[str, str], wanted: str
@@ -232,9 +234,9 @@ def test_recipes_say_what_they_need(
     assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
-def test_random_trunks_are_left_alone() -> None:
+def test_random_backbones_are_left_alone() -> None:
     torch.manual_seed(0)
     network = PaperNetwork(TINY)
-    before = network.query_trunk.conv1.weight.clone()
-    paper_recipe.fill_trunks(network, "random")
-    assert torch.equal(before, network.query_trunk.conv1.weight)
+    before = network.query_backbone.conv1.weight.clone()
+    paper_recipe.fill_backbones(network, "random")
+    assert torch.equal(before, network.query_backbone.conv1.weight)

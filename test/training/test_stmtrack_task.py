@@ -49,16 +49,16 @@ def test_the_defaults_are_the_paper_s() -> None:
     assert scheduled(got10k, got10k.epoch_steps) == pytest.approx(0.08)
 
 
-def test_the_rate_never_rises_after_the_first_epoch_and_trunks_have_a_tenth() -> None:
+def test_the_rate_never_rises_after_the_first_epoch_and_backbones_have_a_tenth() -> None:
     config = with_changes(PaperTrainConfig(), {"samples": 640})
     task = PaperTask(PaperNetwork(TINY.network), Path(), config, CPU)
     rates = [task.rates(step) for step in range(config.steps)]
     heads = [rate[0] for rate in rates]
     assert heads[:11] == sorted(heads[:11])
     assert heads[10:] == sorted(heads[10:], reverse=True)
-    for step, (head, trunk, released) in enumerate(rates):
-        assert trunk == pytest.approx(head / 10)
-        assert released == (trunk if step >= 100 else 0)
+    for step, (head, backbone, released) in enumerate(rates):
+        assert backbone == pytest.approx(head / 10)
+        assert released == (backbone if step >= 100 else 0)
 
 
 def test_an_epoch_must_hold_a_batch() -> None:
@@ -89,7 +89,7 @@ def test_what_is_frozen_and_when(pack_folder: Path, tmp_path: Path) -> None:
             # weights whose gradient is exactly 0 do not move either: behind the bias in front of a batch norm
             if _kind(name) not in trained:
                 assert torch.equal(parameter, state[name]), name
-        moved = [name for name in named if "trunk" not in name and not torch.equal(named[name], state[name])]
+        moved = [name for name in named if "backbone" not in name and not torch.equal(named[name], state[name])]
         assert {_kind(name) for name in moved} == trained
     buffers = {name for name, value in task.network.named_buffers() if name.endswith("running_mean")}
     assert any("basemodel_m.Conv2d_1a" in name for name in buffers)
@@ -136,13 +136,13 @@ def test_an_interrupted_training_ends_as_one_that_was_not(pack_folder: Path, tmp
         assert torch.allclose(value.float(), rest.weights[name].float(), atol=1e-6), name
 
 
-def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
+def test_the_recipe_fills_both_backbones_and_leaves_weights_that_track(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    trunk = InceptionV3()
+    backbone = InceptionV3()
     file = tmp_path / "inception_v3_google.pth"
-    torch.save({**trunk.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, file)
+    torch.save({**backbone.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, file)
     judged = []
     monkeypatch.setattr(
         paper_recipe.validation, "score", lambda tracker, data: judged.append(tracker) or {"success_auc": 0.5}
@@ -150,11 +150,11 @@ def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
     changes = {name: str(value) for name, value in {**SMALL, **STILLS, "epochs": 2, "log_steps": 1}.items()}
     out = tmp_path / "run"
     given = {"data": drawn_data, "out": out, "device": "cpu", "threads": 1}
-    recipes.run("stmtrack", **given, changes={**changes, "trunk_weights": str(file)})
+    recipes.run("stmtrack", **given, changes={**changes, "backbone_weights": str(file)})
     weights = checkpoint.read(out / "stmtrack.safetensors", "stmtrack").tensors
     for name in ("basemodel_m", "basemodel_q"):
         assert torch.equal(
-            weights[f"{name}.Conv2d_2a_3x3.conv.weight"], trunk.state_dict()["Conv2d_2a_3x3.conv.weight"]
+            weights[f"{name}.Conv2d_2a_3x3.conv.weight"], backbone.state_dict()["Conv2d_2a_3x3.conv.weight"]
         )
     registry.load("stmtrack").from_checkpoint(out / "stmtrack.safetensors")
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -167,6 +167,6 @@ def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
     )
 
 
-def test_the_trunk_must_be_named(tmp_path: Path, drawn_data: Path) -> None:
-    with pytest.raises(DataError, match="trunk_weights is empty"):
+def test_the_backbone_must_be_named(tmp_path: Path, drawn_data: Path) -> None:
+    with pytest.raises(DataError, match="backbone_weights is empty"):
         recipes.run("stmtrack", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes={})

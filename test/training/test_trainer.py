@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
-from stm_tracker_ros.core.errors import ConfigError, DataError  # noqa: E402
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError  # noqa: E402
+from stm_tracker_ros.core.output_folder import OutputFolder  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork, Prediction  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
@@ -159,10 +162,10 @@ def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -
     config = LiteTrainConfig(steps=3, batch=2, warm_up=1, precision="fp32")
     first = _loop(pack_folder, tmp_path, config)
     before = first.network.cls_ctr.weight.detach().clone()
-    trunk = first.network.trunk.stem.weight.detach().clone()
+    backbone = first.network.backbone.stem.weight.detach().clone()
     first.run()
     assert not torch.equal(before, first.network.cls_ctr.weight)
-    assert torch.equal(trunk, first.network.trunk.stem.weight)
+    assert torch.equal(backbone, first.network.backbone.stem.weight)
     second = _loop(pack_folder, tmp_path, LiteTrainConfig(steps=20, batch=2, precision="fp32"))
     assert second.step == 3
     assert torch.equal(second.network.cls_ctr.weight, first.network.cls_ctr.weight)
@@ -174,6 +177,38 @@ def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+def _as_before_backbones_were_called_so(file: Path) -> None:
+    """A run's checkpoint with the names that tensors had in release 0.2; only the folder's own list is kept true."""
+    state = torch.load(file, weights_only=True)
+    for part in ("network", "average"):
+        state[part] = {re.sub("^backbone", "trunk", name): value for name, value in state[part].items()}
+    with OutputFolder(file.parent).check(("last.pt",)).new("last.pt") as stream:
+        torch.save(state, stream)
+
+
+def test_a_run_of_an_earlier_release_goes_on(pack_folder: Path, tmp_path: Path) -> None:
+    config = LiteTrainConfig(steps=2, batch=2, warm_up=1, precision="fp32")
+    first = _loop(pack_folder, tmp_path, config)
+    first.run()
+    _as_before_backbones_were_called_so(tmp_path / "last.pt")
+    second = _loop(pack_folder, tmp_path, LiteTrainConfig(steps=3, batch=2, precision="fp32"))
+    assert second.step == 2
+    for name, value in first.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[name])
+        assert torch.equal(first.average[name], second.average[name])
+
+
+def test_a_run_of_another_network_is_not_gone_on_from(pack_folder: Path, tmp_path: Path) -> None:
+    config = LiteTrainConfig(steps=1, batch=2, precision="fp32")
+    _loop(pack_folder, tmp_path, config).save()
+    wider = LiteNetwork(replace(SMALL, width=32))
+    with pytest.raises(CheckpointError, match=r"last\.pt is of another network: .* has shape .*a new folder"):
+        Loop(LiteTask(wider, pack_folder, config, CPU), tmp_path, config, CPU)
+    deeper = LiteTrainConfig(steps=1, batch=2, precision="fp32", trained_blocks=5)
+    with pytest.raises(CheckpointError, match=r"last\.pt was trained in other parts .*start_from"):
+        _loop(pack_folder, tmp_path, deeper)
+
+
 def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) -> None:
     def run(recipe: str, **changes: str) -> None:
         recipes.run(recipe, data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=changes)
@@ -182,14 +217,18 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) 
         run("stmtrack_light")
     with pytest.raises(ConfigError, match="did you mean 'steps'"):
         run("stmtrack_lite", stepz="3")
-    with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
+    with pytest.raises(ConfigError, match="'trunk_weights' is now called 'backbone_weights'"):
         run("stmtrack_lite", trunk_weights="nowhere.pth")
+    with pytest.raises(ConfigError, match=r"'network.trunk' is now called 'network.backbone'"):
+        run("stmtrack_lite", **{"network.trunk": "mobilenet_v2"})
+    with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
+        run("stmtrack_lite", backbone_weights="nowhere.pth")
     assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
-def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path) -> None:
+def test_as_much_of_the_backbone_is_trained_as_asked_for(pack_folder: Path) -> None:
     task = LiteTask(LiteNetwork(SMALL), pack_folder, LiteTrainConfig(trained_blocks=5), CPU)
-    blocks = task.network.trunk.blocks
+    blocks = task.network.backbone.in_order()
     groups = task.optimiser().param_groups
     assert {id(p) for p in groups[-1]["params"]} == {id(p) for block in blocks[8:] for p in block.parameters()}
     for parameter in groups[-1]["params"]:

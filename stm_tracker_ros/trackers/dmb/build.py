@@ -19,15 +19,19 @@ from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
-    "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
-    "resnet50": (PaperNetworkConfig, PaperNetwork),
+    LiteNetworkConfig.KIND: (LiteNetworkConfig, LiteNetwork),
+    PaperNetworkConfig.KIND: (PaperNetworkConfig, PaperNetwork),
 }
 
 
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
-    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
+    return tracker(checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS), engine, config)
+
+
+def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> DmbTracker:
+    """The tracker around a network."""
     if isinstance(network, PaperNetwork):
         return DmbTracker(PaperStepper(network, engine), config)
     return DmbTracker(Stepper(network, engine), config)

@@ -83,7 +83,9 @@ class PaperTrainConfig(LoopConfig):
     box_share: float = setting(0.01, "share of clips that start from a box (Box-to-Segmentation)", low=0.0, high=1.0)
     overlap: float = setting(1.0, "weight of the IoU term (lambda)", low=0.0, high=10.0)
     distance_share: float = setting(0.0, "share of batches with the authors' map of distances", low=0.0, high=1.0)
-    trunk_weights: str = setting("", "a ResNet-50, published or converted; random: none")
+    backbone_weights: str = setting(
+        "", "a ResNet-50, published or converted; random: none", formerly=("trunk_weights",)
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     maps: MapConfig = section(MapConfig)
     clips: ClipConfig = section(ClipConfig)

@@ -45,12 +45,12 @@ class PaperTask:
         self.steps = config.epochs * config.epoch // config.batch
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """Adam over all but the batch norms; on videos the trunks stay as they are."""
+        """Adam over all but the batch norms; on videos the backbones stay as they are."""
         network, config = self.network, self.config
         network.requires_grad_(False)
         parameters = list(network.named_parameters())
         if config.stage == "videos":
-            parameters = [(name, p) for name, p in parameters if "_trunk." not in name]
+            parameters = [(name, p) for name, p in parameters if "_backbone." not in name]
         trained = [p for name, p in parameters if ".bn" not in name and ".downsample.1" not in name]
         return torch.optim.Adam(trained, config.rate, weight_decay=config.weight_decay)
 

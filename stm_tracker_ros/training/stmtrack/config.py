@@ -103,11 +103,15 @@ class PaperTrainConfig(LoopConfig):
     start_rate: float = setting(0.01, "learning rate at the start of the first epoch", low=1e-9, high=1.0)
     peak_rate: float = setting(0.08, "learning rate at its end", low=1e-9, high=1.0)
     end_rate: float = setting(1e-6, "learning rate at the end of all", low=1e-9, high=1.0)
-    trunk_rate: float = setting(0.1, "learning rate of the trunks over that of the rest", low=0.0, high=1.0)
-    release_epoch: int = setting(10, "epoch from which the trunks' Mixed_* convolutions are trained", low=0)
+    backbone_rate: float = setting(
+        0.1, "learning rate of the backbones over that of the rest", low=0.0, high=1.0, formerly=("trunk_rate",)
+    )
+    release_epoch: int = setting(10, "epoch from which the backbones' Mixed_* convolutions are trained", low=0)
     momentum: float = setting(0.9, "SGD's momentum", low=0.0, high=1.0)
     weight_decay: float = setting(1e-4, "SGD's weight decay", low=0.0, high=1.0)
-    trunk_weights: str = setting("", "Inception-v3: torchvision's file or a converted one; 'random': none")
+    backbone_weights: str = setting(
+        "", "an Inception-v3, published or converted; random: none", formerly=("trunk_weights",)
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     sampler: PaperSamplerConfig = section(PaperSamplerConfig)
     loss: PaperLossConfig = section(PaperLossConfig)

