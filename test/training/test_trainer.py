@@ -74,9 +74,9 @@ def test_queries_never_see_themselves_and_negatives_see_another_object() -> None
         assert used[0]
     hidden = own.used & (own.memory == FRAMES + 2)
     assert not hidden.any()
-    foreign = choose_queries(states, 1.0, np.random.default_rng(0), CPU)
-    assert (foreign.states == 0).all()
-    assert (foreign.memory // FRAMES != (foreign.query // FRAMES)[:, None]).all()
+    negative = choose_queries(states, 1.0, np.random.default_rng(0), CPU)
+    assert (negative.states == 0).all()
+    assert (negative.memory // FRAMES != (negative.query // FRAMES)[:, None]).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
