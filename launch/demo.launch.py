@@ -15,6 +15,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 from stm_tracker_ros.demo import sample, transport
+from stm_tracker_ros.trackers import registry
 
 PACKAGE = "stm_tracker_ros"
 SAMPLE = sample.packaged()
@@ -34,7 +35,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "tracker",
         default_value="",
-        description="Which tracker: stmtrack_lite, stmtrack, dmb_lite or dmb (with masks); empty = stmtrack_lite.",
+        description=f"Which tracker: {registry.described()}; empty = {registry.names()[0]}.",
     ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),

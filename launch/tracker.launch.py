@@ -15,6 +15,7 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from launch import LaunchContext, LaunchDescription
+from stm_tracker_ros.trackers import registry
 
 PACKAGE = "stm_tracker_ros"
 RESPAWN_DELAY_S = 2.0
@@ -32,7 +33,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "tracker",
         default_value="",
-        description="Which tracker: stmtrack_lite, stmtrack, dmb_lite or dmb (with masks); empty = stmtrack_lite.",
+        description=f"Which tracker: {registry.described()}; empty = {registry.names()[0]}.",
     ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument(

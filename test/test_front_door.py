@@ -29,6 +29,7 @@ from stm_tracker_ros.core.errors import (
 )
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.trackers import checkpoint, registry
+from stm_tracker_ros.trackers.spec import TrackerSpec
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 
@@ -162,7 +163,7 @@ def test_devices_that_are_none_are_refused(weights: str, device: int | torch.dev
 def test_threads_are_all_cores_but_one_unless_given(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_to: list[int] = []
     monkeypatch.setattr(registry, "set_threads", set_to.append)
-    monkeypatch.setattr(registry.TrackerEntry, "from_checkpoint", lambda *_, **__: None)
+    monkeypatch.setattr(TrackerSpec, "from_checkpoint", lambda *_, **__: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     stm_tracker_ros.load("stmtrack_lite", weights=weights)
     stm_tracker_ros.load("stmtrack_lite", weights=weights, threads=2)
@@ -262,7 +263,8 @@ def refusal(path: Path) -> str:
 def rewritten(weights: str, path: Path, **changes: str) -> Path:
     """The small checkpoint with other metadata."""
     network = '{"crop_size": 128, "width": 32, "key_channels": 16, "shared_blocks": 0, "tower_blocks": 0}'
-    metadata = {"format_version": "1", "tracker": "stmtrack_lite", "network": network, "provenance": ""} | changes
+    fixed = {"format_version": "2", "tracker": "stmtrack_lite", "network": "lite", "provenance": ""}
+    metadata = fixed | {"network_config": network} | changes
     save_file(checkpoint.read(Path(weights), "stmtrack_lite").tensors, path, metadata)
     return path
 
@@ -275,22 +277,24 @@ def test_weights_that_cannot_serve_are_refused_with_the_reason(weights: str, tmp
     assert "cannot be read" in refusal(path)
     path.write_bytes(b"\x80\x02cposix\nsystem\n")
     assert "by `stm_tracker convert`" in refusal(path)
-    assert "format version 0; allowed is 1" in refusal(rewritten(weights, path, format_version="0"))
+    assert "format version 0; allowed are 1 and 2" in refusal(rewritten(weights, path, format_version="0"))
     assert "are for tracker 'dmb'; needed are some for 'stmtrack_lite'" in refusal(
         rewritten(weights, path, tracker="dmb")
     )
-    assert "do not say what network" in refusal(rewritten(weights, path, network="[1]"))
-    assert "do not say what network" in refusal(rewritten(weights, path, network=""))
+    assert "do not say what network" in refusal(rewritten(weights, path, network_config="[1]"))
+    assert "do not say what network" in refusal(rewritten(weights, path, network_config=""))
     save_file({"a": torch.zeros(1)}, path)
     assert "format version None" in refusal(path)
 
 
 def test_weights_of_another_network_are_refused_with_the_first_misfit(weights: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
-    assert "trunk 'resnet50'; allowed are" in refusal(rewritten(weights, path, network='{"trunk": "resnet50"}'))
-    assert "width is 3; allowed is" in refusal(rewritten(weights, path, network='{"width": 3}'))
-    assert "unexpected keyword argument 'depth'" in refusal(rewritten(weights, path, network='{"depth": 3}'))
-    wider = rewritten(weights, path, network='{"crop_size": 128, "width": 64}')
+    assert "a network 'huge'; allowed are lite, paper" in refusal(rewritten(weights, path, network="huge"))
+    resnet = rewritten(weights, path, network_config='{"backbone": "resnet50"}')
+    assert "backbone is 'resnet50'; allowed is one of mobilenet_v2, resnet18" in refusal(resnet)
+    assert "width is 3; allowed is" in refusal(rewritten(weights, path, network_config='{"width": 3}'))
+    assert "unexpected keyword argument 'depth'" in refusal(rewritten(weights, path, network_config='{"depth": 3}'))
+    wider = rewritten(weights, path, network_config='{"crop_size": 128, "width": 64}')
     assert "has shape (32, 128, 1, 1); needed is (64, 128, 1, 1)" in refusal(wider)
 
 

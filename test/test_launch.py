@@ -47,6 +47,11 @@ def declared(file: Path) -> dict[str, dict[str, ast.expr]]:
     }
 
 
+def said(text: ast.expr) -> str:
+    """A text, in which the table of trackers may be asked."""
+    return str(eval(compile(ast.Expression(text), "a launch file", "eval"), {"registry": registry}))
+
+
 def test_both_launch_files_are_there() -> None:
     assert [file.name for file in FILES] == ["demo.launch.py", "tracker.launch.py"]
 
@@ -54,14 +59,16 @@ def test_both_launch_files_are_there() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_argument_is_described_and_has_a_default(file: Path) -> None:
     for name, keywords in declared(file).items():
-        assert ast.literal_eval(keywords["description"]).endswith("."), name
+        assert said(keywords["description"]).endswith("."), name
         assert "default_value" in keywords, name
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_the_argument_tracker_names_all_there_are(file: Path) -> None:
-    description = ast.literal_eval(declared(file)["tracker"]["description"])
+    description = said(declared(file)["tracker"]["description"])
     assert set(registry.names()) <= set(re.findall(r"\w+", description))
+    for name in registry.names():
+        assert (f"{name} (with mask)" in description) is registry.load(name).has_mask
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

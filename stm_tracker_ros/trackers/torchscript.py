@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.core.errors import CheckpointError
-from stm_tracker_ros.trackers.foreign import DAMAGED
+from stm_tracker_ros.trackers.third_party import DAMAGED
 
 STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "DoubleStorage": torch.float64}
 STORAGES |= {"LongStorage": torch.int64, "IntStorage": torch.int32}

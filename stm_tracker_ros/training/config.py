@@ -1,11 +1,10 @@
-"""What every training can be set to, and what that of the lite STMTrack can."""
+"""What trainings of several trackers can be set to; what one alone can stands in its folder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.config import judge, section, setting
-from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig
+from stm_tracker_ros.core.config import judge, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +26,25 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuningConfig(LoopConfig):
+    """What the trainings of lite networks have in common, see `fine_tuning`."""
+
+    steps: int = setting(4000, "optimiser steps", low=1)
+    rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
+    backbone_rate: float = setting(
+        0.1, "learning rate of the backbone's last blocks over the peak", low=0.0, high=1.0, formerly=("trunk_rate",)
+    )
+    trained_blocks: int = setting(
+        3, "blocks of the backbone that are trained, from its end on; all of stride 16: 7", low=1, high=7
+    )
+    warm_up: int = setting(200, "steps of linear warm-up", low=0)
+    weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
+    backbone_weights: str = setting(
+        "", "file of the published backbone; empty: that of a pip package", formerly=("trunk_weights",)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,45 +84,3 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossConfig:
-    """Weights of the terms and the constants of the focal loss (Lin et al., ICCV 2017)."""
-
-    focal_alpha: float = setting(0.75, "weight of positive cells", low=0.0, high=1.0)
-    focal_gamma: float = setting(2.0, "how much easy cells are forgiven", low=0.0, high=5.0)
-    centerness: float = setting(0.5, "weight of the centre-ness term", low=0.0, high=10.0)
-    box: float = setting(2.0, "weight of the box term", low=0.0, high=10.0)
-
-    def __post_init__(self) -> None:
-        judge(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig(LoopConfig):
-    """The whole training of the lite tracker."""
-
-    steps: int = setting(4000, "optimiser steps", low=1)
-    batch: int = setting(10, "samples a step; each gives four queries", low=2, high=1024)
-    rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
-    trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
-    trained_blocks: int = setting(
-        3, "blocks of the trunk that are trained, from its end on; all of stride 16: 7", low=1, high=7
-    )
-    warm_up: int = setting(200, "steps of linear warm-up", low=0)
-    weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
-    negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
-    box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
-    rough_share: float = setting(0.2, "share of remembered boxes with four times that noise", low=0.0, high=1.0)
-    own_share: float = setting(0.5, "share of samples that remember the network's own answers", low=0.0, high=1.0)
-    drift: float = setting(0.2, "common error of the remembered boxes of a sample, log of size", low=0.0, high=1.0)
-    drift_share: float = setting(0.5, "share of samples with a common error", low=0.0, high=1.0)
-    wrong_share: float = setting(0.12, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
-    others_share: float = setting(
-        0.0, "share of queries that read the other frames without the first one, which is read alone", low=0.0, high=1.0
-    )
-    trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
-    network: LiteNetworkConfig = section(LiteNetworkConfig)
-    sampler: SamplerConfig = section(SamplerConfig)
-    loss: LossConfig = section(LossConfig)

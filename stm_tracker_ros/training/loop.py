@@ -1,6 +1,6 @@
 """The loop that every training shares: steps, checkpoints, log, averaged weights, validation; goes on where it was.
 
-A recipe brings a `Lesson`; the loop knows nothing of trackers.
+A recipe brings a `Task`; the loop knows nothing of trackers.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stm_tracker_ros.core.errors import ConfigError, TrainingError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts import precision
+from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.training.config import LoopConfig
 from stm_tracker_ros.training.run_files import CONFIG, LAST, LOG, LOOP_FILES, NEXT
 
@@ -29,7 +30,7 @@ Validate = Callable[[Weights], Mapping[str, float]]
 logger = logging.getLogger(__name__)
 
 
-class Lesson(Protocol):
+class Task(Protocol):
     """What is trained, on what, and how it is judged.
 
     steps: the last step. The loop moves network and batches to its device and runs `loss_terms` under autocast.
@@ -62,16 +63,18 @@ class Lesson(Protocol):
 class Loop:
     """One training run in one folder: `last.pt` to go on from, `log.jsonl` to look at."""
 
-    def __init__(self, lesson: Lesson, out: Path, config: LoopConfig, device: torch.device) -> None:
-        """Raises ConfigError, and DataError where `out` holds files of these names that no run wrote."""
+    def __init__(self, task: Task, out: Path, config: LoopConfig, device: torch.device) -> None:
+        """Raises ConfigError, CheckpointError where `out` holds a run of another network, and DataError where it holds
+        files of these names that no run wrote.
+        """
         if config.precision == "fp16" and device.type == "cpu":
             raise ConfigError("precision is 'fp16'; allowed on a CPU are fp32 and bf16")
         if config.precision not in precision.available(device):
             logger.warning("%s is not fast in %s: precision=fp32 is much quicker here", device, config.precision)
-        self.lesson, self.out, self.config, self.device = lesson, out, config, device
+        self.task, self.out, self.config, self.device = task, out, config, device
         self.files = OutputFolder(out).check(LOOP_FILES).make()
-        self.network = lesson.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = lesson.optimiser()
+        self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = task.optimiser()
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.average: dict[str, Tensor] = {}
         if config.average:
@@ -100,9 +103,9 @@ class Loop:
     def _train(self, validate: Validate | None) -> None:
         self.network.train()
         saved = validated = time.monotonic()
-        with tqdm(total=self.lesson.steps, initial=self.step, desc="train", mininterval=5) as progress:
-            batches = iter(self.lesson.batches(self.step))
-            while self.step < self.lesson.steps:
+        with tqdm(total=self.task.steps, initial=self.step, desc="train", mininterval=5) as progress:
+            batches = iter(self.task.batches(self.step))
+            while self.step < self.task.steps:
                 self._timed_step(next(batches))
                 progress.update()
                 now = time.monotonic()
@@ -121,13 +124,13 @@ class Loop:
         self._train_step([part.to(self.device, non_blocking=True) for part in batch])
         self.seconds += time.monotonic() - start
         self.step += 1
-        if self.step % self.config.log_steps == 0 or self.step == self.lesson.steps:
+        if self.step % self.config.log_steps == 0 or self.step == self.task.steps:
             self._log_terms()
 
     def _train_step(self, batch: Sequence[Tensor]) -> None:
         self._set_rates()
         with torch.autocast(self.device.type, DTYPES[self.config.precision], self.config.precision != "fp32"):
-            total, terms = self.lesson.loss_terms(batch)
+            total, terms = self.task.loss_terms(batch)
         self._note(total, terms)
         self.optimiser.zero_grad()
         self.scaler.scale(total).backward()
@@ -139,7 +142,7 @@ class Loop:
         self._update_average()
 
     def _set_rates(self) -> None:
-        for group, rate in zip(self.optimiser.param_groups, self.lesson.rates(self.step), strict=True):
+        for group, rate in zip(self.optimiser.param_groups, self.task.rates(self.step), strict=True):
             group["lr"] = rate
             for parameter in group["params"]:
                 parameter.requires_grad_(rate > 0)
@@ -182,12 +185,27 @@ class Loop:
 
     def _resume(self) -> None:
         state = torch.load(self.out / LAST, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        weights = checkpoint.present_names(state["network"])
+        if wrong := checkpoint.misfit(self.network.state_dict(), weights):
+            raise CheckpointError(
+                f"{self.out / LAST} is of another network: {wrong}; go on with the settings of its run, or give --out "
+                "a new folder"
+            )
+        self.network.load_state_dict(weights)
+        self.average = checkpoint.present_names(state["average"])
+        self._resume_optimiser(state["optimiser"])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
         self.step, self.seconds = state["step"], state["seconds"]
         logger.info("going on from step %d", self.step)
+
+    def _resume_optimiser(self, state: dict[str, Any]) -> None:
+        try:
+            self.optimiser.load_state_dict(state)
+        except ValueError as error:
+            raise CheckpointError(
+                f"{self.out / LAST} was trained in other parts ({error}); go on with the settings of its run, or start "
+                "a new one from it by start_from"
+            ) from None
 
     def _log_terms(self) -> None:
         """The terms' means since the last row, and the rate of the first group."""

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
+
+import torch
 
 from stm_tracker_ros.core.config import unknown_name, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.parts.device import resolve
-from stm_tracker_ros.trackers.registry import set_threads
+from stm_tracker_ros.trackers import registry
 from stm_tracker_ros.training import run_files
 
-# name of the tracker -> module with DEFAULTS, its configuration, and train(data, out, device, config)
-_RECIPES = {
-    "dmb": "dmb",
-    "dmb_lite": "dmb_lite",
-    "stmtrack": "stmtrack",
-    "stmtrack_lite": "stmtrack_lite",
-}
+
+class Recipe(Protocol):
+    """What the module of a recipe holds, `TrackerSpec.recipe`.
+
+    DEFAULTS: its configuration, a `LoopConfig`; train: takes (data, folder of the run, device, configuration).
+    """
+
+    DEFAULTS: Any
+    train: Callable[[Path, Path, torch.device, Any], None]
+
+
+def names() -> tuple[str, ...]:
+    """All trackers that can be trained."""
+    return tuple(name for name in registry.names() if registry.load(name).recipe)
+
+
+def load(name: str) -> Recipe:
+    """The recipe of that tracker. Raises ConfigError, which names the nearest one."""
+    if name not in names():
+        raise ConfigError(unknown_name("recipe", name, names()))
+    return cast(Recipe, importlib.import_module(registry.load(name).recipe))
 
 
 def run(recipe: str, *, data: Path, out: Path, device: str, threads: int, changes: Mapping[str, str]) -> None:
@@ -28,9 +44,8 @@ def run(recipe: str, *, data: Path, out: Path, device: str, threads: int, change
     changes: settings of the recipe by dotted name. Raises ConfigError, DataError, DeviceError, CheckpointError,
     TrainingError.
     """
-    if recipe not in _RECIPES:
-        raise ConfigError(unknown_name("recipe", recipe, _RECIPES))
+    loaded = load(recipe)
+    config = with_changes(loaded.DEFAULTS, changes)
     run_files.check(out, data, recipe, changes)
-    module: Any = importlib.import_module(f"{__package__}.{_RECIPES[recipe]}")
-    set_threads(threads)
-    module.train(data, out, resolve(device), with_changes(module.DEFAULTS, changes))
+    registry.set_threads(threads)
+    loaded.train(data, out, resolve(device), config)

@@ -1,6 +1,6 @@
 """Which masked stills look like an object of the pack: hard negatives to be laid beside it and over it.
 
-An object is described by the mean of a trunk's features within its outline, each channel in deviations from its mean
+An object is described by the mean of a backbone's map within its outline, each channel in deviations from its mean
 over the masked stills; what has the highest cosine looks alike. The table lies beside the pack that it is about.
 """
 
@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
-from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput, MobileNetV2
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput
+from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 from stm_tracker_ros.training.pack import Pack, Still, Track
 from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, ellipse_mask, warp
 
@@ -50,26 +51,26 @@ def load(folder: Path) -> Similar:
     return Similar(table["stills"], table["tracks"])
 
 
-def build(pack: Pack, folder: Path, trunk: MobileNetV2, device: torch.device) -> Similar:
-    """Write the table of `pack` into `folder` unless it is there; `trunk` says what looks alike."""
+def build(pack: Pack, folder: Path, backbone: Pyramid, device: torch.device) -> Similar:
+    """Write the table of `pack` into `folder` unless it is there; `backbone` says what looks alike."""
     files = OutputFolder(folder)
     if not (folder / TABLE_NAME).exists() or files.is_unfinished(TABLE_NAME):
         masked = np.flatnonzero([still.mask >= 0 for still in pack.stills])
-        stills, tracks = np.split(_alike(_described(pack, trunk.to(device), device), masked), [len(pack.stills)])
+        stills, tracks = np.split(_alike(_described(pack, backbone.to(device), device), masked), [len(pack.stills)])
         with files.new(TABLE_NAME) as file:
             np.savez(file, stills=stills, tracks=tracks)
     return load(folder)
 
 
 @torch.inference_mode()
-def _described(pack: Pack, trunk: MobileNetV2, device: torch.device) -> Floats:
+def _described(pack: Pack, backbone: Pyramid, device: torch.device) -> Floats:
     """Objects x channels: stills first, then tracks."""
     normalise, rows = ImageInput(SIZE).to(device), []
     shown = chain((_still(pack, s) for s in pack.stills), (_track(pack, t) for t in pack.tracks))
     with tqdm(total=len(pack.stills) + len(pack.tracks), desc="look-alikes") as bar:
         while some := list(islice(shown, BATCH)):
             crops, outlines = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*some, strict=True))
-            features = trunk(normalise(crops.permute(0, 3, 1, 2)))[1]
+            features = backbone(normalise(crops.permute(0, 3, 1, 2)))[-1]
             weight = outlines[:, None]
             rows.append(((features * weight).sum((2, 3)) / weight.sum((2, 3))).cpu().numpy())
             bar.update(len(some))

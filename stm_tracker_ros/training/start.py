@@ -31,4 +31,4 @@ def _of_run(path: Path) -> dict[str, torch.Tensor]:
         weights: dict[str, torch.Tensor] = state["average"] or state["network"]
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
         raise CheckpointError(f"start_from {path} cannot be read as a run's last.pt: {error}") from None
-    return weights
+    return checkpoint.present_names(weights)

@@ -60,4 +60,4 @@ def test_every_example_of_the_help_is_understood(line: str) -> None:
 def test_training_that_starts_anew_says_from_which_backbone() -> None:
     lines = [line for line in EXAMPLES if line.startswith("train ")]
     assert lines
-    assert all("trunk_weights=" in line or "start_from=" in line for line in lines)
+    assert all("backbone_weights=" in line or "start_from=" in line for line in lines)

@@ -1,4 +1,4 @@
-"""The trunk of the lite network: torchvision's file converts by folding, and the two maps have their strides."""
+"""The backbone of the lite network: torchvision's file converts by folding, and the two maps have their strides."""
 
 from __future__ import annotations
 

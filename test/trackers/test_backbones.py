@@ -149,14 +149,14 @@ def test_the_tensorflow_graph_gives_the_same_features(tmp_path: Path) -> None:
     scripted(Wrapped(graph), tmp_path / "default_1.pt")
     found = converted("inception_v3", tmp_path / "default_1.pt", tmp_path)
     assert (found.layout, found.input) == ("tensorflow", "rgb_half")
-    trunk = inception_v3.InceptionV3(with_label_map=True).eval().requires_grad_(False)
-    before = trunk.proj_fg_bg_label_map.weight.clone()  # type: ignore[union-attr]
-    backbones.fill(trunk, found, own=("proj_fg_bg_label_map.",))
+    backbone = inception_v3.InceptionV3(with_label_map=True).eval().requires_grad_(False)
+    before = backbone.proj_fg_bg_label_map.weight.clone()  # type: ignore[union-attr]
+    backbones.fill(backbone, found, own=("proj_fg_bg_label_map.",))
     image = torch.rand(1, 3, 97, 97)
     expected = graph.features(image)
     assert expected.std() > 0.01
-    torch.testing.assert_close(trunk(image), expected, rtol=1e-4, atol=1e-4)
-    assert torch.equal(trunk.proj_fg_bg_label_map.weight, before)  # type: ignore[union-attr]
+    torch.testing.assert_close(backbone(image), expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(backbone.proj_fg_bg_label_map.weight, before)  # type: ignore[union-attr]
 
 
 def test_torchvisions_inception_loads_by_name(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_half_precision_safetensors_become_float32(tmp_path: Path) -> None:
     assert torch.equal(found.tensors["conv1.weight"], ours["conv1.weight"].half().float())
 
 
-def test_a_trunk_trained_for_tracking_is_told_apart(tmp_path: Path) -> None:
+def test_a_backbone_trained_for_tracking_is_told_apart(tmp_path: Path) -> None:
     ours = random_like(resnet_files.expected("resnet50", "siamrpn", 3))
     assert tuple(ours["layer2.0.downsample.0.weight"].shape[2:]) == (3, 3)
     state = {f"backbone.{name}": value for name, value in ours.items()} | {"mask_head.weight": torch.ones(3)}

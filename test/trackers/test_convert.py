@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stm_tracker_ros.cli.main import main
 from stm_tracker_ros.core.errors import CheckpointError
-from stm_tracker_ros.trackers import foreign
+from stm_tracker_ros.trackers import third_party
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.convert import from_official, official_state
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
@@ -157,11 +157,11 @@ def torch_is_older_than_2_6() -> bool:
 
 
 def test_names_of_a_network_inside_data_parallel_are_read() -> None:
-    assert foreign.state_of({"module.a": 1, "module.b.c": 2}) == {"a": 1, "b.c": 2}
-    assert foreign.state_of({"module.a": 1, "b": 2}) == {"module.a": 1, "b": 2}
-    assert foreign.state_of({"x": {"module.a": 1}}, ("y", "x")) == {"a": 1}
-    assert foreign.state_of({"x": {"a": 1}}, ("y",)) is None
-    assert foreign.state_of([1]) is None
+    assert third_party.state_of({"module.a": 1, "module.b.c": 2}) == {"a": 1, "b.c": 2}
+    assert third_party.state_of({"module.a": 1, "b": 2}) == {"module.a": 1, "b": 2}
+    assert third_party.state_of({"x": {"module.a": 1}}, ("y", "x")) == {"a": 1}
+    assert third_party.state_of({"x": {"a": 1}}, ("y",)) is None
+    assert third_party.state_of([1]) is None
 
 
 def test_half_precision_becomes_single() -> None:

@@ -102,8 +102,10 @@ def test_paper_sizes_are_the_papers() -> None:
     assert network.memory_key.weight.shape == (128, 1024, 3, 3)
     assert network.query_value.weight.shape == (512, 1024, 3, 3)
     assert network.reduce.weight.shape == (256, 1024, 3, 3)
-    trunks = sum(p.numel() for trunk in (network.memory_trunk, network.query_trunk) for p in trunk.parameters())
-    assert trunks == 2 * 8_543_296 + 2 * 64 * 49  # ResNet-50 to its third stage, and two first convolutions
+    backbones = sum(
+        p.numel() for backbone in (network.memory_backbone, network.query_backbone) for p in backbone.parameters()
+    )
+    assert backbones == 2 * 8_543_296 + 2 * 64 * 49  # ResNet-50 to its third stage, and two first convolutions
 
 
 def test_soft_aggregation_doubles_the_logit(paper: PaperNetwork) -> None:

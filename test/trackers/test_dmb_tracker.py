@@ -277,8 +277,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "wider.safetensors", "dmb_lite", wider, tensors, "")
     with pytest.raises(CheckpointError, match="has shape"):
         registry.load("dmb_lite").from_checkpoint(tmp_path / "wider.safetensors")
-    strange = replace(LiteNetworkConfig(), trunk="mobilenet_v2")
-    object.__setattr__(strange, "trunk", "vgg")
+    strange = replace(LiteNetworkConfig(), backbone="mobilenet_v2")
+    object.__setattr__(strange, "backbone", "vgg")
     checkpoint.save(tmp_path / "strange.safetensors", "dmb_lite", strange, tensors, "")
     with pytest.raises(CheckpointError, match="vgg"):
         registry.load("dmb_lite").from_checkpoint(tmp_path / "strange.safetensors")

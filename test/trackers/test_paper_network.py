@@ -26,9 +26,9 @@ def tensors(golden: Golden, reference_network: PaperNetwork) -> Iterator[dict[st
     """Everything that the network makes of the golden pictures: three memory crops, one query crop."""
     made: dict[str, Tensor] = {}
     network = reference_network
-    trunks = {"backbone_m_last": network.basemodel_m, "backbone_q": network.basemodel_q}
-    for name, trunk in trunks.items():
-        trunk.register_forward_hook(lambda _m, _i, output, name=name: made.update({name: without_border(output)}))
+    backbones = {"backbone_m_last": network.basemodel_m, "backbone_q": network.basemodel_q}
+    for name, backbone in backbones.items():
+        backbone.register_forward_hook(lambda _m, _i, output, name=name: made.update({name: without_border(output)}))
     pictures = torch.from_numpy(golden["images_bgr"]).permute(0, 3, 1, 2)
     with torch.inference_mode():
         maps = [label_map(width, height) for _, _, width, height in golden["label_boxes_cxcywh"]]
@@ -42,8 +42,8 @@ def tensors(golden: Golden, reference_network: PaperNetwork) -> Iterator[dict[st
         made["bbox_xyxy"] = prediction.box
         made["score"] = torch.sigmoid(prediction.cls_logit) * torch.sigmoid(prediction.ctr_logit)
     yield made
-    for trunk in trunks.values():
-        trunk._forward_hooks.clear()
+    for backbone in backbones.values():
+        backbone._forward_hooks.clear()
 
 
 def label_map(width: float, height: float) -> Tensor:

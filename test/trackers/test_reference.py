@@ -100,10 +100,10 @@ def test_every_tensor(reference_network: PaperNetwork) -> None:
     maps = [marked(float(box[2]), float(box[3]), 289) for box in reference["label_boxes_cxcywh"]]
     np.testing.assert_array_equal(np.stack(maps), reference["label_maps"])
     made = {}
-    trunks = {"backbone_m_last": network.basemodel_m, "backbone_q": network.basemodel_q}
+    backbones = {"backbone_m_last": network.basemodel_m, "backbone_q": network.basemodel_q}
     hooks = [
-        trunk.register_forward_hook(lambda _m, _i, output, name=name: made.update({name: without_border(output)}))
-        for name, trunk in trunks.items()
+        backbone.register_forward_hook(lambda _m, _i, output, name=name: made.update({name: without_border(output)}))
+        for name, backbone in backbones.items()
     ]
     with torch.inference_mode():
         labels = torch.from_numpy(np.stack(maps))[:, None]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from made_weights import small_network
+from made_weights import save_old, small_network
 
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.parts.inference import Engine
-from stm_tracker_ros.trackers import checkpoint, registry
-from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
+from stm_tracker_ros.trackers import registry
+from stm_tracker_ros.trackers.stmtrack.config import LITE
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
 from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 
@@ -41,13 +40,6 @@ def test_the_first_frame_counts_as_much_as_it_is_told_to(name: str, kind: type) 
 
 
 def test_files_from_before_it_was_a_setting_load(tmp_path: Path) -> None:
-    @dataclass(frozen=True)
-    class Old(LiteNetworkConfig):
-        first_weight: float = 1.0
-
-    network, file = small_network("stmtrack_lite"), tmp_path / "old.safetensors"
-    old = Old(**vars(network.config))  # type: ignore[arg-type]
-    checkpoint.save(file, "stmtrack_lite", old, network.state_dict(), "made for a test")
-    assert checkpoint.read(file, "stmtrack_lite").network["first_weight"] == 1.0
+    file = save_old("stmtrack_lite", tmp_path / "old.safetensors", first_weight=1.0)
     tracker = registry.load("stmtrack_lite").from_checkpoint(file)
     assert tracker.config.memory.first_weight == LITE.memory.first_weight  # type: ignore[attr-defined]

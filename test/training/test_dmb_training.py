@@ -1,4 +1,4 @@
-"""Clips, made-up maps, and both lessons of DMB on drawn data."""
+"""Clips, made-up maps, and both tasks of DMB on drawn data."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from stm_tracker_ros.core.errors import DataError  # noqa: E402
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.dmb.paper_network import PaperNetwork  # noqa: E402
-from stm_tracker_ros.training import dmb, recipes  # noqa: E402
-from stm_tracker_ros.training.clip_sampler import Clip, ClipSampler  # noqa: E402
-from stm_tracker_ros.training.dmb_config import (  # noqa: E402
+from stm_tracker_ros.training import recipes  # noqa: E402
+from stm_tracker_ros.training.dmb import paper_recipe  # noqa: E402
+from stm_tracker_ros.training.dmb.config import (  # noqa: E402
     ClipConfig,
-    DmbLiteTrainConfig,
-    DmbTrainConfig,
+    LiteTrainConfig,
     MapConfig,
+    PaperTrainConfig,
 )
-from stm_tracker_ros.training.dmb_lesson import DmbLesson  # noqa: E402
-from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson  # noqa: E402
+from stm_tracker_ros.training.dmb.lite_task import LiteTask  # noqa: E402
+from stm_tracker_ros.training.dmb.paper_task import PaperTask  # noqa: E402
+from stm_tracker_ros.training.dmb.sampler import Clip, ClipSampler  # noqa: E402
+from stm_tracker_ros.training.dmb.spatial_maps import displaced, distance_maps, filled, simulated_maps  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
-from stm_tracker_ros.training.spatial_maps import displaced, distance_maps, filled, simulated_maps  # noqa: E402
 from stm_tracker_ros.training.transforms import paste  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -156,74 +157,74 @@ def test_labels_of_boxes_and_of_trackers_gone_astray() -> None:
 
 def test_the_lite_network_learns_a_clip(pack_folder: Path, filmed: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = DmbLiteTrainConfig(
+    config = LiteTrainConfig(
         steps=14, batch=3, warm_up=1, rate=3e-3, precision="fp32", log_steps=7, clips=ClipConfig(sampler=PLAIN)
     )
-    lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
-    frozen = {n: p.clone() for n, p in lesson.network.trunk.named_parameters() if n.startswith(("stem", "blocks.3."))}
-    batch = next(iter(lesson.batches(0)))
-    lesson.batches = lambda step: [batch] * 14  # type: ignore[method-assign, assignment, return-value]
-    before = lesson.loss_terms(batch)[0].item()
-    loop = Loop(lesson, tmp_path, config, CPU)
+    task = LiteTask(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
+    frozen = {n: p.clone() for n, p in task.network.backbone.named_parameters() if n.startswith(("stem", "blocks.3."))}
+    batch = next(iter(task.batches(0)))
+    task.batches = lambda step: [batch] * 14  # type: ignore[method-assign, assignment, return-value]
+    before = task.loss_terms(batch)[0].item()
+    loop = Loop(task, tmp_path, config, CPU)
     loop.run()
-    after, terms = lesson.loss_terms(batch)
+    after, terms = task.loss_terms(batch)
     assert after.item() < before
     assert {"second_jaccard", "third_score", "third_overlap"} <= set(terms)
     assert all(
-        torch.equal(value, dict(lesson.network.trunk.named_parameters())[name]) for name, value in frozen.items()
+        torch.equal(value, dict(task.network.backbone.named_parameters())[name]) for name, value in frozen.items()
     )
     assert loop.step == 14
 
 
-def test_as_much_of_the_trunk_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
-    config = DmbLiteTrainConfig(batch=2, trained_blocks=5)
-    lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
-    for parameter in lesson.optimiser().param_groups[-1]["params"]:
+def test_as_much_of_the_backbone_is_trained_as_asked_for(pack_folder: Path, filmed: Path) -> None:
+    config = LiteTrainConfig(batch=2, trained_blocks=5)
+    task = LiteTask(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
+    for parameter in task.optimiser().param_groups[-1]["params"]:
         parameter.requires_grad_(True)
-    features = lesson._features(next(iter(lesson.batches(0)))[0])
+    features = task._features(next(iter(task.batches(0)))[0])
     features[0].coarse.square().mean().backward()
-    trained = [block.project.weight.grad is not None for block in lesson.network.trunk.blocks]
+    trained = [block.project.weight.grad is not None for block in task.network.backbone.in_order()]
     assert trained == [False] * 8 + [True] * 5
 
 
 def test_the_recurrent_memory_is_what_was_answered(pack_folder: Path, filmed: Path) -> None:
     """Frame 3 is judged with a memory that the answer of frame 2 went into: its loss reaches frame 2's read."""
-    config = DmbLiteTrainConfig(batch=2, precision="fp32", wrong_share=0.0, box_share=0.0)
-    lesson = DmbLiteLesson(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
-    clipped = lesson._clipped(*next(iter(lesson.batches(0))))
+    config = LiteTrainConfig(batch=2, precision="fp32", wrong_share=0.0, box_share=0.0)
+    task = LiteTask(LiteNetwork(SMALL), pack_folder, filmed, config, CPU)
+    clipped = task._clipped(*next(iter(task.batches(0))))
     second = clipped.frames[1].fine.requires_grad_()
-    terms = lesson._recurrent(clipped, clipped.label)
+    terms = task._recurrent(clipped, clipped.label)
     (terms["third"].entropy).backward()
     assert second.grad is not None
     assert float(second.grad.abs().sum()) > 0
 
 
 @pytest.mark.parametrize("stage", ["stills", "videos"])
-def test_the_papers_lesson_trains_what_its_stage_trains(pack_folder: Path, filmed: Path, stage: str) -> None:
+def test_the_papers_task_trains_what_its_stage_trains(pack_folder: Path, filmed: Path, stage: str) -> None:
     torch.manual_seed(0)
-    config = DmbTrainConfig(
+    config = PaperTrainConfig(
         stage=stage, epochs=1, epoch=4, batch=2, rate=1e-3, box_share=1.0, network=TINY, distance_share=0.5
     )
-    lesson = DmbLesson(PaperNetwork(TINY), pack_folder, filmed, config, CPU)
-    assert lesson.steps == 2
-    before = {name: value.clone() for name, value in lesson.network.state_dict().items()}
-    optimiser = lesson.optimiser()
+    task = PaperTask(PaperNetwork(TINY), pack_folder, filmed, config, CPU)
+    assert task.steps == 2
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    optimiser = task.optimiser()
     for group in optimiser.param_groups:
         for parameter in group["params"]:
             parameter.requires_grad_(True)
-    total, terms = lesson.loss_terms(next(iter(lesson.batches(0))))
+    total, terms = task.loss_terms(next(iter(task.batches(0))))
     total.backward()
     optimiser.step()
-    changed = {name for name, value in lesson.network.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {name for name, value in task.network.state_dict().items() if not torch.equal(value, before[name])}
     assert "out.weight" in changed
-    assert ("query_trunk.conv1.weight" in changed) == (stage == "stills")
+    assert ("query_backbone.conv1.weight" in changed) == (stage == "stills")
     assert not any(".bn" in name or "running" in name for name in changed)
     assert {"frame_1_entropy", "frame_2_jaccard", "frame_3_entropy"} <= set(terms)
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "wanted"),
-    [("dmb", {}, "ResNet-50"), ("dmb_lite", {"trunk_weights": "nowhere.pth"}, "mobilenet_v2")],
+    [("dmb", {}, "ResNet-50"), ("dmb_lite", {"backbone_weights": "nowhere.pth"}, "mobilenet_v2")],
 )
 def test_recipes_say_what_they_need(
     drawn_data: Path, tmp_path: Path, name: str, changes: dict[str, str], wanted: str
@@ -233,9 +234,9 @@ def test_recipes_say_what_they_need(
     assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
-def test_random_trunks_are_left_alone() -> None:
+def test_random_backbones_are_left_alone() -> None:
     torch.manual_seed(0)
     network = PaperNetwork(TINY)
-    before = network.query_trunk.conv1.weight.clone()
-    dmb.fill_trunks(network, "random")
-    assert torch.equal(before, network.query_trunk.conv1.weight)
+    before = network.query_backbone.conv1.weight.clone()
+    paper_recipe.fill_backbones(network, "random")
+    assert torch.equal(before, network.query_backbone.conv1.weight)

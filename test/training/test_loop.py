@@ -36,7 +36,7 @@ class _TwoLines(nn.Module):
         self.register_buffer("count", torch.tensor(0))
 
 
-class _Lesson:
+class _Task:
     """Loss = input * (fast + slow): the gradient of both is the input; `slow` is frozen before step 2."""
 
     def __init__(self, steps: int = 4, inputs: Sequence[float] = (1.0, 2.0, 3.0, 4.0)) -> None:
@@ -64,7 +64,7 @@ def _rows(out: Path) -> list[dict[str, float]]:
 
 
 def test_each_group_has_its_rate_and_rate_0_freezes(tmp_path: Path) -> None:
-    loop = Loop(_Lesson(), tmp_path, PLAIN, CPU)
+    loop = Loop(_Task(), tmp_path, PLAIN, CPU)
     loop.run()
     assert loop.network.fast.item() == pytest.approx(-(0.1 * 1 + 0.2 * 2 + 0.3 * 3 + 0.4 * 4))
     assert loop.network.slow.item() == pytest.approx(-(0.01 * 3 + 0.01 * 4))
@@ -76,20 +76,20 @@ def test_each_group_has_its_rate_and_rate_0_freezes(tmp_path: Path) -> None:
 
 
 def test_a_frozen_group_has_no_gradient(tmp_path: Path) -> None:
-    lesson = _Lesson(steps=1)
-    Loop(lesson, tmp_path, PLAIN, CPU).run()
-    assert lesson.network.slow.grad is None
-    assert lesson.network.fast.grad is not None
+    task = _Task(steps=1)
+    Loop(task, tmp_path, PLAIN, CPU).run()
+    assert task.network.slow.grad is None
+    assert task.network.fast.grad is not None
 
 
 def test_long_gradients_are_cut(tmp_path: Path) -> None:
-    loop = Loop(_Lesson(steps=2), tmp_path, LoopConfig(precision="fp32", clip=1.5, average=0.0), CPU)
+    loop = Loop(_Task(steps=2), tmp_path, LoopConfig(precision="fp32", clip=1.5, average=0.0), CPU)
     loop.run()
     assert loop.network.fast.item() == pytest.approx(-(0.1 * 1 + 0.2 * 1.5))
 
 
 def test_the_average_follows_the_weights_and_copies_counters(tmp_path: Path) -> None:
-    loop = Loop(_Lesson(steps=2), tmp_path, LoopConfig(precision="fp32", clip=0.0, average=0.5), CPU)
+    loop = Loop(_Task(steps=2), tmp_path, LoopConfig(precision="fp32", clip=0.0, average=0.5), CPU)
     judged: list[float] = []
     loop.run(lambda weights: judged.append(weights["fast"].item()) or {"figure": 0.25})
     first = -0.1 * (1 - 1 / 10)  # early on the decay is (1 + step) / (10 + step)
@@ -101,7 +101,7 @@ def test_the_average_follows_the_weights_and_copies_counters(tmp_path: Path) -> 
 
 
 def test_without_an_average_the_weights_themselves_are_judged(tmp_path: Path) -> None:
-    loop = Loop(_Lesson(steps=1), tmp_path, PLAIN, CPU)
+    loop = Loop(_Task(steps=1), tmp_path, PLAIN, CPU)
     judged: list[float] = []
     loop.run(lambda weights: judged.append(weights["fast"].item()) or {})
     assert judged == [pytest.approx(-0.1)]
@@ -109,10 +109,10 @@ def test_without_an_average_the_weights_themselves_are_judged(tmp_path: Path) ->
 
 def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     config = LoopConfig(precision="fp32", clip=0.0, average=0.9)
-    whole = Loop(_Lesson(), tmp_path / "whole", config, CPU)
+    whole = Loop(_Task(), tmp_path / "whole", config, CPU)
     whole.run()
-    Loop(_Lesson(steps=3), tmp_path / "parts", config, CPU).run()
-    rest = Loop(_Lesson(), tmp_path / "parts", config, CPU)
+    Loop(_Task(steps=3), tmp_path / "parts", config, CPU).run()
+    rest = Loop(_Task(), tmp_path / "parts", config, CPU)
     assert rest.step == 3
     rest.run()
     assert not (tmp_path / "parts" / "next.pt").exists()
@@ -122,9 +122,9 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint(tmp_path: Path) -> None:
-    Loop(_Lesson(steps=2), tmp_path, PLAIN, CPU).run()
+    Loop(_Task(steps=2), tmp_path, PLAIN, CPU).run()
     before = (tmp_path / "last.pt").read_bytes()
-    broken = Loop(_Lesson(inputs=(1.0, 2.0, float("nan"))), tmp_path, PLAIN, CPU)
+    broken = Loop(_Task(inputs=(1.0, 2.0, float("nan"))), tmp_path, PLAIN, CPU)
     with pytest.raises(TrainingError, match="loss is nan at step 2"):
         broken.run()
     assert (tmp_path / "last.pt").read_bytes() == before
@@ -132,11 +132,11 @@ def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint(tmp_pat
 
 def test_precision_is_that_of_the_setting(tmp_path: Path) -> None:
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        lesson = _Lesson(steps=1)
-        Loop(lesson, tmp_path / precision, LoopConfig(precision=precision), CPU).run()
-        assert lesson.dtypes == {dtype}
+        task = _Task(steps=1)
+        Loop(task, tmp_path / precision, LoopConfig(precision=precision), CPU).run()
+        assert task.dtypes == {dtype}
     with pytest.raises(ConfigError, match="precision is 'fp16'; allowed on a CPU"):
-        Loop(_Lesson(), tmp_path, LoopConfig(precision="fp16"), CPU)
+        Loop(_Task(), tmp_path, LoopConfig(precision="fp16"), CPU)
 
 
 @pytest.mark.parametrize(("flags", "warned"), [(set(), True), ({"avx512_bf16"}, False)])
@@ -144,12 +144,12 @@ def test_a_precision_that_this_cpu_only_imitates_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, flags: set[str], warned: bool
 ) -> None:
     monkeypatch.setattr("stm_tracker_ros.parts.precision.cpu_flags", lambda: frozenset(flags))
-    Loop(_Lesson(), tmp_path / "bf16", LoopConfig(precision="bf16"), CPU)
+    Loop(_Task(), tmp_path / "bf16", LoopConfig(precision="bf16"), CPU)
     assert ("precision=fp32 is much quicker here" in caplog.text) == warned
 
 
 def test_a_training_starts_from_a_run_or_a_checkpoint(tmp_path: Path) -> None:
-    run = Loop(_Lesson(), tmp_path, LoopConfig(precision="fp32", average=0.9), CPU)
+    run = Loop(_Task(), tmp_path, LoopConfig(precision="fp32", average=0.9), CPU)
     run.run()
     saved = tmp_path / "weights.safetensors"
     checkpoint.save(saved, "stmtrack_lite", LiteNetworkConfig(), {**run.weights, "slow": torch.tensor(7.0)}, "")
@@ -161,7 +161,7 @@ def test_a_training_starts_from_a_run_or_a_checkpoint(tmp_path: Path) -> None:
 
 
 def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:
-    Loop(_Lesson(), tmp_path, PLAIN, CPU).run()
+    Loop(_Task(), tmp_path, PLAIN, CPU).run()
     load_start(_TwoLines(), tmp_path / "last.pt", "stmtrack_lite")  # no average there: the weights themselves
     with pytest.raises(CheckpointError, match="'weight' is missing"):
         load_start(nn.Linear(2, 2), tmp_path / "last.pt", "stmtrack_lite")
@@ -176,23 +176,23 @@ def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:
 def test_a_folder_that_holds_a_run_of_somebody_else_is_refused_and_stays(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("mine")
     with pytest.raises(DataError, match=r"config\.json would be overwritten"):
-        Loop(_Lesson(), tmp_path, PLAIN, CPU)
+        Loop(_Task(), tmp_path, PLAIN, CPU)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"config.json": "mine"}
 
 
 def test_links_to_a_checkpoint_and_to_the_log_keep_what_they_have(tmp_path: Path) -> None:
-    Loop(_Lesson(steps=2), tmp_path / "run", PLAIN, CPU).run()
+    Loop(_Task(steps=2), tmp_path / "run", PLAIN, CPU).run()
     for name in ("last.pt", "log.jsonl"):
         os.link(tmp_path / "run" / name, tmp_path / name)
     before = [(tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl")]
-    Loop(_Lesson(), tmp_path / "run", PLAIN, CPU).run()
+    Loop(_Task(), tmp_path / "run", PLAIN, CPU).run()
     assert [(tmp_path / name).read_bytes() for name in ("last.pt", "log.jsonl")] == before
     assert [row["step"] for row in _rows(tmp_path / "run")] == [2, 4]
 
 
 def test_a_checkpoint_that_was_changed_since_is_not_gone_on_from(tmp_path: Path) -> None:
-    Loop(_Lesson(steps=2), tmp_path, PLAIN, CPU).run()
+    Loop(_Task(steps=2), tmp_path, PLAIN, CPU).run()
     (tmp_path / "last.pt").write_bytes(b"mine")
     with pytest.raises(DataError, match=r"last\.pt would be overwritten"):
-        Loop(_Lesson(), tmp_path, PLAIN, CPU)
+        Loop(_Task(), tmp_path, PLAIN, CPU)
     assert (tmp_path / "last.pt").read_bytes() == b"mine"

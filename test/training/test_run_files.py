@@ -50,7 +50,7 @@ def test_it_does_not_write_among_its_data(drawn_data: Path, capsys) -> None:
 def test_what_it_starts_from_is_not_overwritten(tmp_path: Path, capsys) -> None:
     for name in ("last.pt", "dmb_lite.safetensors"):
         OutputFolder(tmp_path / "out").write(name, b"of an earlier run")
-        for setting in ("start_from", "trunk_weights"):
+        for setting in ("start_from", "backbone_weights"):
             change = f"{setting}={tmp_path / 'out' / name}"
             words = refused(tmp_path, capsys, tmp_path / "data", tmp_path / "out", "--set", change)
             assert "is what is read" in words

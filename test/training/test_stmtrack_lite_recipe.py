@@ -1,4 +1,4 @@
-"""A second phase of the lite recipe: it starts from the weights of the first, needs no trunk and moves them on."""
+"""A second phase of the lite recipe: it starts from the weights of the first, needs no backbone and moves them on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _train(data: Path, out: Path, **changes: object) -> None:
         "batch": 2,
         "warm_up": 0,
         "validate_minutes": 0.0,
-        "trunk_weights": "nowhere.pth",
+        "backbone_weights": "nowhere.pth",
         **changes,
     }
     given = {name: str(value) for name, value in short.items()}
@@ -47,7 +47,7 @@ def test_a_second_phase_starts_where_the_first_ended(drawn_data: Path, tmp_path:
     assert set(second) == set(first)
     moved = {name: (second[name] - value).abs().max().item() for name, value in first.items()}
     assert 0 < max(moved.values()) < 1e-3  # one step of AdamW moves a weight by the rate at most
-    assert moved["trunk.stem.weight"] == 0
+    assert moved["backbone.stem.weight"] == 0
     _train(drawn_data, tmp_path / "third", start_from=tmp_path / "second" / "last.pt", rate=1e-4)
     assert (_written(tmp_path / "third")["cls_ctr.weight"] - second["cls_ctr.weight"]).abs().max() < 1e-3
 

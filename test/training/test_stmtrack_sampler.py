@@ -10,8 +10,8 @@ pytestmark = pytest.mark.torch
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
 from stm_tracker_ros.core.errors import ConfigError, DataError  # noqa: E402
 from stm_tracker_ros.training.pack import Pack, Track  # noqa: E402
-from stm_tracker_ros.training.stmtrack_config import PaperSamplerConfig  # noqa: E402
-from stm_tracker_ros.training.stmtrack_sampler import PaperSampler, Sample, pick_frames  # noqa: E402
+from stm_tracker_ros.training.stmtrack.config import PaperSamplerConfig  # noqa: E402
+from stm_tracker_ros.training.stmtrack.paper_sampler import PaperSampler, Sample, pick_frames  # noqa: E402
 
 SIZE = 65
 BOX = np.array([100.0, 80.0, 140.0, 100.0])  # 40 x 20: its size is 28.28, a crop's side 4 times that

@@ -1,4 +1,4 @@
-"""Inception-v3 (Szegedy et al., CVPR 2016) up to Mixed_6e at stride 8: the trunk of STMTrack.
+"""Inception-v3 (Szegedy et al., CVPR 2016) up to Mixed_6e at stride 8: the backbone of STMTrack.
 
 | torchvision's inception_v3 | here | source |
 |---|---|---|
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BATCH_NORM_EPS = 1e-3
-CHANNELS = 768
+CHANNELS, STRIDE = 768, 8
 Kernel = tuple[int, int]
 
 
@@ -102,10 +102,11 @@ class InceptionC(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """The trunk; `with_label_map` adds the convolution that lets it see where the target is."""
+    """The backbone, which gives one map; `with_label_map` adds the convolution that lets it see where the target is."""
 
-    def __init__(self, *, with_label_map: bool = False) -> None:
+    def __init__(self, strides: tuple[int, ...] = (STRIDE,), *, with_label_map: bool = False) -> None:
         super().__init__()
+        self.channels = dict.fromkeys(strides, CHANNELS)
         self.Conv2d_1a_3x3 = ConvNormRelu(3, 32, 3, stride=2, pad=False)
         self.Conv2d_2a_3x3 = ConvNormRelu(32, 32, 3, pad=False)
         self.Conv2d_2b_3x3 = ConvNormRelu(32, 64, 3)

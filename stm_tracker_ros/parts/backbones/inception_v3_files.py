@@ -36,7 +36,7 @@ def from_published(state: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]
 
 
 def expected() -> dict[str, Tensor]:
-    """All tensors of the trunk, without content."""
+    """All tensors of the backbone, without content."""
     with torch.device("meta"):
         return dict(InceptionV3().state_dict())
 

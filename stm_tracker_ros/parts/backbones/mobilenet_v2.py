@@ -1,7 +1,7 @@
 """MobileNetV2 (Sandler et al., CVPR 2018) up to stride 16, batch norms folded into the convolutions.
 
 Layer names and order are torchvision's `features[0..13]`, so that its published ImageNet file converts by folding.
-Input: RGB, ImageNet mean and standard deviation. Output: stride 8 (32 channels) and stride 16 (96 channels).
+Input: RGB, ImageNet mean and standard deviation. Output: strides 4 (24 channels), 8 (32) and 16 (96).
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from stm_tracker_ros.core.errors import CheckpointError
+from stm_tracker_ros.parts.backbones import DESCRIPTIONS
+from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 
 IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
 IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
-STRIDE_8_CHANNELS, STRIDE_16_CHANNELS = 32, 96
 # expansion, output channels, repeats, stride of the first: Table 2 of the paper, up to the last block of stride 16
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
-STRIDE_8_BLOCKS = 6  # blocks up to the last one of stride 8
+ENDS = {4: 3, 8: 6, 16: 13}  # stride -> blocks up to the last one of it
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -62,11 +63,11 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class MobileNetV2(nn.Module):
-    """Trunk of 14 blocks; see the module for input and output."""
+class MobileNetV2(Pyramid):
+    """13 blocks behind the first convolution; see the module for input and output."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, strides: tuple[int, ...] = (8, 16)) -> None:
+        super().__init__(strides, DESCRIPTIONS["mobilenet_v2"].channels, ENDS)
         self.stem = _conv(3, 32, 3, 2)
         blocks: list[nn.Module] = []
         channels = 32
@@ -77,19 +78,13 @@ class MobileNetV2(nn.Module):
                 channels = channels_out
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised RGB B x 3 x H x W -> stride 8 and stride 16 features; H and W are multiples of 16."""
-        return self.partial(image, len(self.blocks))
+    def in_order(self) -> list[nn.Module]:
+        """All blocks, the first one first."""
+        return list(self.blocks)
 
-    def partial(self, image: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
-        """The same up to a number of blocks, for training with the first ones frozen."""
-        x = nn.functional.relu6(self.stem(image), inplace=True)
-        for block in self.blocks[:STRIDE_8_BLOCKS]:
-            x = block(x)
-        stride_8 = x
-        for block in self.blocks[STRIDE_8_BLOCKS:blocks]:
-            x = block(x)
-        return stride_8, x
+    def first(self, image: Tensor) -> Tensor:
+        """The first convolution with its ReLU6."""
+        return nn.functional.relu6(self.stem(image), inplace=True)
 
 
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -35,9 +35,9 @@ def from_published(arch: str, state: Mapping[str, Tensor]) -> tuple[str, dict[st
     """
     if "conv1/kernel" in state:
         return "caffe", _from_keras(arch, state)
-    trunk = {n[len(SIAMRPN_PREFIX) :]: t for n, t in state.items() if n.startswith(SIAMRPN_PREFIX)}
-    if trunk:
-        return "siamrpn", trunk
+    tracked = {n[len(SIAMRPN_PREFIX) :]: t for n, t in state.items() if n.startswith(SIAMRPN_PREFIX)}
+    if tracked:
+        return "siamrpn", tracked
     return "torchvision", {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
 
 

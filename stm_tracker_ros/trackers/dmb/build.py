@@ -20,15 +20,18 @@ from stm_tracker_ros.trackers.dmb.stepper import Stepper
 from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
-    "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
-    "resnet50": (PaperNetworkConfig, PaperNetwork),
+    LiteNetworkConfig.KIND: (LiteNetworkConfig, LiteNetwork),
+    PaperNetworkConfig.KIND: (PaperNetworkConfig, PaperNetwork),
 }
 
 
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
-    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
+    return tracker(checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS), engine, config)
+
+
+def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> Tracker:
+    """The tracker around a network."""
     stepper = PaperStepper(network, engine) if isinstance(network, PaperNetwork) else Stepper(network, engine)
-    rules = config.rules
-    return Follower(DmbMatcher(stepper, rules), rules)
+    return Follower(DmbMatcher(stepper, config.rules), config.rules)

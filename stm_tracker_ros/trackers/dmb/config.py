@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
@@ -16,12 +17,16 @@ from stm_tracker_ros.following.config import (
     SizeConfig,
 )
 
+LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
+
 
 @dataclass(frozen=True, kw_only=True)
 class LiteNetworkConfig:
     """Shape of `lite_network.LiteNetwork`."""
 
-    trunk: str = setting("mobilenet_v2", "the one trunk", choices=("mobilenet_v2",))
+    KIND: ClassVar = "lite"
+
+    backbone: str = setting("mobilenet_v2", "the one backbone", choices=LITE_BACKBONES, formerly=("trunk",))
     crop_size: int = setting(256, "side of the crop in pixels, a multiple of 16", low=64, high=512)
     width: int = setting(128, "channels of features and learned values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
@@ -39,13 +44,17 @@ class LiteNetworkConfig:
 class PaperNetworkConfig:
     """Shape of `paper_network.PaperNetwork`."""
 
-    trunk: str = setting("resnet50", "both trunks", choices=("resnet50",))
+    KIND: ClassVar = "paper"
+
+    backbone: str = setting("resnet50", "both backbones", choices=("resnet50",), formerly=("trunk",))
     layout: str = setting(
-        "torchvision", "whose weights the trunks have; caffe: stride in the first 1x1", choices=("torchvision", "caffe")
+        "torchvision",
+        "whose weights the backbones have; caffe: stride in the first 1x1",
+        choices=("torchvision", "caffe"),
     )
     crop_size: int = setting(384, "side of the crop to segment in pixels, a multiple of 16", low=64, high=768)
     spatial_size: int = setting(256, "side of the filter's crop in pixels, a multiple of 16", low=64, high=512)
-    width: int = setting(64, "channels of the trunks' first stage", low=4, high=64)
+    width: int = setting(64, "channels of the backbones' first stage", low=4, high=64)
     key_channels: int = setting(128, "channels of the keys", low=8, high=256)
     value_channels: int = setting(512, "channels of the values", low=8, high=1024)
     decoder_channels: int = setting(256, "channels of the decoder", low=8, high=512)

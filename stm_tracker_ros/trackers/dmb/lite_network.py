@@ -1,4 +1,4 @@
-"""The lite DMB network: one small trunk, keys without label, a mask for every crop.
+"""The lite DMB network: one small backbone, keys without label, a mask for every crop.
 
 Crop pixel coordinates run from 0 to `crop_size`; masks have a cell every 4 pixels.
 """
@@ -11,13 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
-    STRIDE_8_BLOCKS,
-    STRIDE_8_CHANNELS,
-    STRIDE_16_CHANNELS,
-    ImageInput,
-    MobileNetV2,
-)
+from stm_tracker_ros.parts import backbones
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput
+from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 from stm_tracker_ros.parts.layers import Block, CellNorm, by_cell, by_map
 from stm_tracker_ros.parts.read import read
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig
@@ -25,11 +21,10 @@ from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig
 STRIDE = 16
 MASK_STRIDE = 4
 SUB_CELLS = STRIDE // MASK_STRIDE
-STRIDE_4_BLOCKS, STRIDE_4_CHANNELS = 3, 24
 
 
 class Features(NamedTuple):
-    """What one pass of the trunk gives: B x 24 at stride 4, B x 32 at stride 8, B x width at stride 16."""
+    """What one pass of the backbone gives: its maps at strides 4 and 8, and B x width at stride 16."""
 
     fine: Tensor
     middle: Tensor
@@ -44,7 +39,7 @@ class Answer(NamedTuple):
 
 
 class Refine(nn.Module):
-    """Twice the resolution: the coarse map, bilinear, plus the trunk's features of that stride."""
+    """Twice the resolution: the coarse map, bilinear, plus the backbone's features of that stride."""
 
     def __init__(self, channels_in: int, skip_in: int, channels: int) -> None:
         super().__init__()
@@ -61,7 +56,7 @@ class Refine(nn.Module):
 
 
 class LiteNetwork(nn.Module):
-    """Trunk, memory encoder, read, decoder and score; remembers nothing between calls."""
+    """Backbone, memory encoder, read, decoder and score; remembers nothing between calls."""
 
     def __init__(self, config: LiteNetworkConfig) -> None:
         super().__init__()
@@ -69,9 +64,10 @@ class LiteNetwork(nn.Module):
         width = config.width
         self.cells = config.crop_size // STRIDE
         self.value_channels = width + SUB_CELLS * SUB_CELLS
-        self.trunk = MobileNetV2()
-        self.skip = nn.Conv2d(4 * STRIDE_8_CHANNELS, width, 1, bias=False)
-        self.neck = nn.Conv2d(STRIDE_16_CHANNELS, width, 1)
+        self.backbone: Pyramid = backbones.build(config.backbone, (4, 8, 16))
+        channels = self.backbone.channels
+        self.skip = nn.Conv2d(4 * channels[8], width, 1, bias=False)
+        self.neck = nn.Conv2d(channels[16], width, 1)
         self.neck_norm = CellNorm(width)
         self.neck_block = Block(width)
         self.key = nn.Conv2d(width, config.key_channels, 1)
@@ -83,8 +79,8 @@ class LiteNetwork(nn.Module):
         self.fuse_norm = CellNorm(width)
         self.place = nn.Parameter(torch.zeros(1, width, 1, 1))
         self.blocks = nn.Sequential(*[Block(width) for _ in range(config.blocks)])
-        self.to_middle = Refine(width, STRIDE_8_CHANNELS, config.middle_width)
-        self.to_fine = Refine(config.middle_width, STRIDE_4_CHANNELS, config.fine_width)
+        self.to_middle = Refine(width, channels[8], config.middle_width)
+        self.to_fine = Refine(config.middle_width, channels[4], config.fine_width)
         self.out_norm = CellNorm(config.fine_width)
         self.out = nn.Conv2d(config.fine_width, 1, 3, padding=1)
         self.score = nn.Sequential(nn.Linear(2 * width + 2, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -93,29 +89,16 @@ class LiteNetwork(nn.Module):
         self.input = ImageInput(config.crop_size)
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
-        """BGR in 0..255, any type -> what the trunk was trained on."""
+        """BGR in 0..255, any type -> what the backbone was trained on."""
         image: Tensor = self.input(patch_bgr)
         return image.contiguous(memory_format=torch.channels_last)
 
     def encode(self, patch_bgr: Tensor) -> Features:
         """Crops, B x 3 x crop x crop BGR in 0..255 -> features."""
-        return self.join(*self.levels(patch_bgr, len(self.trunk.blocks)))
-
-    def levels(self, patch_bgr: Tensor, blocks: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Trunk features at strides 4, 8 and 16, after that many blocks."""
-        x = functional.relu6(self.trunk.stem(self.normalise(patch_bgr)), inplace=True)
-        for block in self.trunk.blocks[:STRIDE_4_BLOCKS]:
-            x = block(x)
-        fine = x
-        for block in self.trunk.blocks[STRIDE_4_BLOCKS:STRIDE_8_BLOCKS]:
-            x = block(x)
-        middle = x
-        for block in self.trunk.blocks[STRIDE_8_BLOCKS:blocks]:
-            x = block(x)
-        return fine, middle, x
+        return self.join(*self.backbone(self.normalise(patch_bgr)))
 
     def join(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Features:
-        """The trunk's three outputs -> features."""
+        """The backbone's three outputs -> features."""
         both = self.neck(coarse) + self.skip(functional.pixel_unshuffle(middle, 2))
         return Features(fine, middle, self.neck_block(self.neck_norm(both)))
 

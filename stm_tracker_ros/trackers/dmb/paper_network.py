@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
-from stm_tracker_ros.parts.backbones.resnet import MaskedResNet, ResNet
+from stm_tracker_ros.parts.backbones.resnet import MaskedResNet50, ResNet50
 from stm_tracker_ros.parts.layers import by_cell, by_map
 from stm_tracker_ros.parts.read import read
 from stm_tracker_ros.trackers.dmb.config import PaperNetworkConfig
@@ -29,7 +29,7 @@ CONFIDENT_EPS = 1e-4
 
 
 class PaperFeatures(NamedTuple):
-    """Features of the query's trunk at strides 4, 8 and 16, and its value."""
+    """Features of the query's backbone at strides 4, 8 and 16, and its value."""
 
     fine: Tensor
     middle: Tensor
@@ -79,8 +79,8 @@ class PaperNetwork(nn.Module):
         width, channels = config.width, config.decoder_channels
         caffe = config.layout == "caffe"
         self.cells = config.crop_size // 16
-        self.memory_trunk = MaskedResNet(width, stride_in_first_conv=caffe)
-        self.query_trunk = ResNet(width, stride_in_first_conv=caffe)
+        self.memory_backbone = MaskedResNet50(width, stride_in_first_conv=caffe)
+        self.query_backbone = ResNet50(width, stride_in_first_conv=caffe)
         deep = 16 * width
         self.memory_key = nn.Conv2d(deep, config.key_channels, 3, padding=1)
         self.memory_value = nn.Conv2d(deep, config.value_channels, 3, padding=1)
@@ -107,13 +107,13 @@ class PaperNetwork(nn.Module):
         return self
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
-        """BGR in 0..255, any type -> what the trunks were trained on."""
+        """BGR in 0..255, any type -> what the backbones were trained on."""
         image = patch_bgr if self.config.layout == "caffe" else patch_bgr.flip(1)
         return ((image.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def encode(self, patch_bgr: Tensor) -> PaperFeatures:
         """Crops, B x 3 x size x size BGR in 0..255 -> features; any size that 16 divides."""
-        fine, middle, coarse = self.query_trunk(self.normalise(patch_bgr))
+        fine, middle, coarse = self.query_backbone(self.normalise(patch_bgr))
         return PaperFeatures(fine, middle, coarse, self.query_value(coarse))
 
     def keys(self, coarse: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ class PaperNetwork(nn.Module):
         """Crops and their masks B x 1 x 4 cells x 4 cells in [0, 1] -> keys B x cells^2 x K, values B x cells^2 x V."""
         image = self.normalise(patch_bgr)
         whole = functional.interpolate(mask, size=image.shape[-2:], mode="bilinear", align_corners=False)
-        coarse = self.memory_trunk(image, whole)[2]
+        coarse = self.memory_backbone(image, whole)[2]
         return by_cell(self.memory_key(coarse)), by_cell(self.memory_value(coarse))
 
     def segment(self, features: PaperFeatures, keys: Tensor, values: Tensor, place: Tensor) -> Answer:

@@ -22,24 +22,25 @@ from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
 from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
-    "mobilenet_v2": (LiteNetworkConfig, LiteNetwork),
-    "inception_v3": (PaperNetworkConfig, PaperNetwork),
+    LiteNetworkConfig.KIND: (LiteNetworkConfig, LiteNetwork),
+    PaperNetworkConfig.KIND: (PaperNetworkConfig, PaperNetwork),
 }
 
 
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
     engine = Engine.resolved(compute)
-    stored = checkpoint.read(weights, name)
-    stored.network.pop("first_weight", None)  # in old files; now a setting of the tracker, memory.first_weight
-    network = checkpoint.network_of(stored, weights, NETWORKS)
-    if isinstance(network, PaperNetwork):
-        stepper = PaperStepper(network, engine)
-        return (
-            OfficialTracker(stepper, config)
-            if config.compat == "official"
-            else Follower(StmMatcher(stepper, config), config)
-        )
-    if config.compat == "official":
+    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
+    if config.compat == "official" and not isinstance(network, PaperNetwork):
         raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
-    return Follower(StmMatcher(Stepper(network, engine), config), config)
+    return tracker(network, engine, config)
+
+
+def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> Tracker:
+    """The tracker around a network."""
+    if not isinstance(network, PaperNetwork):
+        return Follower(StmMatcher(Stepper(network, engine), config), config)
+    stepper = PaperStepper(network, engine)
+    if config.compat == "official":
+        return OfficialTracker(stepper, config)
+    return Follower(StmMatcher(stepper, config), config)

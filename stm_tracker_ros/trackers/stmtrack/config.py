@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import CREDULOUS, STILL, FollowingConfig, PriorConfig, SizeConfig
+
+LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiteNetworkConfig:
     """Shape of `lite_network.LiteNetwork`."""
 
-    trunk: str = setting("mobilenet_v2", "the one trunk", choices=("mobilenet_v2",))
+    KIND: ClassVar = "lite"
+
+    backbone: str = setting("mobilenet_v2", "the one backbone", choices=LITE_BACKBONES, formerly=("trunk",))
     crop_size: int = setting(224, "side of the crop in pixels, a multiple of 16", low=128, high=512)
     width: int = setting(128, "channels of features and values", low=16, high=512)
     key_channels: int = setting(64, "channels of the keys", low=8, high=256)
@@ -28,7 +33,9 @@ class LiteNetworkConfig:
 class PaperNetworkConfig:
     """Shape of `paper_network.PaperNetwork`."""
 
-    trunk: str = setting("inception_v3", "both trunks", choices=("inception_v3",))
+    KIND: ClassVar = "paper"
+
+    backbone: str = setting("inception_v3", "both backbones", choices=("inception_v3",), formerly=("trunk",))
     crop_size: int = setting(289, "side of the crop in pixels, 1 more than a multiple of 8", low=129, high=577)
     channels: int = setting(512, "channels of a memory feature", low=16, high=1024)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.core.errors import CheckpointError
-from stm_tracker_ros.trackers import checkpoint, foreign
+from stm_tracker_ros.trackers import checkpoint, third_party
 from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 
@@ -29,7 +29,7 @@ def official_state(path: Path) -> Mapping[str, Any]:
 
     Raises CheckpointError if the file is missing, damaged, would run code or holds no `model_state_dict`.
     """
-    state = foreign.state_of(foreign.read_pickle(path), ("model_state_dict",))
+    state = third_party.state_of(third_party.read_pickle(path), ("model_state_dict",))
     if state is None:
         raise CheckpointError(f"{path} holds no 'model_state_dict'; allowed is a checkpoint of the authors' trainer")
     return state
@@ -41,7 +41,7 @@ def from_official(state: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises CheckpointError with the first name that is missing, unknown, of another shape or no finite tensor.
     """
     used = {name: value for name, value in state.items() if not str(name).startswith(UNUSED)}
-    tensors = {name: foreign.floats(name, value) for name, value in used.items()}
+    tensors = {name: third_party.floats(name, value) for name, value in used.items()}
     with torch.device("meta"):  # shapes only
         expected = PaperNetwork(PaperNetworkConfig()).state_dict()
     if wrong := checkpoint.misfit(expected, tensors):

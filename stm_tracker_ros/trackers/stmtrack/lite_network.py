@@ -1,9 +1,9 @@
-"""The lite STMTrack network: one small trunk, keys without label, real-time on two CPU cores.
+"""The lite STMTrack network: one small backbone, keys without label, real-time on two CPU cores.
 
 | STMTrack (paper) | here | why |
 |---|---|---|
 | two Inception-v3, 289 px, 25 x 25 cells | one MobileNetV2, 224 px, 14 x 14 cells | 42 -> 0.4 GMAC a frame |
-| memory from a fresh crop about the found box | from the query crop's own features | no second pass of the trunk |
+| memory from a fresh crop about the found box | from the query crop's own features | no second pass of the backbone |
 | label map enters at the first layer | at feature level, 4 x 4 sub-cells | the key stays free of the label |
 | one feature is key and value | 64-channel key, labelled value | learns with a hundredth of the pictures |
 | all memory frames alike | learned logit bias for the first frame | it is the only box a human gave |
@@ -20,12 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stm_tracker_ros.parts.backbones.mobilenet_v2 import (
-    STRIDE_8_CHANNELS,
-    STRIDE_16_CHANNELS,
-    ImageInput,
-    MobileNetV2,
-)
+from stm_tracker_ros.parts import backbones
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput
+from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 from stm_tracker_ros.parts.label_map import coverage
 from stm_tracker_ros.parts.layers import Block, CellNorm, by_cell, by_map
 from stm_tracker_ros.parts.layout import layout_of
@@ -48,7 +45,7 @@ class Prediction(NamedTuple):
 
 
 class LiteNetwork(nn.Module):
-    """Trunk, memory encoder, read and head; remembers nothing between calls."""
+    """Backbone, memory encoder, read and head; remembers nothing between calls."""
 
     grid: Tensor
 
@@ -57,9 +54,9 @@ class LiteNetwork(nn.Module):
         self.config = config
         width = config.width
         self.cells = config.crop_size // STRIDE
-        self.trunk = MobileNetV2()
-        self.skip = nn.Conv2d(4 * STRIDE_8_CHANNELS, width, 1, bias=False)
-        self.neck = nn.Conv2d(STRIDE_16_CHANNELS, width, 1)
+        self.backbone: Pyramid = backbones.build(config.backbone, (8, 16))
+        self.skip = nn.Conv2d(4 * self.backbone.channels[8], width, 1, bias=False)
+        self.neck = nn.Conv2d(self.backbone.channels[16], width, 1)
         self.neck_norm = CellNorm(width)
         self.neck_block = Block(width)
         self.key = nn.Conv2d(width, config.key_channels, 1)
@@ -83,15 +80,15 @@ class LiteNetwork(nn.Module):
 
     def encode(self, patch_bgr: Tensor) -> Tensor:
         """Crops, B x 3 x crop x crop BGR in 0..255 -> features B x width x cells x cells."""
-        return self.join(*self.trunk(self.normalise(patch_bgr)))
+        return self.join(*self.backbone(self.normalise(patch_bgr)))
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
-        """BGR in 0..255, any type -> what the trunk was trained on, in the memory layout of its weights."""
+        """BGR in 0..255, any type -> what the backbone was trained on, in the memory layout of its weights."""
         image: Tensor = self.input(patch_bgr)
-        return image.contiguous(memory_format=layout_of(self.trunk.stem.weight))
+        return image.contiguous(memory_format=layout_of(self.backbone.stem.weight))
 
     def join(self, stride_8: Tensor, stride_16: Tensor) -> Tensor:
-        """The trunk's two outputs -> features B x width x cells x cells."""
+        """The backbone's two outputs -> features B x width x cells x cells."""
         fine = functional.pixel_unshuffle(stride_8, 2)
         x: Tensor = self.neck_block(self.neck_norm(self.neck(stride_16) + self.skip(fine)))
         return x

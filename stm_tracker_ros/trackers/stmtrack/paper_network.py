@@ -30,7 +30,7 @@ from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import Prediction
 
 STRIDE = 8
-BORDER_CELLS = 4  # cut off each side of the trunk's map
+BORDER_CELLS = 4  # cut off each side of the backbone's map
 FIRST_POINT = 48  # pixel of the first cell's point: the grid lies centred in the crop
 TOWER_CHANNELS = 256
 TOWER_CONVS = 7
@@ -104,7 +104,7 @@ class Head(nn.Module):
 
 
 class PaperNetwork(nn.Module):
-    """Two trunks, memory read and head; remembers nothing between calls."""
+    """Two backbones, memory read and head; remembers nothing between calls."""
 
     grid: Tensor
 
@@ -126,7 +126,7 @@ class PaperNetwork(nn.Module):
         return cells_first(self.neck_m(without_border(x)))
 
     def normalise(self, patch_bgr: Tensor) -> Tensor:
-        """BGR in 0..255, any type -> RGB in [-1, 1], as the trunks were trained, in the layout of their weights."""
+        """BGR in 0..255, any type -> RGB in [-1, 1], as the backbones were trained, in the layout of their weights."""
         layout = layout_of(self.basemodel_q.Conv2d_1a_3x3.conv.weight)
         return ((patch_bgr.flip(1).float() - 127.5) / 127.5).contiguous(memory_format=layout)
 

@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from stm_tracker_ros.trackers.dmb.lite_network import Answer, Features, LiteNetwork
 from stm_tracker_ros.trackers.dmb.loss import Loss, loss
 from stm_tracker_ros.training import fine_tuning
-from stm_tracker_ros.training.clip_sampler import CLIP, Clips
-from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
+from stm_tracker_ros.training.dmb.config import LiteTrainConfig
+from stm_tracker_ros.training.dmb.sampler import CLIP, Clips
+from stm_tracker_ros.training.dmb.spatial_maps import dilated, displaced, filled, simulated_maps
 from stm_tracker_ros.training.loading import loader
-from stm_tracker_ros.training.spatial_maps import dilated, displaced, filled, simulated_maps
 
 
 class Clipped(NamedTuple):
@@ -39,20 +39,19 @@ class Clipped(NamedTuple):
     from_box: Tensor
 
 
-class DmbLiteLesson:
-    """The lite network, its clips and its loss; see `loop.Lesson`."""
+class LiteTask:
+    """The lite network, its clips and its loss; see `loop.Task`."""
 
     def __init__(
-        self, network: LiteNetwork, pack: Path, videos: Path, config: DmbLiteTrainConfig, device: torch.device
+        self, network: LiteNetwork, pack: Path, videos: Path, config: LiteTrainConfig, device: torch.device
     ) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.device = network, config, device
         self.pack, self.videos, self.steps = pack, videos, config.steps
-        self.chunk = fine_tuning.chunk(device)
 
     def optimiser(self) -> torch.optim.Optimizer:
         """See `fine_tuning.optimiser`."""
-        return fine_tuning.optimiser(self.network, self.network.trunk, self.config)
+        return fine_tuning.optimiser(self.network, self.config)
 
     def rates(self, step: int) -> tuple[float, float, float]:
         """See `fine_tuning.rates`."""
@@ -93,16 +92,9 @@ class DmbLiteLesson:
         return Clipped(self._features(crops), truth, label, maps, is_mask, from_box)
 
     def _features(self, crops: Tensor) -> list[Features]:
-        """Features of the first, second and third frames; the trunk's frozen blocks run in small parts."""
-        network = self.network
-        image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - self.config.trained_blocks
-        with torch.no_grad():
-            parts = [network.levels(part, frozen) for part in image.split(self.chunk)]
-            fine, middle, x = (torch.cat(part) for part in zip(*parts, strict=True))
-        for block in network.trunk.blocks[frozen:]:
-            x = block(x)
-        by_clip = [part.unflatten(0, (len(crops), CLIP)) for part in network.join(fine, middle, x)]
+        """Features of the first, second and third frames."""
+        maps = fine_tuning.maps(self.network, crops.flatten(0, 1), self.config.trained_blocks)
+        by_clip = [part.unflatten(0, (len(crops), CLIP)) for part in self.network.join(*maps)]
         layout = torch.channels_last
         return [Features(*(p[:, frame].contiguous(memory_format=layout) for p in by_clip)) for frame in range(CLIP)]
 

@@ -15,10 +15,11 @@ from stm_tracker_ros.parts.backbones.inception_v3 import InceptionV3  # noqa: E4
 from stm_tracker_ros.trackers import checkpoint, registry  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.paper_loss import paper_loss  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork  # noqa: E402
-from stm_tracker_ros.training import recipes, stmtrack  # noqa: E402
+from stm_tracker_ros.training import recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.stmtrack_lesson import PaperLesson, scheduled  # noqa: E402
+from stm_tracker_ros.training.stmtrack import paper_recipe  # noqa: E402
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig  # noqa: E402
+from stm_tracker_ros.training.stmtrack.paper_task import PaperTask, scheduled  # noqa: E402
 
 CPU = torch.device("cpu")
 STILLS = {
@@ -29,9 +30,9 @@ SMALL |= {"precision": "fp32"}  # a CPU without bf16 takes twenty times as long 
 TINY = with_changes(PaperTrainConfig(), {**SMALL, **STILLS, "seed": 3})
 
 
-def _lesson(pack: Path, config: PaperTrainConfig = TINY) -> PaperLesson:
+def _task(pack: Path, config: PaperTrainConfig = TINY) -> PaperTask:
     torch.manual_seed(config.seed)
-    return PaperLesson(PaperNetwork(config.network), pack, config, CPU)
+    return PaperTask(PaperNetwork(config.network), pack, config, CPU)
 
 
 def test_the_defaults_are_the_paper_s() -> None:
@@ -48,16 +49,16 @@ def test_the_defaults_are_the_paper_s() -> None:
     assert scheduled(got10k, got10k.epoch_steps) == pytest.approx(0.08)
 
 
-def test_the_rate_never_rises_after_the_first_epoch_and_trunks_have_a_tenth() -> None:
+def test_the_rate_never_rises_after_the_first_epoch_and_backbones_have_a_tenth() -> None:
     config = with_changes(PaperTrainConfig(), {"samples": 640})
-    lesson = PaperLesson(PaperNetwork(TINY.network), Path(), config, CPU)
-    rates = [lesson.rates(step) for step in range(config.steps)]
+    task = PaperTask(PaperNetwork(TINY.network), Path(), config, CPU)
+    rates = [task.rates(step) for step in range(config.steps)]
     heads = [rate[0] for rate in rates]
     assert heads[:11] == sorted(heads[:11])
     assert heads[10:] == sorted(heads[10:], reverse=True)
-    for step, (head, trunk, released) in enumerate(rates):
-        assert trunk == pytest.approx(head / 10)
-        assert released == (trunk if step >= 100 else 0)
+    for step, (head, backbone, released) in enumerate(rates):
+        assert backbone == pytest.approx(head / 10)
+        assert released == (backbone if step >= 100 else 0)
 
 
 def test_an_epoch_must_hold_a_batch() -> None:
@@ -75,33 +76,33 @@ def _kind(name: str) -> str:
 
 
 def test_what_is_frozen_and_when(pack_folder: Path, tmp_path: Path) -> None:
-    lesson = _lesson(pack_folder)
-    loop = Loop(lesson, tmp_path, TINY, CPU)
-    state = {name: value.clone() for name, value in lesson.network.state_dict().items()}
-    named = dict(lesson.network.named_parameters())
+    task = _task(pack_folder)
+    loop = Loop(task, tmp_path, TINY, CPU)
+    state = {name: value.clone() for name, value in task.network.state_dict().items()}
+    named = dict(task.network.named_parameters())
     assert {_kind(name) for name in named} == {"always", "later", "never"}
     for step, trained in ((0, {"always"}), (TINY.release_epoch * TINY.epoch_steps, {"always", "later"})):
         loop.step = step
-        loop._train_step(next(iter(lesson.batches(step))))
+        loop._train_step(next(iter(task.batches(step))))
         for name, parameter in named.items():
             assert parameter.requires_grad == (_kind(name) in trained), name
             # weights whose gradient is exactly 0 do not move either: behind the bias in front of a batch norm
             if _kind(name) not in trained:
                 assert torch.equal(parameter, state[name]), name
-        moved = [name for name in named if "trunk" not in name and not torch.equal(named[name], state[name])]
+        moved = [name for name in named if "backbone" not in name and not torch.equal(named[name], state[name])]
         assert {_kind(name) for name in moved} == trained
-    buffers = {name for name, value in lesson.network.named_buffers() if name.endswith("running_mean")}
+    buffers = {name for name, value in task.network.named_buffers() if name.endswith("running_mean")}
     assert any("basemodel_m.Conv2d_1a" in name for name in buffers)
     for name in buffers:
-        assert not torch.equal(lesson.network.state_dict()[name], state[name]), name
+        assert not torch.equal(task.network.state_dict()[name], state[name]), name
 
 
 def test_the_loss_is_that_of_the_network_s_own_answer(pack_folder: Path) -> None:
     """The query's box and memory in the right places: the same figures from the network's public calls, one by one."""
-    lesson = _lesson(pack_folder)
-    network = lesson.network.eval()
-    crops, boxes, negative = next(iter(lesson.batches(0)))
-    total, terms = lesson.loss_terms((crops, boxes, negative))
+    task = _task(pack_folder)
+    network = task.network.eval()
+    crops, boxes, negative = next(iter(task.batches(0)))
+    total, terms = task.loss_terms((crops, boxes, negative))
     images = crops.permute(0, 1, 4, 2, 3)
     centers = torch.arange(129) + 0.5
     memory = []
@@ -122,12 +123,12 @@ def test_the_loss_is_that_of_the_network_s_own_answer(pack_folder: Path) -> None
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(pack_folder: Path, tmp_path: Path) -> None:
-    whole = Loop(_lesson(pack_folder), tmp_path / "whole", TINY, CPU)
+    whole = Loop(_task(pack_folder), tmp_path / "whole", TINY, CPU)
     whole.run()
-    part = _lesson(pack_folder)
+    part = _task(pack_folder)
     part.steps = 2
     Loop(part, tmp_path / "parts", TINY, CPU).run()
-    rest = Loop(_lesson(pack_folder, with_changes(TINY, {"seed": 3})), tmp_path / "parts", TINY, CPU)
+    rest = Loop(_task(pack_folder, with_changes(TINY, {"seed": 3})), tmp_path / "parts", TINY, CPU)
     assert rest.step == 2
     rest.run()
     assert rest.step == whole.step == TINY.steps
@@ -135,25 +136,25 @@ def test_an_interrupted_training_ends_as_one_that_was_not(pack_folder: Path, tmp
         assert torch.allclose(value.float(), rest.weights[name].float(), atol=1e-6), name
 
 
-def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
+def test_the_recipe_fills_both_backbones_and_leaves_weights_that_track(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    trunk = InceptionV3()
+    backbone = InceptionV3()
     file = tmp_path / "inception_v3_google.pth"
-    torch.save({**trunk.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, file)
+    torch.save({**backbone.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}, file)
     judged = []
     monkeypatch.setattr(
-        stmtrack.validation, "score", lambda tracker, data: judged.append(tracker) or {"success_auc": 0.5}
+        paper_recipe.validation, "score", lambda tracker, data: judged.append(tracker) or {"success_auc": 0.5}
     )
     changes = {name: str(value) for name, value in {**SMALL, **STILLS, "epochs": 2, "log_steps": 1}.items()}
     out = tmp_path / "run"
     given = {"data": drawn_data, "out": out, "device": "cpu", "threads": 1}
-    recipes.run("stmtrack", **given, changes={**changes, "trunk_weights": str(file)})
+    recipes.run("stmtrack", **given, changes={**changes, "backbone_weights": str(file)})
     weights = checkpoint.read(out / "stmtrack.safetensors", "stmtrack").tensors
     for name in ("basemodel_m", "basemodel_q"):
         assert torch.equal(
-            weights[f"{name}.Conv2d_2a_3x3.conv.weight"], trunk.state_dict()["Conv2d_2a_3x3.conv.weight"]
+            weights[f"{name}.Conv2d_2a_3x3.conv.weight"], backbone.state_dict()["Conv2d_2a_3x3.conv.weight"]
         )
     registry.load("stmtrack").from_checkpoint(out / "stmtrack.safetensors")
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
@@ -166,6 +167,6 @@ def test_the_recipe_fills_both_trunks_and_leaves_weights_that_track(
     )
 
 
-def test_the_trunk_must_be_named(tmp_path: Path, drawn_data: Path) -> None:
-    with pytest.raises(DataError, match="trunk_weights is empty"):
+def test_the_backbone_must_be_named(tmp_path: Path, drawn_data: Path) -> None:
+    with pytest.raises(DataError, match="backbone_weights is empty"):
         recipes.run("stmtrack", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes={})

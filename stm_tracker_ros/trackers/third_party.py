@@ -1,4 +1,4 @@
-"""Weights files of others, read without running anything that stands in them."""
+"""Third-party weights: files that others published, read without running anything that stands in them."""
 
 from __future__ import annotations
 

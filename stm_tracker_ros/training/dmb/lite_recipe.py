@@ -7,36 +7,33 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.trackers.dmb import build
 from stm_tracker_ros.trackers.dmb.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
-from stm_tracker_ros.trackers.dmb.stepper import Stepper
-from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
-from stm_tracker_ros.training import outcome, pack, validation
-from stm_tracker_ros.training.dmb_config import DmbLiteTrainConfig
-from stm_tracker_ros.training.dmb_lite_lesson import DmbLiteLesson
+from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.training.dmb.config import LiteTrainConfig
+from stm_tracker_ros.training.dmb.lite_task import LiteTask
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
-from stm_tracker_ros.training.trunks import mobilenet_v2
 
-DEFAULTS = DmbLiteTrainConfig()
+DEFAULTS = LiteTrainConfig()
 # Trained on 256 px of about 3 target sizes, flown on 320 px of 3.2: a target has a third more pixels, and finer masks.
 TRAINED = LiteNetworkConfig(crop_size=256)
 FLOWN = LiteNetworkConfig(crop_size=320)
 
 
-def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfig) -> None:
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
     torch.manual_seed(config.seed)
     network = LiteNetwork(TRAINED)
     if config.start_from:
         load_start(network, Path(config.start_from), "dmb_lite")
     else:
-        network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
     pack.build(data, out / "pack")  # minutes: after all that may be refused
-    lesson = DmbLiteLesson(network, out / "pack", data / "train_video", config, device)
-    loop = Loop(lesson, out, config, device)
+    task = LiteTask(network, out / "pack", data / "train_video", config, device)
+    loop = Loop(task, out, config, device)
     loop.run(partial(_validate, data=data, device=device))
     outcome.write(loop, "dmb_lite", FLOWN)
 
@@ -44,4 +41,4 @@ def train(data: Path, out: Path, device: torch.device, config: DmbLiteTrainConfi
 def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(FLOWN)
     flown.load_state_dict(weights)
-    return validation.score(Follower(DmbMatcher(Stepper(flown, Engine(device=device)), LITE), LITE), data)
+    return validation.score(build.tracker(flown, Engine(device=device), LITE), data)

@@ -7,34 +7,31 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.trackers.stmtrack import build
 from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
-from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
-from stm_tracker_ros.training import outcome, pack, similar, validation
-from stm_tracker_ros.training.config import TrainConfig
+from stm_tracker_ros.training import outcome, pack, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
-from stm_tracker_ros.training.stmtrack_lite_lesson import LiteLesson
-from stm_tracker_ros.training.trunks import mobilenet_v2
+from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
+from stm_tracker_ros.training.stmtrack.lite_task import LiteTask
 
-DEFAULTS = TrainConfig()
+DEFAULTS = LiteTrainConfig()
 
 
-def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> None:
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
     """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
     torch.manual_seed(config.seed)
     network = LiteNetwork(config.network)
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
-        network.trunk.load_state_dict(mobilenet_v2(config.trunk_weights))
+        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
     packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
     if config.sampler.similar_share:
-        similar.build(packed, out / "pack", network.trunk, device)
-    loop = Loop(LiteLesson(network, out / "pack", config, device), out, config, device)
+        similar.build(packed, out / "pack", network.backbone, device)
+    loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack_lite", config.network)
 
@@ -42,4 +39,4 @@ def train(data: Path, out: Path, device: torch.device, config: TrainConfig) -> N
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(shape)
     flown.load_state_dict(weights)
-    return validation.score(Follower(StmMatcher(Stepper(flown, Engine(device=device)), LITE), LITE), data)
+    return validation.score(build.tracker(flown, Engine(device=device), LITE), data)

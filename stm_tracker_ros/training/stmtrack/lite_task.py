@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader, IterableDataset
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.loss import loss, overlaps
 from stm_tracker_ros.training import fine_tuning
-from stm_tracker_ros.training.config import TrainConfig
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
 from stm_tracker_ros.training.similar import load as load_similar
+from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
 
 FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
 NOISE_OF_SIZE, DRIFT_OF_PLACE = 1.2, 0.4  # over the noise of the place, over the drift of the size
@@ -34,7 +34,7 @@ KEPT_SHARES = (0.0, 0.4, 0.7, 1.0)  # of the frames after the first, how many ar
 class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless samples, drawn in a worker process."""
 
-    def __init__(self, folder: Path, config: TrainConfig, crop_size: int, seed: int) -> None:
+    def __init__(self, folder: Path, config: LiteTrainConfig, crop_size: int, seed: int) -> None:
         self.folder, self.config, self.crop_size, self.seed = folder, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -48,19 +48,18 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             yield torch.from_numpy(sample.crops), torch.from_numpy(sample.boxes), torch.from_numpy(sample.states)
 
 
-class LiteLesson:
-    """The lite network, its samples and its loss; see `loop.Lesson`."""
+class LiteTask:
+    """The lite network, its samples and its loss; see `loop.Task`."""
 
-    def __init__(self, network: LiteNetwork, pack: Path, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, network: LiteNetwork, pack: Path, config: LiteTrainConfig, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps
         self.random = np.random.default_rng(config.seed)
-        self.chunk = fine_tuning.chunk(device)
 
     def optimiser(self) -> torch.optim.Optimizer:
         """See `fine_tuning.optimiser`."""
-        return fine_tuning.optimiser(self.network, self.network.trunk, self.config)
+        return fine_tuning.optimiser(self.network, self.config)
 
     def rates(self, step: int) -> tuple[float, float, float]:
         """See `fine_tuning.rates`."""
@@ -81,15 +80,8 @@ class LiteLesson:
         return terms.cls + config.centerness * terms.ctr + config.box * terms.box, terms._asdict()
 
     def _features(self, crops: Tensor) -> Tensor:
-        network = self.network
-        image = crops.flatten(0, 1).permute(0, 3, 1, 2)
-        frozen = len(network.trunk.blocks) - self.config.trained_blocks
-        with torch.no_grad():
-            parts = [network.trunk.partial(network.normalise(part), frozen) for part in image.split(self.chunk)]
-            stride_8, x = (torch.cat(part) for part in zip(*parts, strict=True))
-        for block in network.trunk.blocks[frozen:]:
-            x = block(x)
-        return network.join(stride_8, x)
+        maps = fine_tuning.maps(self.network, crops.flatten(0, 1), self.config.trained_blocks)
+        return self.network.join(*maps)
 
     def _query(self, features: Tensor, boxes: Tensor, states: Tensor) -> tuple[Any, Queries]:
         remembered = self._noisy(self._answered(features, boxes))

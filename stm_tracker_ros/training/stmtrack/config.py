@@ -1,4 +1,4 @@
-"""What the paper's training of STMTrack can be set to; the defaults are those of the full data."""
+"""What the trainings of STMTrack can be set to: the lite one's, and the paper's with defaults for the full data."""
 
 from __future__ import annotations
 
@@ -6,8 +6,41 @@ from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.trackers.stmtrack.config import PaperNetworkConfig
-from stm_tracker_ros.training.config import LoopConfig
+from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig
+from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteLossConfig:
+    """Weights of the terms and the constants of the focal loss (Lin et al., ICCV 2017)."""
+
+    focal_alpha: float = setting(0.75, "weight of positive cells", low=0.0, high=1.0)
+    focal_gamma: float = setting(2.0, "how much easy cells are forgiven", low=0.0, high=5.0)
+    centerness: float = setting(0.5, "weight of the centre-ness term", low=0.0, high=10.0)
+    box: float = setting(2.0, "weight of the box term", low=0.0, high=10.0)
+
+    def __post_init__(self) -> None:
+        judge(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteTrainConfig(FineTuningConfig):
+    """The whole training of the lite tracker."""
+
+    batch: int = setting(10, "samples a step; each gives four queries", low=2, high=1024)
+    negative_share: float = setting(0.15, "share of queries with another object's memory", low=0.0, high=1.0)
+    box_noise: float = setting(0.05, "noise of remembered boxes over their size", low=0.0, high=0.5)
+    rough_share: float = setting(0.2, "share of remembered boxes with four times that noise", low=0.0, high=1.0)
+    own_share: float = setting(0.5, "share of samples that remember the network's own answers", low=0.0, high=1.0)
+    drift: float = setting(0.2, "common error of the remembered boxes of a sample, log of size", low=0.0, high=1.0)
+    drift_share: float = setting(0.5, "share of samples with a common error", low=0.0, high=1.0)
+    wrong_share: float = setting(0.12, "share of remembered boxes that lie on something else", low=0.0, high=1.0)
+    others_share: float = setting(
+        0.0, "share of queries that read the other frames without the first one, which is read alone", low=0.0, high=1.0
+    )
+    network: LiteNetworkConfig = section(LiteNetworkConfig)
+    sampler: SamplerConfig = section(SamplerConfig)
+    loss: LiteLossConfig = section(LiteLossConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +103,15 @@ class PaperTrainConfig(LoopConfig):
     start_rate: float = setting(0.01, "learning rate at the start of the first epoch", low=1e-9, high=1.0)
     peak_rate: float = setting(0.08, "learning rate at its end", low=1e-9, high=1.0)
     end_rate: float = setting(1e-6, "learning rate at the end of all", low=1e-9, high=1.0)
-    trunk_rate: float = setting(0.1, "learning rate of the trunks over that of the rest", low=0.0, high=1.0)
-    release_epoch: int = setting(10, "epoch from which the trunks' Mixed_* convolutions are trained", low=0)
+    backbone_rate: float = setting(
+        0.1, "learning rate of the backbones over that of the rest", low=0.0, high=1.0, formerly=("trunk_rate",)
+    )
+    release_epoch: int = setting(10, "epoch from which the backbones' Mixed_* convolutions are trained", low=0)
     momentum: float = setting(0.9, "SGD's momentum", low=0.0, high=1.0)
     weight_decay: float = setting(1e-4, "SGD's weight decay", low=0.0, high=1.0)
-    trunk_weights: str = setting("", "Inception-v3: torchvision's file or a converted one; 'random': none")
+    backbone_weights: str = setting(
+        "", "an Inception-v3, published or converted; random: none", formerly=("trunk_weights",)
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     sampler: PaperSamplerConfig = section(PaperSamplerConfig)
     loss: PaperLossConfig = section(PaperLossConfig)

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from stm_tracker_ros.training.dmb_config import ClipConfig
+from stm_tracker_ros.training.dmb.config import ClipConfig
 from stm_tracker_ros.training.pack import Pack, Track
 from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _center, _Crop, _mean, _size
 from stm_tracker_ros.training.transforms import (

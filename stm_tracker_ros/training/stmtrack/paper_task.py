@@ -4,11 +4,11 @@
 |---|---|---|
 | 20 epochs of 300 000 samples, batch 64 (GOT-10k: 150 000, 32) | same | settings `epochs`, `samples`, `batch` |
 | rate 1e-2 -> 8e-2 in the first epoch, cosine to 1e-6 | the same, GOT-10k from 1e-6 | settings, as `start_rate=1e-6` |
-| one rate | trunks at a tenth of it | as the code: `trunk_rate` |
-| stages 3 and 4 of both trunks released at epoch 10 | Mixed_5*, Mixed_6*; Conv2d_* stay frozen | as the code |
+| one rate | backbones at a tenth of it | as the code: `backbone_rate` |
+| stages 3 and 4 of both backbones released at epoch 10 | Mixed_5*, Mixed_6*; Conv2d_* stay frozen | as the code |
 | all convolutions frozen before | batch norms and the label map's convolution learn from the start | as the code |
 | fp32 on four GPUs, batch norms in step | eight processes in step | one device, bf16 (`precision`) |
-| TrackingNet, LaSOT, GOT-10k, VID, DET, COCO | likewise | what is at hand, see `stmtrack_sampler` |
+| TrackingNet, LaSOT, GOT-10k, VID, DET, COCO | likewise | what is at hand, see `paper_sampler` |
 | label map of the target's box | whole pixels, both ends in | pixels whose centre lies in the box |
 | validation on GOT-10k | from epoch 15 | on our validation sequences, by the clock |
 """
@@ -31,8 +31,8 @@ from stm_tracker_ros.trackers.stmtrack.paper_loss import paper_loss
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack
-from stm_tracker_ros.training.stmtrack_config import PaperTrainConfig
-from stm_tracker_ros.training.stmtrack_sampler import PaperSampler
+from stm_tracker_ros.training.stmtrack.config import PaperTrainConfig
+from stm_tracker_ros.training.stmtrack.paper_sampler import PaperSampler
 
 WARM_UP_EPOCHS = 1
 
@@ -53,19 +53,19 @@ class _Samples(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return torch.from_numpy(sample.crops), torch.from_numpy(sample.boxes), torch.tensor(sample.negative)
 
 
-class PaperLesson:
-    """The network of the paper, its samples and its loss; see `loop.Lesson`."""
+class PaperTask:
+    """The network of the paper, its samples and its loss; see `loop.Task`."""
 
     def __init__(self, network: PaperNetwork, pack: Path, config: PaperTrainConfig, device: torch.device) -> None:
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """SGD over necks and head; batch norms and label map of the trunks; their Mixed_* convolutions."""
+        """SGD over necks and head; batch norms and label map of the backbones; their Mixed_* convolutions."""
         network, config = self.network, self.config
-        trunks = [network.basemodel_m, network.basemodel_q]
-        slow = [p for trunk in trunks for p in _always_trained(trunk)]
-        released = [p for trunk in trunks for p in _released(trunk)]
+        backbones = [network.basemodel_m, network.basemodel_q]
+        slow = [p for backbone in backbones for p in _always_trained(backbone)]
+        released = [p for backbone in backbones for p in _released(backbone)]
         heads = [p for part in (network.neck_m, network.neck_q, network.head) for p in part.parameters()]
         network.requires_grad_(False)
         groups = [{"params": part} for part in (heads, slow, released)]
@@ -75,8 +75,8 @@ class PaperLesson:
         """Necks and head; batch norms and label map; Mixed_* convolutions, frozen until their epoch."""
         config = self.config
         rate = scheduled(config, step)
-        trunk = rate * config.trunk_rate
-        return rate, trunk, trunk if step >= config.release_epoch * config.epoch_steps else 0.0
+        backbone = rate * config.backbone_rate
+        return rate, backbone, backbone if step >= config.release_epoch * config.epoch_steps else 0.0
 
     def batches(self, step: int) -> DataLoader[Any]:
         """Each step has its own samples, however often the training was interrupted."""
@@ -113,9 +113,9 @@ def scheduled(config: PaperTrainConfig, step: int) -> float:
     return config.end_rate + (config.peak_rate - config.end_rate) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _always_trained(trunk: nn.Module) -> list[nn.Parameter]:
-    return [p for name, p in trunk.named_parameters() if ".bn." in name or name.startswith("proj_fg_bg_label_map.")]
+def _always_trained(backbone: nn.Module) -> list[nn.Parameter]:
+    return [p for name, p in backbone.named_parameters() if ".bn." in name or name.startswith("proj_fg_bg_label_map.")]
 
 
-def _released(trunk: nn.Module) -> list[nn.Parameter]:
-    return [p for name, p in trunk.named_parameters() if name.startswith("Mixed_") and ".conv." in name]
+def _released(backbone: nn.Module) -> list[nn.Parameter]:
+    return [p for name, p in backbone.named_parameters() if name.startswith("Mixed_") and ".conv." in name]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stm_tracker_ros.training.dmb_config import MapConfig
+from stm_tracker_ros.training.dmb.config import MapConfig
 
 SIGMA_OF_SIZE, SIGMA_SPREAD = 0.25, 0.25
 LOW_PEAK, HIGH_PEAK = 0.25, 1.1

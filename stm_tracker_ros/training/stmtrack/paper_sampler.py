@@ -2,7 +2,7 @@
 
 | authors' code | here | why |
 |---|---|---|
-| sources weighed as their data sets | settings, see `stmtrack_config.SourceWeights` | other data is at hand |
+| sources weighed as their data sets | settings, see `config.SourceWeights` | other data is at hand |
 | both sequences of a negative pair from one data set | from one source | likewise |
 | area filter that never fires (its test is a tuple) | off, a setting | small targets are wanted here |
 | crops sampled half a pixel and more off, scaled by 289 / (n + 1) | exact | the tracker's crops are exact |
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.training.pack import Pack, Still, Track
-from stm_tracker_ros.training.stmtrack_config import PaperSamplerConfig, SourceWeights
+from stm_tracker_ros.training.stmtrack.config import PaperSamplerConfig, SourceWeights
 from stm_tracker_ros.training.transforms import Affine, Picture, apply, crop_affine, warp
 
 SMALLEST_AREA, LARGEST_AREA = 0.001, 0.6  # of the image, for `filter_area`

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stm_tracker_ros.core.config import judge, section, setting
 from stm_tracker_ros.trackers.dmb.config import PaperNetworkConfig
-from stm_tracker_ros.training.config import LoopConfig, SamplerConfig
+from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
 
 
 def _sampler() -> SamplerConfig:
@@ -49,30 +49,22 @@ class MapConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DmbLiteTrainConfig(LoopConfig):
+class LiteTrainConfig(FineTuningConfig):
     """The whole training of the lite network."""
 
     steps: int = setting(5000, "optimiser steps", low=1)
     batch: int = setting(12, "clips a step", low=1, high=1024)
-    rate: float = setting(1e-3, "peak learning rate", low=0.0, high=1.0)
-    trunk_rate: float = setting(0.1, "learning rate of the trunk's last blocks over the peak", low=0.0, high=1.0)
-    trained_blocks: int = setting(
-        3, "blocks of the trunk that are trained, from its end on; all of stride 16: 7", low=1, high=7
-    )
-    warm_up: int = setting(200, "steps of linear warm-up", low=0)
-    weight_decay: float = setting(0.01, "AdamW's weight decay", low=0.0, high=1.0)
     box_share: float = setting(0.3, "share of masked clips that start from a box", low=0.0, high=1.0)
     wrong_share: float = setting(0.1, "share of second memories with a displaced mask", low=0.0, high=1.0)
     overlap: float = setting(1.0, "weight of the IoU term", low=0.0, high=10.0)
     projection: float = setting(1.0, "weight of the projection term", low=0.0, high=10.0)
     score: float = setting(0.2, "weight of the score term", low=0.0, high=10.0)
-    trunk_weights: str = setting("", "torchvision's mobilenet_v2 file; empty: the one of a pip package")
     maps: MapConfig = section(MapConfig)
     clips: ClipConfig = section(ClipConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DmbTrainConfig(LoopConfig):
+class PaperTrainConfig(LoopConfig):
     """The paper's training (section IV-A a), one stage a run: the second one starts from the first one's weights."""
 
     stage: str = setting(
@@ -91,7 +83,9 @@ class DmbTrainConfig(LoopConfig):
     box_share: float = setting(0.01, "share of clips that start from a box (Box-to-Segmentation)", low=0.0, high=1.0)
     overlap: float = setting(1.0, "weight of the IoU term (lambda)", low=0.0, high=10.0)
     distance_share: float = setting(0.0, "share of batches with the authors' map of distances", low=0.0, high=1.0)
-    trunk_weights: str = setting("", "a ResNet-50, published or converted; random: none")
+    backbone_weights: str = setting(
+        "", "a ResNet-50, published or converted; random: none", formerly=("trunk_weights",)
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     maps: MapConfig = section(MapConfig)
     clips: ClipConfig = section(ClipConfig)

@@ -25,19 +25,19 @@ from torch.utils.data import DataLoader
 from stm_tracker_ros.trackers.dmb.lite_network import Answer
 from stm_tracker_ros.trackers.dmb.loss import Loss, loss
 from stm_tracker_ros.trackers.dmb.paper_network import PaperFeatures, PaperNetwork
-from stm_tracker_ros.training.clip_sampler import CLIP, Clips
-from stm_tracker_ros.training.dmb_config import DmbTrainConfig
+from stm_tracker_ros.training.dmb.config import PaperTrainConfig
+from stm_tracker_ros.training.dmb.sampler import CLIP, Clips
+from stm_tracker_ros.training.dmb.spatial_maps import dilated, distance_maps, filled, simulated_maps
 from stm_tracker_ros.training.loading import loader
-from stm_tracker_ros.training.spatial_maps import dilated, distance_maps, filled, simulated_maps
 
 DISTANCE_JITTER = 0.125  # of the target's sides (authors' code)
 
 
-class DmbLesson:
-    """The network of the paper, its clips and its loss; see `loop.Lesson`."""
+class PaperTask:
+    """The network of the paper, its clips and its loss; see `loop.Task`."""
 
     def __init__(
-        self, network: PaperNetwork, pack: Path, videos: Path, config: DmbTrainConfig, device: torch.device
+        self, network: PaperNetwork, pack: Path, videos: Path, config: PaperTrainConfig, device: torch.device
     ) -> None:
         torch.manual_seed(config.seed)
         self.network, self.config, self.device = network, config, device
@@ -45,12 +45,12 @@ class DmbLesson:
         self.steps = config.epochs * config.epoch // config.batch
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """Adam over all but the batch norms; on videos the trunks stay as they are."""
+        """Adam over all but the batch norms; on videos the backbones stay as they are."""
         network, config = self.network, self.config
         network.requires_grad_(False)
         parameters = list(network.named_parameters())
         if config.stage == "videos":
-            parameters = [(name, p) for name, p in parameters if "_trunk." not in name]
+            parameters = [(name, p) for name, p in parameters if "_backbone." not in name]
         trained = [p for name, p in parameters if ".bn" not in name and ".downsample.1" not in name]
         return torch.optim.Adam(trained, config.rate, weight_decay=config.weight_decay)
 

@@ -1,0 +1,1 @@
+"""How the trackers of `trackers/dmb` are trained: settings, recipes, tasks, sampler."""

@@ -1,0 +1,65 @@
+"""Backbones by name: what is described is what is built."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from stm_tracker_ros.core.errors import ConfigError  # noqa: E402
+from stm_tracker_ros.parts.backbones import ARCHITECTURES, PYRAMIDS, build, describe  # noqa: E402
+
+SIDE = 129  # 8 n + 1, as Inception-v3 wants it; no pyramid minds
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+def test_maps_have_the_strides_and_channels_that_are_described(name: str) -> None:
+    strides = tuple(describe(name).channels)
+    backbone = build(name, strides).eval()
+    maps = backbone(torch.randn(1, 3, 128, 64))
+    assert backbone.channels == describe(name).channels
+    assert [tuple(one.shape) for one in maps] == [(1, backbone.channels[s], 128 // s, 64 // s) for s in strides]
+
+
+def test_a_backbone_of_one_stride_gives_its_map() -> None:
+    (channels,) = describe("inception_v3").channels.values()
+    found = build("inception_v3", (8,)).eval()(torch.randn(1, 3, SIDE, SIDE))
+    assert found.shape == (1, channels, SIDE // 8 - 3, SIDE // 8 - 3)
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+def test_fewer_strides_are_the_same_maps_with_the_same_weights(name: str) -> None:
+    every, some = build(name, (4, 8, 16)).eval(), build(name, (8, 16)).eval()
+    some.load_state_dict(every.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    assert all(torch.equal(a, b) for a, b in zip(every(image)[1:], some(image), strict=True))
+    assert some.channels == {stride: every.channels[stride] for stride in (8, 16)}
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+def test_the_rest_of_the_blocks_goes_on_where_the_first_ones_ended(name: str) -> None:
+    backbone = build(name, (4, 8, 16)).eval()
+    image, blocks = torch.randn(1, 3, 64, 64), backbone.in_order()
+    *finer, x = backbone.up_to(image, len(blocks) - 1)
+    whole = backbone(image)
+    assert not torch.equal(x, whole[-1])
+    assert torch.equal(blocks[-1](x), whole[-1])
+    assert all(torch.equal(a, b) for a, b in zip(finer, whole[:-1], strict=True))
+
+
+def test_an_unknown_backbone_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match="unknown backbone 'resnet81'; did you mean 'resnet18'"):
+        build("resnet81", (8, 16))
+
+
+@pytest.mark.parametrize(
+    ("name", "strides"), [("mobilenet_v2", (16, 8)), ("resnet50", (4, 8)), ("inception_v3", (16,))]
+)
+def test_strides_that_are_not_there_are_refused(name: str, strides: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=rf"allowed of {name} are"):
+        build(name, strides)
+
+
+def test_all_that_can_be_converted_can_be_built() -> None:
+    assert set(ARCHITECTURES) == {"inception_v3", *PYRAMIDS}
