@@ -51,13 +51,14 @@ class SizeConfig:
     """How the size of the target follows what is seen."""
 
     rate: float = setting(
-        0.0,
-        "share of a new size taken over at full score, as in the papers; 0 = as far as it is to be believed",
+        0.25,
+        "share of a new size that the search region takes over at full score",
         low=0.0,
         high=1.0,
         live=True,
         formerly=("prior.size_rate", "motion.size_rate"),
     )
+    filtered: bool = setting(True, "what is answered is filtered by itself; false: it has the search region's size")
     smallest_side: float = setting(
         2.0,
         "no side of a box gets smaller, pixels",

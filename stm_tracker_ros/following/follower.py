@@ -71,9 +71,13 @@ class Answered(NamedTuple):
 
 @dataclass
 class _Followed:
-    """All that is known of the present target, beside what its matcher knows."""
+    """All that is known of the present target, beside what its matcher knows.
+
+    box: about whose centre, and with whose size, the next frame is searched; answer: where it is, as it is said.
+    """
 
     box: Box
+    answer: Box
     fill: tuple[float, float, float]
     first_stamp_ns: int
     presence: Presence
@@ -97,7 +101,7 @@ class Follower:
         candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
         presence = Presence(self.config.presence, box, 1)
         camera = CameraMotion(frame) if self.config.search.camera_motion else None
-        self.state = _Followed(box, fill, frame.stamp_ns, presence, Size(), camera)
+        self.state = _Followed(box, box, fill, frame.stamp_ns, presence, Size(box), camera)
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -123,7 +127,7 @@ class Follower:
         state.learnable = Answered(seen, best.number, evidence) if found else None
         segment = seen.candidates.segment
         return Result(
-            box=state.box if segment is None or not seen.something else self._limited(best.box, frame),
+            box=state.answer if segment is None or not seen.something else self._limited(best.box, frame),
             score=float(np.clip(score, 0.0, 1.0)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
@@ -142,7 +146,7 @@ class Follower:
         answered, state.learnable = state.learnable, None
         if answered is not None:
             seen, chosen, evidence = answered
-            self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
+            self.matcher.remember(seen.look, seen.candidates, chosen, true or state.answer, evidence)
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
@@ -198,10 +202,11 @@ class Follower:
         """The target is found: its box from now on. Returns the score as it is trusted."""
         state = self._started()
         presence = state.presence
-        share, frames = best.score / presence.usual, presence.unseen + presence.step
-        before, confidence = seen.look.expected, best.penalty * best.score
-        width, height = state.size.update(self.config.size, before, best.box, frames, share, confidence)
-        state.box = self._limited(boxes.from_center(*best.box.center, width, height), seen.look.frame)
+        rate, before, found = best.penalty * best.score * self.config.size.rate, seen.look.expected, best.box
+        width, height = (1 - rate) * np.array(before[2:]) + rate * np.array(found[2:])
+        state.box = self._limited(boxes.from_center(*found.center, float(width), float(height)), seen.look.frame)
+        state.size.update(found, presence.unseen + presence.step, best.score / presence.usual)
+        self._say(seen.look.frame)
         state.glance = None
         return presence.followed(seen.places, seen.scores, seen.gate, best.number, state.box)
 
@@ -214,12 +219,20 @@ class Follower:
             center = seen.candidates.peaks[0]
             state.box = self._limited(boxes.from_center(*center, place.width, place.height), frame)
             state.presence.wait_at(state.box)
+        self._say(frame)
         looked, state.glance = state.glance, None
         raw = float(seen.candidates.scores[best.number])
         if looked is None and seen.something and raw > self.config.search.glance_score:
             glance = boxes.from_center(*best.box.center, place.width, place.height)
             state.glance = self._limited(glance, frame)
         return score
+
+    def _say(self, frame: Frame) -> None:
+        """Where the target is: at the place of its box, as large as it is known to be."""
+        state = self._started()
+        state.answer = state.box
+        if self.config.size.filtered:
+            state.answer = self._limited(boxes.from_center(*state.box.center, *state.size.sides), frame)
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""

@@ -171,6 +171,7 @@ class MaskConfig:
 PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
 SIGHT = SearchConfig(camera_motion=False, largest=3.0, growth=0.1, glance_score=0.5)
 PRIOR = PriorConfig(window=0.0, penalty=0.0)
+SIZE = SizeConfig(rate=0.5, filtered=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +181,7 @@ class TrackConfig(FollowingConfig):
     area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
     search: SearchConfig = field(default=SIGHT)
     prior: PriorConfig = field(default=PRIOR)
+    size: SizeConfig = field(default=SIZE)
     presence: PresenceConfig = field(default=replace(CREDULOUS, least_score=0.5))
     memory: MemoryConfig = section(MemoryConfig)
     spatial: SpatialConfig = section(SpatialConfig)
@@ -221,7 +223,6 @@ PAPER = TrackConfig(
         channels=64, samples=250, rate=0.0075, hard_rate=0.02, first_steps=6, first_inner_steps=10, second_peak=0.3
     ),
     uncertainty=UncertaintyConfig(guess=PAPER_GUESS),
-    size=SizeConfig(rate=0.5),
     presence=replace(CREDULOUS, least_score=0.3),
     search=STILL,
 )

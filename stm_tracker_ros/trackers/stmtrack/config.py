@@ -105,6 +105,6 @@ PAPER = TrackConfig(
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, first_weight=1.0, previous_score=0.6),
     search=STILL,
     prior=PriorConfig(window=0.21, penalty=0.04),
-    size=SizeConfig(rate=0.95),
+    size=SizeConfig(rate=0.95, filtered=False),
     presence=CREDULOUS,
 )
