@@ -1,0 +1,79 @@
+"""From kind and seed to a made absence: which recording, drawn until it is as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.absences.look_away import draw_look_away
+from stm_tracker_ros.data.absences.made import AbsenceSequence
+from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Conditions, Kind, conditions_of
+from stm_tracker_ros.data.absences.stage import Values, has_room, is_as_promised
+from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
+
+DRAWS = 100
+# Objects that stand before the target, or an annotation that does not say where it is: the truth would be wrong.
+UNFIT = (
+    "OTB2015/Coke",  # behind leaves, as the next
+    "OTB2015/Tiger1",
+    "OTB2015/Jogging-1",  # behind a post
+    "OTB2015/Jogging-2",
+)
+
+Draw = Callable[[Sequence, Values, Conditions, np.random.Generator], "AbsenceSequence | None"]
+
+
+def development_set(data_root: Path | str) -> list[Sequence]:
+    """The recordings that absences are made of, from `data_root`/eval and /train_video. Raises DataError without."""
+    root = Path(data_root)
+    found = [*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION)]
+    return [sequence for sequence in found if sequence.name not in UNFIT and has_room(sequence, _frame_size(sequence))]
+
+
+def absence_sequences(
+    data_root: Path | str, kinds: Iterable[Kind] = tuple(Kind), seeds: Iterable[int] = ABSENCE_SEEDS
+) -> Iterator[AbsenceSequence]:
+    """The made absences of every kind and seed, made when they are asked for. Raises DataError without the data."""
+    scenes, wanted = development_set(data_root), tuple(seeds)
+    for kind in kinds:
+        for seed in wanted:
+            yield make(scenes, kind, seed)
+
+
+def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
+    """The made absence of that kind and seed. Raises DataError if none of the scenes allows it."""
+    conditions = conditions_of(kind, seed)
+    rng = np.random.default_rng([2027, list(Kind).index(kind), seed])
+    for scene in _in_turn(scenes, kind, seed):
+        frame_size = _frame_size(scene)
+        for _ in range(DRAWS):
+            made = _draw_of(conditions)(scene, frame_size, conditions, rng)
+            if made is not None and is_as_promised(made):
+                return made
+    raise DataError(f"none of {len(scenes)} sequences allows absence {kind.value} {seed}; needed is one that does")
+
+
+def _draw_of(conditions: Conditions) -> Draw:
+    return draw_look_away
+
+
+def _in_turn(scenes: list[Sequence], kind: Kind, seed: int) -> list[Sequence]:
+    """The scenes of small enough targets: another recording first for every seed of a kind, the rest at random."""
+    by_recording: dict[str, list[Sequence]] = {}
+    for scene in scenes:
+        by_recording.setdefault(scene.recording, []).append(scene)
+    names = np.random.default_rng([2028, list(Kind).index(kind)]).permutation(sorted(by_recording))
+    first = names[seed % len(names)]
+    others = np.random.default_rng([2029, list(Kind).index(kind), seed]).permutation([n for n in names if n != first])
+    recordings = [by_recording[name] for name in (first, *others)]
+    return [parts[(seed + turn) % len(parts)] for turn in range(2) for parts in recordings]
+
+
+def _frame_size(scene: Sequence) -> Values:
+    with_first = scene.frames(count=1)
+    first = next(with_first)
+    with_first.close()
+    return np.array([first.width, first.height], np.float64)
