@@ -20,9 +20,9 @@ SMOOTH = 0.9
 
 
 def windows_of(centers: Values, sizes: Values, frame_size: Values) -> Values:
-    """Windows (N x 4) of these sizes about these centres, moved as little as needed to lie inside the recording."""
+    """Windows (N x 4) of these sizes, or of this one size, about these centres, moved as little as needed to lie inside the recording."""
     corners = np.clip(centers - sizes / 2, 0, frame_size - sizes)
-    return np.concatenate([corners, sizes], axis=1)
+    return np.concatenate([corners, np.broadcast_to(sizes, corners.shape)], axis=1)
 
 
 def to_picture(boxes: Values, windows: Values, picture_size: Values) -> Values:

@@ -70,7 +70,7 @@ class AbsenceSequence:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """Of every frame, whether at least half of the target is in sight; where neither seen nor absent, nobody asks."""
+        """Of every frame, whether half of the target or more is in sight; neither seen nor absent is nobody's fault."""
         return np.asarray(self.shares >= SEEN_SHARE)
 
     @property

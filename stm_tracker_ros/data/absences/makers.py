@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.data.absences.border import draw_border
 from stm_tracker_ros.data.absences.look_away import draw_look_away
 from stm_tracker_ros.data.absences.made import AbsenceSequence
 from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Conditions, Kind, conditions_of
@@ -57,7 +58,7 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
 
 
 def _draw_of(conditions: Conditions) -> Draw:
-    return draw_look_away
+    return draw_border if conditions.kind is Kind.BORDER else draw_look_away
 
 
 def _in_turn(scenes: list[Sequence], kind: Kind, seed: int) -> list[Sequence]:

@@ -42,6 +42,7 @@ class Place(str, Enum):
     SAME = "same"
     NEAR = "near"
     FAR = "far"
+    BORDER = "border"
     NOWHERE = "nowhere"
 
 
@@ -82,7 +83,7 @@ _PLACES = {
     Kind.PAN_BACK: (Place.SAME, Place.NEAR, Place.NEAR, Place.FAR, Place.FAR),
     Kind.CUT_BACK: (Place.SAME, Place.SAME, Place.SAME, Place.NEAR, Place.NEAR),
     Kind.CUT_ELSEWHERE: (Place.FAR,) * BLOCK,
-    Kind.BORDER: (Place.NEAR,) * BLOCK,
+    Kind.BORDER: (Place.BORDER,) * BLOCK,
     Kind.PAINTED_OUT: (Place.SAME, Place.SAME, Place.SAME, Place.FAR, Place.FAR),
     Kind.TWIN_STAYS: (Place.NEAR,) * BLOCK,
     Kind.NEVER_RETURNS: (Place.NOWHERE,) * BLOCK,

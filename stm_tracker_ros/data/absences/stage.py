@@ -25,7 +25,7 @@ INSIDE_PX = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The moments at which a camera begins to leave, is away, begins to come back, and is back; and how many there are."""
+    """The moments at which a camera begins to leave, is away, begins to come back, is back; and how many there are."""
 
     leaves: int
     away: int
@@ -90,6 +90,9 @@ def is_as_promised(made: AbsenceSequence) -> bool:
 
 def _place_is_kept(made: AbsenceSequence) -> bool:
     place = made.conditions.place
+    if place is Place.BORDER:
+        returned = made.returned
+        return returned is not None and bool(made.shares[returned] < 1)
     sizes = distance_in_sizes(made)
     if place is Place.SAME:
         return sizes <= SAME_SIZES
@@ -97,7 +100,7 @@ def _place_is_kept(made: AbsenceSequence) -> bool:
 
 
 def distance_in_sizes(made: AbsenceSequence) -> float:
-    """How far in the picture the place of the return is from where the target was when it began to leave, in its sizes."""
+    """How far in the picture the target comes back from where it was when it began to leave, in its sizes."""
     boxes = made.whole_boxes[[made.leaves - 1, made.settled]]
     places = centers(boxes)
     return float(np.linalg.norm(places[1] - places[0]) / np.sqrt(boxes[0, 2:].prod()))
