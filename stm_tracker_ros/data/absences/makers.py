@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from stm_tracker_ros.data.absences.look_away import draw_look_away
 from stm_tracker_ros.data.absences.made import AbsenceSequence
 from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Conditions, Kind, conditions_of
 from stm_tracker_ros.data.absences.stage import Values, has_room, is_as_promised
+from stm_tracker_ros.data.absences.twins import SIMILAR, draw_twin
+from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
 
 DRAWS = 100
@@ -31,7 +34,7 @@ def development_set(data_root: Path | str) -> list[Sequence]:
     """The recordings that absences are made of, from `data_root`/eval and /train_video. Raises DataError without."""
     root = Path(data_root)
     found = [*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION)]
-    return [sequence for sequence in found if sequence.name not in UNFIT and has_room(sequence, _frame_size(sequence))]
+    return found
 
 
 def absence_sequences(
@@ -48,17 +51,27 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
     """The made absence of that kind and seed. Raises DataError if none of the scenes allows it."""
     conditions = conditions_of(kind, seed)
     rng = np.random.default_rng([2027, list(Kind).index(kind), seed])
-    for scene in _in_turn(scenes, kind, seed):
+    fit = [scene for scene in scenes if scene.name not in UNFIT and has_room(scene, _frame_size(scene))]
+    for scene in _in_turn(fit, kind, seed):
         frame_size = _frame_size(scene)
         for _ in range(DRAWS):
-            made = _draw_of(conditions)(scene, frame_size, conditions, rng)
+            made = _draw_of(conditions, scenes)(scene, frame_size, conditions, rng)
             if made is not None and is_as_promised(made):
                 return made
     raise DataError(f"none of {len(scenes)} sequences allows absence {kind.value} {seed}; needed is one that does")
 
 
-def _draw_of(conditions: Conditions) -> Draw:
+def _draw_of(conditions: Conditions, scenes: list[Sequence]) -> Draw:
+    if conditions.kind is Kind.TWIN_STAYS:
+        return partial(_draw_twin, scenes)
     return draw_border if conditions.kind is Kind.BORDER else draw_look_away
+
+
+def _draw_twin(
+    scenes: list[Sequence], scene: Sequence, frame_size: Values, conditions: Conditions, rng: np.random.Generator
+) -> AbsenceSequence | None:
+    donors = [one for one in scenes if one.name in SIMILAR.get(scene.name, ())]
+    return draw_twin(scene, frame_size, conditions, rng, donors)
 
 
 def _in_turn(scenes: list[Sequence], kind: Kind, seed: int) -> list[Sequence]:
@@ -74,7 +87,12 @@ def _in_turn(scenes: list[Sequence], kind: Kind, seed: int) -> list[Sequence]:
 
 
 def _frame_size(scene: Sequence) -> Values:
-    with_first = scene.frames(count=1)
-    first = next(with_first)
-    with_first.close()
-    return np.array([first.width, first.height], np.float64)
+    return np.array(_sides(scene.video, scene.images), np.float64)
+
+
+@cache
+def _sides(video: Path, images: tuple[Path, ...]) -> tuple[int, int]:
+    stream = frames(images[0] if images else video)
+    first = next(stream)
+    stream.close()
+    return first.width, first.height

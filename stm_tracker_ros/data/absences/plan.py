@@ -85,7 +85,7 @@ _PLACES = {
     Kind.CUT_ELSEWHERE: (Place.FAR,) * BLOCK,
     Kind.BORDER: (Place.BORDER,) * BLOCK,
     Kind.PAINTED_OUT: (Place.SAME, Place.SAME, Place.SAME, Place.FAR, Place.FAR),
-    Kind.TWIN_STAYS: (Place.NEAR,) * BLOCK,
+    Kind.TWIN_STAYS: (Place.SAME,) * BLOCK,
     Kind.NEVER_RETURNS: (Place.NOWHERE,) * BLOCK,
 }
 _ZOOMED = (Kind.PAN_BACK, Kind.CUT_BACK, Kind.CUT_ELSEWHERE)
