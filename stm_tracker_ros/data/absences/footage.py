@@ -25,12 +25,14 @@ Edit = Callable[[int, Pictures], Pixels]
 class Footage:
     """What the world does, moment by moment.
 
-    order: the recording's frame shown at every moment. edits: by moment, what replaces that frame; absent elsewhere.
+    order: the recording's frame shown at every moment. edit: what is changed in these frames; None: nothing.
+    reads: first and last frame that the edit is given, where it needs more than those that are shown.
     """
 
     scene: Sequence
     order: NDArray[np.int64]
     edit: Edit | None = None
+    reads: tuple[int, int] | None = None
 
     @property
     def boxes(self) -> NDArray[np.float64]:
@@ -40,7 +42,7 @@ class Footage:
 
     def pictures(self) -> Iterator[Pixels]:
         """The recording's pictures, moment by moment; not to be written to."""
-        kept = read_stretch(self.scene, int(self.order.min()), int(self.order.max()))
+        kept = read_stretch(self.scene, *(self.reads or (int(self.order.min()), int(self.order.max()))))
         for moment, index in enumerate(self.order):
             yield kept[int(index)] if self.edit is None else self.edit(moment, kept)
 

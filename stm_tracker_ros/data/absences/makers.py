@@ -12,6 +12,7 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.absences.border import draw_border
 from stm_tracker_ros.data.absences.look_away import draw_look_away
 from stm_tracker_ros.data.absences.made import AbsenceSequence
+from stm_tracker_ros.data.absences.painted import draw_painted, is_paintable
 from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Conditions, Kind, conditions_of
 from stm_tracker_ros.data.absences.stage import Values, has_room, is_as_promised
 from stm_tracker_ros.data.absences.twins import SIMILAR, draw_twin
@@ -56,7 +57,9 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
         frame_size = _frame_size(scene)
         for _ in range(DRAWS):
             made = _draw_of(conditions, scenes)(scene, frame_size, conditions, rng)
-            if made is not None and is_as_promised(made):
+            if made is None or not is_as_promised(made):
+                continue
+            if not conditions.painted or is_paintable(made):
                 return made
     raise DataError(f"none of {len(scenes)} sequences allows absence {kind.value} {seed}; needed is one that does")
 
@@ -64,6 +67,8 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
 def _draw_of(conditions: Conditions, scenes: list[Sequence]) -> Draw:
     if conditions.kind is Kind.TWIN_STAYS:
         return partial(_draw_twin, scenes)
+    if conditions.painted:
+        return draw_painted
     return draw_border if conditions.kind is Kind.BORDER else draw_look_away
 
 
