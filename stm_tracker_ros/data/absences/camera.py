@@ -20,7 +20,7 @@ SMOOTH = 0.9
 
 
 def windows_of(centers: Values, sizes: Values, frame_size: Values) -> Values:
-    """Windows (N x 4) of these sizes, or of this one size, about these centres, moved as little as needed to lie inside the recording."""
+    """Windows (N x 4) about these centres, moved as little as needed to lie inside; sizes: N x 2, or one of 2."""
     corners = np.clip(centers - sizes / 2, 0, frame_size - sizes)
     return np.concatenate([corners, np.broadcast_to(sizes, corners.shape)], axis=1)
 

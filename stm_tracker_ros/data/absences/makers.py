@@ -32,10 +32,9 @@ Draw = Callable[[Sequence, Values, Conditions, np.random.Generator], "AbsenceSeq
 
 
 def development_set(data_root: Path | str) -> list[Sequence]:
-    """The recordings that absences are made of, from `data_root`/eval and /train_video. Raises DataError without."""
+    """The sequences that absences are made of: `data_root`/eval, validation of /train_video. Raises DataError."""
     root = Path(data_root)
-    found = [*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION)]
-    return found
+    return [*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION)]
 
 
 def absence_sequences(

@@ -13,8 +13,8 @@ from stm_tracker_ros.data.absences.camera import Values, grown
 from stm_tracker_ros.data.absences.footage import Footage, Pictures, played, read_stretch
 from stm_tracker_ros.data.absences.look_away import world_steps
 from stm_tracker_ros.data.absences.made import AbsenceSequence
-from stm_tracker_ros.data.absences.registration import Matrix, Registration, refined
 from stm_tracker_ros.data.absences.plan import Conditions
+from stm_tracker_ros.data.absences.registration import Matrix, Registration, refined
 from stm_tracker_ros.data.absences.stage import draw_stretch, timeline
 from stm_tracker_ros.data.sequence import Sequence
 

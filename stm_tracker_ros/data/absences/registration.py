@@ -54,7 +54,7 @@ class Registration:
 
 
 def refined(matrix: Matrix, grey: Pixels, other_grey: Pixels, mask: Pixels) -> Matrix | None:
-    """`matrix`, corrected until the surroundings (`mask`) of the two pictures lie upon each other; None if they do not."""
+    """`matrix`, corrected until the surroundings (`mask`) of both pictures lie upon each other; None if they do not."""
     size = (grey.shape[1], grey.shape[0])
     seen = cv2.warpPerspective(other_grey, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     found = _moved(grey, np.asarray(seen, np.uint8), mask)
