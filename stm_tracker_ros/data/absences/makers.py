@@ -12,14 +12,14 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.absences.border import draw_border
 from stm_tracker_ros.data.absences.look_away import draw_look_away
 from stm_tracker_ros.data.absences.made import AbsenceSequence
-from stm_tracker_ros.data.absences.painted import draw_painted, is_paintable
+from stm_tracker_ros.data.absences.painted import PAINTABLE, draw_painted, paint
 from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Conditions, Kind, conditions_of
 from stm_tracker_ros.data.absences.stage import Values, has_room, is_as_promised
 from stm_tracker_ros.data.absences.twins import SIMILAR, draw_twin
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
 
-DRAWS = 100
+DRAWS, PAINTED_DRAWS = 100, 40
 # Objects that stand before the target, or an annotation that does not say where it is: the truth would be wrong.
 UNFIT = (
     "OTB2015/Coke",  # behind leaves, as the next
@@ -52,13 +52,15 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
     conditions = conditions_of(kind, seed)
     rng = np.random.default_rng([2027, list(Kind).index(kind), seed])
     fit = [scene for scene in scenes if scene.name not in UNFIT and has_room(scene, _frame_size(scene))]
+    if conditions.painted:
+        fit = [scene for scene in fit if scene.name in PAINTABLE] or fit
     for scene in _in_turn(fit, kind, seed):
         frame_size = _frame_size(scene)
-        for _ in range(DRAWS):
+        for _ in range(PAINTED_DRAWS if conditions.painted else DRAWS):
             made = _draw_of(conditions, scenes)(scene, frame_size, conditions, rng)
             if made is None or not is_as_promised(made):
                 continue
-            if not conditions.painted or is_paintable(made):
+            if not conditions.painted or paint(made):
                 return made
     raise DataError(f"none of {len(scenes)} sequences allows absence {kind.value} {seed}; needed is one that does")
 

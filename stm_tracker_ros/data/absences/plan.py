@@ -131,7 +131,7 @@ def conditions_of(kind: Kind, seed: int) -> Conditions:
         world=World.GOES_ON if elsewhere else world,
         place=place,
         zoom=zoom,
-        pans_away=pans_away or kind in (Kind.PAN_BACK, Kind.BORDER),
+        pans_away=(pans_away or kind in (Kind.PAN_BACK, Kind.BORDER)) and not painted,
         pans_back=kind in (Kind.PAN_BACK, Kind.BORDER) or (kind is Kind.TWIN_STAYS and pans_away),
         painted=painted,
         copied=copied,

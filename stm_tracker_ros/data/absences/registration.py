@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,8 @@ from stm_tracker_ros.data.absences.footage import Pictures
 Matrix = NDArray[np.float64]
 REDUCTION = 0.5
 """Steps from frame to frame are measured in smaller pictures; the last word is a whole one's (`refined`)."""
-MARGIN_SIZES, MOST_FEATURES, LEAST_FEATURES, RANSAC_PX = 0.3, 150, 12, 1.0
-LEAST_INLIERS = 0.5
+MARGIN_SIZES, MOST_FEATURES, LEAST_FEATURES, RANSAC_PX = 0.3, 150, 12, 1.5
+LEAST_INLIERS = 0.4
 
 
 class Registration:
@@ -43,7 +45,8 @@ class Registration:
         mask = np.full(first.shape, 255, np.uint8)
         left, top, width, height = np.rint(grown(self._boxes[index][None], MARGIN_SIZES)[0] * REDUCTION).astype(int)
         mask[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = 0
-        found = _moved(first, second, mask)
+        points = points_in(first, mask)
+        found = None if points is None else _followed(first, second, points)
         if found is None:
             return None
         matrix, inliers = cv2.findHomography(*found, cv2.RANSAC, RANSAC_PX)
@@ -53,27 +56,46 @@ class Registration:
         return np.asarray(np.linalg.inv(scale) @ matrix @ scale)
 
 
-def refined(matrix: Matrix, grey: Pixels, other_grey: Pixels, mask: Pixels) -> Matrix | None:
-    """`matrix`, corrected until the surroundings (`mask`) of both pictures lie upon each other; None if they do not."""
-    size = (grey.shape[1], grey.shape[0])
-    seen = cv2.warpPerspective(other_grey, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    found = _moved(grey, np.asarray(seen, np.uint8), mask)
-    if found is None:
-        return None
-    rest, inliers = cv2.estimateAffinePartial2D(*found, ransacReprojThreshold=RANSAC_PX)
-    if rest is None or float(inliers.mean()) < LEAST_INLIERS:
-        return None
-    return np.asarray(matrix @ np.concatenate([rest, [[0.0, 0.0, 1.0]]]))
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """A part of a picture: left and top of it, its grey values, and points in it that are not the target's."""
+
+    origin: tuple[int, int]
+    grey: Pixels
+    points: NDArray[np.float32]
+
+    def seen_by(self, other: Pixels, matrix: Matrix) -> Pixels:
+        """Another picture, grey or BGR, as it lies in this part; matrix: pixel centres here to those there."""
+        shift = np.array([[1.0, 0.0, self.origin[0]], [0.0, 1.0, self.origin[1]], [0.0, 0.0, 1.0]])
+        size, flags = (self.grey.shape[1], self.grey.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        seen = cv2.warpPerspective(other, matrix @ shift, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(seen, np.uint8)
+
+    def refined(self, matrix: Matrix, other_grey: Pixels) -> Matrix | None:
+        """`matrix`, corrected until this part lies upon the other picture; None if it does not."""
+        found = _followed(self.grey, self.seen_by(other_grey, matrix), self.points)
+        if found is None:
+            return None
+        rest, inliers = cv2.estimateAffinePartial2D(*found, ransacReprojThreshold=RANSAC_PX)
+        if rest is None or float(inliers.mean()) < LEAST_INLIERS:
+            return None
+        whole = np.concatenate([rest, [[0.0, 0.0, 1.0]]])
+        shift = np.array([[1.0, 0.0, self.origin[0]], [0.0, 1.0, self.origin[1]], [0.0, 0.0, 1.0]])
+        return np.asarray(matrix @ shift @ whole @ np.linalg.inv(shift))
 
 
-def _moved(first: Pixels, second: Pixels, mask: Pixels) -> tuple[Values, Values] | None:
-    """Points of the first picture within the mask, and where they are in the second."""
-    points = cv2.goodFeaturesToTrack(first, MOST_FEATURES, 0.01, 5, mask=mask)
-    if points is None or len(points) < LEAST_FEATURES:
-        return None
-    moved, status, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, winSize=(21, 21), maxLevel=3)
-    ok = status.ravel() == 1
-    return (points[ok], moved[ok]) if int(ok.sum()) >= LEAST_FEATURES else None
+def points_in(grey: Pixels, mask: Pixels) -> NDArray[np.float32] | None:
+    """Points (N x 1 x 2) that can be followed, where the mask is not 0; None where there are too few."""
+    points = cv2.goodFeaturesToTrack(grey, MOST_FEATURES, 0.01, 5, mask=mask)
+    return None if points is None or len(points) < LEAST_FEATURES else np.asarray(points, np.float32)
+
+
+def _followed(first: Pixels, second: Pixels, points: NDArray[np.float32]) -> tuple[Values, Values] | None:
+    """Points of the first picture, and where they are in the second."""
+    start = np.zeros_like(points)
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(first, second, points, start, winSize=(21, 21), maxLevel=3)
+    ok = np.asarray(status).ravel() == 1
+    return (points[ok], np.asarray(moved)[ok]) if int(ok.sum()) >= LEAST_FEATURES else None
 
 
 def _small(picture: Pixels) -> Pixels:
