@@ -85,6 +85,8 @@ def _in_turn(scenes: list[Sequence], kind: Kind, seed: int) -> list[Sequence]:
     by_recording: dict[str, list[Sequence]] = {}
     for scene in scenes:
         by_recording.setdefault(scene.recording, []).append(scene)
+    if not scenes:
+        return []
     names = np.random.default_rng([2028, list(Kind).index(kind)]).permutation(sorted(by_recording))
     first = names[seed % len(names)]
     others = np.random.default_rng([2029, list(Kind).index(kind), seed]).permutation([n for n in names if n != first])
