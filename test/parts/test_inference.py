@@ -106,6 +106,26 @@ def test_weights_that_change_later_are_not_seen() -> None:
     torch.testing.assert_close(fast(image, shift)[0], before)
 
 
+def test_nothing_is_captured_in_inference_mode() -> None:
+    """There a bilinear enlargement would come apart into gathers; what the caller is in must not matter."""
+    seen: list[bool] = []
+
+    def step(x: Tensor) -> Tensor:
+        seen.append(torch.is_inference_mode_enabled())
+        return functional.interpolate(functional.relu(x, inplace=True), scale_factor=2.0, mode="bilinear")
+
+    fast, x = Step(step, torch.float32), torch.rand(1, 4, 5, 5) - 0.5
+    with torch.inference_mode():
+        mine = x.clone()
+        answer = fast(mine)
+    graph_of_it = next(iter(fast._captured.values())).__self__  # type: ignore[attr-defined]
+    done = [str(node.target) for node in graph_of_it.graph.nodes if node.op == "call_function"]
+    assert seen == [False]
+    assert [name.split(".")[1] for name in done] == ["relu_", "upsample_bilinear2d"]
+    assert answer.is_inference()
+    torch.testing.assert_close(answer, functional.interpolate(x.relu(), scale_factor=2.0, mode="bilinear"))
+
+
 def test_captures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "MOST_SHAPES", 3)
     step = Step(lambda x: x + 1, torch.float32)

@@ -52,8 +52,9 @@ class Stepper:
         self._encode = engine.optimised(network, self._look, image)
         look = Encoded(*self._encode(image))
         self._values = engine.optimised(network, network.values, look.coarse, mask, flag)
-        value = self._values(look.coarse, mask, flag)
-        self._answer = engine.optimised(network, self._scored, value, *look[:3], place)
+        # in the type of the bank, from which it will come, and not in that of the values on their way to it
+        found = self._values(look.coarse, mask, flag).to(engine.precision).contiguous()
+        self._answer = engine.optimised(network, self._scored, found, *look[:3], place)
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
