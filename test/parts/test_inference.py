@@ -48,8 +48,8 @@ def made() -> tuple[Small, Tensor, Tensor]:
     return network, picture(16, 16), torch.rand(1)
 
 
-def picture(height: int, width: int) -> Tensor:
-    return torch.rand(1, height, width, 3).permute(0, 3, 1, 2)
+def picture(height: int, width: int, channels: int = 3) -> Tensor:
+    return torch.rand(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def operations(function: Callable[..., object], *examples: Tensor) -> list[str]:
@@ -81,6 +81,15 @@ def test_what_follows_a_convolution_is_done_in_it() -> None:
     done = operations(network.step, image, shift)
     assert not [name for name in done if "relu" in name or "hardtanh" in name]
     assert [name for name in done if "_convolution_pointwise" in name]
+
+
+@pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
+@pytest.mark.parametrize(("side", "kind"), [(8, "addmm"), (40, "_convolution_pointwise")])
+def test_a_pointwise_convolution_is_a_product_where_it_has_few_cells(side: int, kind: str) -> None:
+    conv = nn.Conv2d(8, 16, 1).eval().requires_grad_(False)
+    done = operations(lambda image: functional.relu6(conv(image)), picture(side, side, 8))
+    assert [name for name in done if kind in name]
+    assert bool([name for name in done if "hardtanh" in name]) == (kind == "addmm")
 
 
 @pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
