@@ -74,7 +74,9 @@ def test_the_first_slot_is_read_alone_as_well(slots: list[int], first_bias: floa
 
 def test_a_first_slot_that_counts_for_nothing_is_still_read_alone() -> None:
     """Its share of all weights is zero in fp32: nothing may be divided by it."""
-    query, keys, values = (draws(*shape, seed=seed).float() for seed, shape in enumerate([(5, 4), (6, 3, 4), (6, 3, 2)]))
+    query, keys, values = (
+        draws(*shape, seed=seed).float() for seed, shape in enumerate([(5, 4), (6, 3, 4), (6, 3, 2)])
+    )
     found, first = read_slots_and_first(query, keys, values, [4, 0, 3], -1e4)
     torch.testing.assert_close(found, read_slots(query, keys, values, [0, 3]))
     torch.testing.assert_close(first, read_slots(query, keys, values, [4]))
