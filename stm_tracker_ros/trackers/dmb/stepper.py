@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stm_tracker_ros.core.types import Pixels
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.parts.read import read_slots
@@ -41,7 +42,9 @@ class Stepper:
     spatial_size = 0  # the filter sees the same crop
 
     def __init__(self, network: LiteNetwork, engine: Engine) -> None:
-        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
+        self.engine, self.device = engine, engine.device
+        ready = engine.ready(network)
+        self.network = ready if engine.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.mask_cells = self.crop_size // MASK_STRIDE
         self.first_bias = float(network.first_frame_bias)
