@@ -51,7 +51,13 @@ class Step:
                 found = self._captured[shapes] = self._capture(arguments)
         return found(*arguments)
 
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def _capture(self, arguments: tuple[Tensor, ...]) -> Callable[..., Any]:
+        """Never in inference mode, whatever the caller is in: there torch takes composed operations apart before they
+        are seen, a bilinear enlargement into gathers. Its tensors may not be changed in place outside of it: copies.
+        """
+        arguments = tuple(argument.clone() if argument.is_inference() else argument for argument in arguments)
         step = graph.capture(self._function, arguments)
         if self._precision != torch.float32:
             step = graph.lowered(step, arguments, self._precision)

@@ -1,8 +1,8 @@
 """Convolutions of a captured graph as oneDNN runs them fastest on an x86 CPU.
 
 Weights are packed once; the activation or the sum behind a convolution is done while its result is in the cache. With
-one thread torch would send small convolutions elsewhere, to code that cannot do bf16. In fp32 small 1x1 convolutions
-become matrix products: those have a third of the overhead.
+one thread torch would send small convolutions elsewhere, to code that cannot do bf16. In fp32 small 1x1 convolutions of
+few cells become matrix products: those have a third of the overhead, but write their result three times.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from stm_tracker_ros.parts.graph import aten, clean, constant, is_constant, valu
 RELUS = {aten.relu.default, aten.relu_.default}
 CLAMPS = {aten.hardtanh.default, aten.hardtanh_.default}
 SMALL_PRODUCT = 40e6  # multiplications, under which the overhead of a convolution counts
+FEW_CELLS = 1000  # under which it counts more than that bias and activation go over the result once more each
 
 
 class _Conv(NamedTuple):
@@ -75,10 +76,11 @@ def _conv(node: fx.Node) -> _Conv | None:
 
 def _is_small_product(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> bool:
     weight = value_of(graph, conv.weight)
-    size = node.meta["like"].numel() * weight.shape[1]
+    result = node.meta["like"]
+    is_small = result.numel() * weight.shape[1] < SMALL_PRODUCT and result.shape[2:].numel() < FEW_CELLS
     plain = tuple(weight.shape[2:]) == (1, 1) and conv.stride == [1, 1] and conv.padding == [0, 0] and conv.groups == 1
-    is_dense = node.meta["like"].shape[0] == 1 and conv.bias is not None
-    return plain and is_dense and weight.dtype == torch.float32 and size < SMALL_PRODUCT
+    is_dense = result.shape[0] == 1 and conv.bias is not None
+    return plain and is_dense and weight.dtype == torch.float32 and is_small
 
 
 def _as_product(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> None:

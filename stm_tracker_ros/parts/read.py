@@ -40,14 +40,57 @@ def read_slots(
     """
     if not in_place or query_key.device.type == "cuda":  # a copy of some slots takes a GPU microseconds
         return _read_copied(query_key, keys, values, slots, first_bias)
-    scaled = query_key * query_key.shape[-1] ** -0.5
-    logits = torch.cat([scaled @ keys[slot].t() for slot in slots], -1)
+    shares = _shares(_logits(query_key, keys, slots), keys.shape[1], first_bias)
+    return _joined((shares[0] @ values[slots[0]]).float(), shares, values, slots)
+
+
+def read_slots_and_first(
+    query_key: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    slots: Sequence[int],
+    first_bias: float = 0.0,
+    *,
+    in_place: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """As `read_slots`, and the read of the first slot alone, each Q x V.
+
+    What the first one gives to all is what it gives alone, times its share of all weights: it is asked once. The other
+    way round, from all to the first alone, would divide by a share that may be next to nothing.
+    """
+    if len(slots) == 1:
+        alone = read_slots(query_key, keys, values, slots, in_place=in_place)
+        return alone, alone
+    if not in_place or query_key.device.type == "cuda":
+        first = _read_copied(query_key, keys, values, slots[:1], 0.0)
+        return _read_copied(query_key, keys, values, slots, first_bias), first
+    logits, cells = _logits(query_key, keys, slots), keys.shape[1]
+    first = torch.softmax(logits[:, :cells], -1) @ values[slots[0]]
+    shares = _shares(logits, cells, first_bias)
+    from_first = shares[0].sum(-1, keepdim=True, dtype=torch.float32) * first
+    return _joined(from_first, shares, values, slots), first
+
+
+def _logits(query_key: Tensor, keys: Tensor, slots: Sequence[int]) -> Tensor:
+    """Scaled products with the slots' keys, one slot beside the other: Q x (slots * cells)."""
+    scaled, cells = query_key * query_key.shape[-1] ** -0.5, keys.shape[1]
+    logits = scaled.new_empty(len(scaled), len(slots) * cells)
+    for slot, part in zip(slots, logits.split(cells, -1), strict=True):
+        torch.mm(scaled, keys[slot].t(), out=part)
+    return logits
+
+
+def _shares(logits: Tensor, cells: int, first_bias: float) -> tuple[Tensor, ...]:
+    """Weights of the cells of each slot, Q x cells each; adds the bias to the logits of the first one."""
     if first_bias:
-        logits[:, : keys.shape[1]] += first_bias
-    weights = torch.softmax(logits, -1).split(keys.shape[1], -1)
-    found = (weights[0] @ values[slots[0]]).float()
-    for weight, slot in zip(weights[1:], slots[1:], strict=True):
-        found += weight @ values[slot]  # summed in fp32, whatever the bank's type
+        logits[:, :cells] += first_bias
+    return torch.softmax(logits, -1).split(cells, -1)
+
+
+def _joined(found: Tensor, shares: Sequence[Tensor], values: Tensor, slots: Sequence[int]) -> Tensor:
+    """What the first slot gave, Q x V, and what the others give; summed in fp32, whatever the bank's type."""
+    for share, slot in zip(shares[1:], slots[1:], strict=True):
+        found += share @ values[slot]
     return found.to(values.dtype)
 
 

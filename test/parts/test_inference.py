@@ -48,8 +48,8 @@ def made() -> tuple[Small, Tensor, Tensor]:
     return network, picture(16, 16), torch.rand(1)
 
 
-def picture(height: int, width: int) -> Tensor:
-    return torch.rand(1, height, width, 3).permute(0, 3, 1, 2)
+def picture(height: int, width: int, channels: int = 3) -> Tensor:
+    return torch.rand(1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def operations(function: Callable[..., object], *examples: Tensor) -> list[str]:
@@ -84,6 +84,15 @@ def test_what_follows_a_convolution_is_done_in_it() -> None:
 
 
 @pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
+@pytest.mark.parametrize(("side", "kind"), [(8, "addmm"), (40, "_convolution_pointwise")])
+def test_a_pointwise_convolution_is_a_product_where_it_has_few_cells(side: int, kind: str) -> None:
+    conv = nn.Conv2d(8, 16, 1).eval().requires_grad_(False)
+    done = operations(lambda image: functional.relu6(conv(image)), picture(side, side, 8))
+    assert [name for name in done if kind in name]
+    assert bool([name for name in done if "hardtanh" in name]) == (kind == "addmm")
+
+
+@pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
 def test_a_sum_whose_other_part_is_used_again_stays_right() -> None:
     torch.manual_seed(1)
     conv = nn.Conv2d(8, 8, 3, padding=1).eval().requires_grad_(False)
@@ -104,6 +113,26 @@ def test_weights_that_change_later_are_not_seen() -> None:
     before = fast(image, shift)[0].clone()
     network.first.weight.mul_(2)
     torch.testing.assert_close(fast(image, shift)[0], before)
+
+
+def test_nothing_is_captured_in_inference_mode() -> None:
+    """There a bilinear enlargement would come apart into gathers; what the caller is in must not matter."""
+    seen: list[bool] = []
+
+    def step(x: Tensor) -> Tensor:
+        seen.append(torch.is_inference_mode_enabled())
+        return functional.interpolate(functional.relu(x, inplace=True), scale_factor=2.0, mode="bilinear")
+
+    fast, x = Step(step, torch.float32), torch.rand(1, 4, 5, 5) - 0.5
+    with torch.inference_mode():
+        mine = x.clone()
+        answer = fast(mine)
+    graph_of_it = next(iter(fast._captured.values())).__self__  # type: ignore[attr-defined]
+    done = [str(node.target) for node in graph_of_it.graph.nodes if node.op == "call_function"]
+    assert seen == [False]
+    assert [name.split(".")[1] for name in done] == ["relu_", "upsample_bilinear2d"]
+    assert answer.is_inference()
+    torch.testing.assert_close(answer, functional.interpolate(x.relu(), scale_factor=2.0, mode="bilinear"))
 
 
 def test_captures_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

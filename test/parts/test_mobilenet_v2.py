@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stm_tracker_ros.core.errors import CheckpointError
 from stm_tracker_ros.parts.backbones import mobilenet_v2
-from stm_tracker_ros.parts.backbones.mobilenet_v2 import STAGES, MobileNetV2
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import STAGES, ImageInput, MobileNetV2, with_input_in_stem
 
 pytestmark = pytest.mark.torch
 
@@ -76,3 +76,28 @@ def test_another_file_is_refused_by_the_first_missing_name() -> None:
     del state["features.3.conv.1.1.running_var"]
     with pytest.raises(CheckpointError, match="features.3.conv.1.1.running_var.*torchvision's mobilenet_v2"):
         mobilenet_v2.from_torchvision(state)
+
+
+class Seeing(nn.Module):
+    """Input and backbone, named as the networks name them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input, self.backbone = ImageInput(32), MobileNetV2()
+
+    def forward(self, patch_bgr: Tensor) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = self.backbone(self.input(patch_bgr))
+        return found
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_the_stem_takes_over_the_order_of_the_channels_and_their_deviation(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    network = Seeing().eval().requires_grad_(False).to(memory_format=layout)  # type: ignore[call-overload]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    folded = with_input_in_stem(network)
+    picture = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8).permute(0, 3, 1, 2)  # borders and all
+    for ours, plain in zip(folded(picture), network(picture), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
+    assert folded.backbone.stem.weight.is_contiguous(memory_format=layout)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

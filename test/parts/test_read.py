@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stm_tracker_ros.parts.read import read, read_slots
+from stm_tracker_ros.parts.read import read, read_slots, read_slots_and_first
 
 pytestmark = pytest.mark.torch
 
@@ -59,6 +59,27 @@ def test_slots_of_a_bank_are_read_as_if_they_lay_together(first_bias: float, in_
     expected = read(query[None], keys[slots].flatten(0, 1)[None], values[slots].flatten(0, 1)[None], bias)[0]
     found = read_slots(query, keys, values, slots, first_bias, in_place=in_place)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)  # slots are summed in fp32
+
+
+@pytest.mark.parametrize("slots", [[4, 0, 3], [4]])
+@pytest.mark.parametrize("first_bias", [0.0, -1.9])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_the_first_slot_is_read_alone_as_well(slots: list[int], first_bias: float, in_place: bool) -> None:
+    query, keys, values = draws(5, 4), draws(6, 3, 4, seed=1), draws(6, 3, 2, seed=2)
+    found, first = read_slots_and_first(query, keys, values, slots, first_bias, in_place=in_place)
+    together = read_slots(query, keys, values, slots, first_bias)
+    torch.testing.assert_close(found, together, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(first, read_slots(query, keys, values, slots[:1]), rtol=1e-5, atol=1e-5)
+
+
+def test_a_first_slot_that_counts_for_nothing_is_still_read_alone() -> None:
+    """Its share of all weights is zero in fp32: nothing may be divided by it."""
+    query, keys, values = (
+        draws(*shape, seed=seed).float() for seed, shape in enumerate([(5, 4), (6, 3, 4), (6, 3, 2)])
+    )
+    found, first = read_slots_and_first(query, keys, values, [4, 0, 3], -1e4)
+    torch.testing.assert_close(found, read_slots(query, keys, values, [0, 3]))
+    torch.testing.assert_close(first, read_slots(query, keys, values, [4]))
 
 
 def test_the_bank_is_not_copied_to_be_read() -> None:

@@ -6,7 +6,9 @@ Input: RGB, ImageNet mean and standard deviation. Output: strides 4 (24 channels
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from stm_tracker_ros.core.errors import CheckpointError
 from stm_tracker_ros.parts.backbones import DESCRIPTIONS
 from stm_tracker_ros.parts.backbones.pyramid import Pyramid
+from stm_tracker_ros.parts.layout import layout_of
 
 IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)
 IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
@@ -43,6 +46,40 @@ class ImageInput(nn.Module):
         """B x 3 x size x size BGR in 0..255, any type -> RGB by mean and deviation, fp32."""
         rgb = torch.cat([patch_bgr[:, 2:], patch_bgr[:, 1:2], patch_bgr[:, :1]], 1)
         return (rgb - self.mean) / self.std
+
+
+class MeanLess(nn.Module):
+    """What is left of `ImageInput` where the stem's weights have taken over the rest: BGR less its mean.
+
+    The mean stays: the stem's zeros around a picture stand for it.
+    """
+
+    mean: Tensor
+
+    def __init__(self, image_input: ImageInput) -> None:
+        super().__init__()
+        mean = image_input.mean.flip(1).contiguous(memory_format=torch.channels_last)
+        self.register_buffer("mean", mean, persistent=False)
+
+    def forward(self, patch_bgr: Tensor) -> Tensor:
+        """B x 3 x size x size BGR in 0..255, any type -> the same less the mean, fp32."""
+        return patch_bgr.float() - self.mean
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def with_input_in_stem(network: Network) -> Network:
+    """A copy of a network for tracking: order of the channels and deviation are in the weights of its stem.
+
+    It has an `ImageInput` named `input` and a `Pyramid` named `backbone`; its answers are the same up to float noise.
+    """
+    folded: Any = copy.deepcopy(network)
+    stem, deviation = folded.backbone.stem, folded.input.std[:, :, 0, 0].double()
+    weight = (stem.weight.double() / deviation[:, :, None, None]).flip(1).to(stem.weight)
+    stem.weight = nn.Parameter(weight.contiguous(memory_format=layout_of(stem.weight)), requires_grad=False)
+    folded.input = MeanLess(folded.input)
+    return folded  # type: ignore[no-any-return]
 
 
 class InvertedResidual(nn.Module):

@@ -48,8 +48,8 @@ class PaperStepper:
         *features, _ = self._encode(image)
         self._wide = engine.optimised(network, self._coarse, wide)
         self._memory = engine.optimised(network, network.memory, image, mask)
-        value = self._memory(image, mask)[1]
-        self._answer = engine.optimised(network, self._scored, value, *features, place)
+        found = self._memory(image, mask)[1].to(engine.precision).contiguous()
+        self._answer = engine.optimised(network, self._scored, found, *features, place)
 
     def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
         """An empty memory for this network, of frames that many numbers apart."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stm_tracker_ros.core.types import Pixels
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.inference import Engine
 from stm_tracker_ros.parts.read import read_slots
@@ -35,7 +36,9 @@ class Stepper:
     spatial_size = 0  # the filter sees the same crop
 
     def __init__(self, network: LiteNetwork, engine: Engine) -> None:
-        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
+        self.engine, self.device = engine, engine.device
+        ready = engine.ready(network)
+        self.network = ready if engine.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.mask_cells = self.crop_size // MASK_STRIDE
         self.first_bias = float(network.first_frame_bias)
@@ -46,8 +49,9 @@ class Stepper:
         self._encode = engine.optimised(network, self._look, image)
         look = Encoded(*self._encode(image))
         self._values = engine.optimised(network, network.values, look.coarse, mask, flag)
-        value = self._values(look.coarse, mask, flag)
-        self._answer = engine.optimised(network, self._scored, value, *look[:3], place)
+        # in the type of the bank, from which it will come, and not in that of the values on their way to it
+        found = self._values(look.coarse, mask, flag).to(engine.precision).contiguous()
+        self._answer = engine.optimised(network, self._scored, found, *look[:3], place)
 
     def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
         """An empty memory for this network, of frames that many numbers apart."""

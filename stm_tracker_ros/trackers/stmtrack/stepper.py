@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stm_tracker_ros.core.types import Box, Pixels
+from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.inference import Engine
-from stm_tracker_ros.parts.read import read_slots
+from stm_tracker_ros.parts.read import read_slots_and_first
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
@@ -32,7 +33,9 @@ class Stepper:
     fresh_memory_crop = False  # the memory learns from the features of the query crop
 
     def __init__(self, network: LiteNetwork, engine: Engine) -> None:
-        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
+        self.engine, self.device = engine, engine.device
+        ready = engine.ready(network)
+        self.network = ready if engine.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.first_bias = float(network.first_frame_bias)
         self.upload = Upload(self.crop_size, self.device)
@@ -72,10 +75,8 @@ class Stepper:
         """
         keys, values = bank.parts
         with stage("read"):
-            in_place = not self.engine.plain
-            bias = self.first_bias + math.log(first_weight)
-            found = read_slots(look.key[0], keys, values, slots, bias, in_place=in_place)
-            first = read_slots(look.key[0], keys, values, slots[:1], in_place=in_place)
+            bias, in_place = self.first_bias + math.log(first_weight), not self.engine.plain
+            found, first = read_slots_and_first(look.key[0], keys, values, slots, bias, in_place=in_place)
         with stage("head"):
             answer: Tensor = self._answer(torch.cat([found, first], -1)[None], look.features)
             return answer.cpu().numpy().astype(np.float64)
