@@ -103,7 +103,7 @@ class Follower:
         candidates = self.matcher.match([look])[0]
         places, scores = _in_image(candidates), candidates.scores * candidates.trust
         gate = presence.gate(places, scores)
-        found = bool(gate.allowed.any())
+        found = _is_something(candidates) and bool(gate.allowed.any())
         best = self._choose(look, candidates, scores, gate)
         if found:
             score = self._follow(look, best, places, scores, gate)
