@@ -71,7 +71,7 @@ class Follower:
     """The Tracker of `core/protocol.py` around one matcher."""
 
     def __init__(self, matcher: Matcher, config: FollowingConfig) -> None:
-        self.matcher, self.config = matcher, config
+        self.matcher, self._given, self.config = matcher, config, config.rules
         self.state: _Followed | None = None
 
     def init(self, frame: Frame, target: Target) -> Result:
@@ -126,7 +126,8 @@ class Follower:
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
-        self.config = with_live(self.config, config)
+        self._given = with_live(self._given, config)
+        self.config = self._given.rules
         self.matcher.reconfigure(self.config)
         if self.state is not None:
             self.state.presence.config = self.config.presence

@@ -30,5 +30,4 @@ def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackCon
     engine = Engine.resolved(compute)
     network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
     stepper = PaperStepper(network, engine) if isinstance(network, PaperNetwork) else Stepper(network, engine)
-    rules = config.rules
-    return Follower(DmbMatcher(stepper, rules), rules)
+    return Follower(DmbMatcher(stepper, config.rules), config)
