@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -20,6 +20,15 @@ pytestmark = pytest.mark.pure
 SIDE = 3.5 * 1200**0.5  # of the usual region about START
 TRUSTING = config_of(presence=CREDULOUS)
 AT_ONCE = replace(TRUSTING, size=SizeConfig(rate=1.0, by_score=False), prior=PriorConfig(window=0.35, penalty=0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strict(FollowingConfig):
+    """One that has no window, whatever is set for it."""
+
+    @property
+    def rules(self) -> Strict:
+        return replace(self, prior=replace(self.prior, window=0.0))
 
 
 class TestOrder:
@@ -235,6 +244,14 @@ class TestLiveSettings:
         with pytest.raises(ConfigError, match="is a PresenceConfig; allowed is a FollowingConfig"):
             flight.follower.reconfigure(PresenceConfig())  # type: ignore[arg-type]
         assert flight.matcher.configs == []
+
+    def test_what_a_setting_makes_of_others_stays_in_force(self) -> None:
+        """Whatever live values are given for those others, and given again."""
+        flight = Flight(Strict())
+        for penalty in (0.2, 0.3):
+            flight.follower.reconfigure(replace(Strict(), prior=PriorConfig(window=0.9, penalty=penalty)))
+            assert flight.follower.config.prior == PriorConfig(window=0.0, penalty=penalty)
+            assert flight.matcher.configs[-1] == flight.follower.config
 
     def test_they_may_be_given_before_there_is_a_target(self) -> None:
         follower = Follower(ScriptedMatcher(), FollowingConfig())
