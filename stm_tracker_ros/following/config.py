@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stm_tracker_ros.core.config import judge, section, setting
+
+ConfigT = TypeVar("ConfigT", bound="FollowingConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,11 @@ class FollowingConfig:
 
     def __post_init__(self) -> None:
         judge(self)
+
+    @property
+    def rules(self: ConfigT) -> ConfigT:
+        """What is in force: this configuration, or what one of its settings makes of the others."""
+        return self
 
 
 STILL = SearchConfig(camera_motion=False, largest=1.0)

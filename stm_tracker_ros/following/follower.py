@@ -91,7 +91,7 @@ class Follower:
     """The Tracker of `core/protocol.py` around one matcher."""
 
     def __init__(self, matcher: Matcher, config: FollowingConfig) -> None:
-        self.matcher, self.config = matcher, config
+        self.matcher, self._given, self.config = matcher, config, config.rules
         self.state: _Followed | None = None
 
     def init(self, frame: Frame, target: Target) -> Result:
@@ -119,7 +119,7 @@ class Follower:
         expected = presence.expect(number, self._camera_motion(frame))
         expected = state.glance or expected
         seen = self._see(frame, number, expected)
-        found = bool(seen.gate.allowed.any())
+        found = seen.something and bool(seen.gate.allowed.any())
         best = self._choose(seen)
         score = self._follow(seen, best) if found else self._wait(seen, best)
         self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
@@ -146,11 +146,12 @@ class Follower:
         answered, state.learnable = state.learnable, None
         if answered is not None:
             seen, chosen, evidence = answered
-            self.matcher.remember(seen.look, seen.candidates, chosen, true or state.answer, evidence)
+            self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
-        self.config = with_live(self.config, config)
+        self._given = with_live(self._given, config)
+        self.config = self._given.rules
         self.matcher.reconfigure(self.config)
         if self.state is not None:
             self.state.presence.config = self.config.presence

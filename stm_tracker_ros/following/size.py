@@ -3,8 +3,8 @@
 The size walks at random from frame to frame. A look is believed as far as it scores, against what is usual, and the
 more the longer the last one is ago; a look that jumps beyond what is likely counts as one at the edge of it.
 
-This is the size that is answered and remembered. The search region has a slower one (`size.rate`): where it followed
-each look, an error of the network would change the scale of the next crop, and so feed on itself.
+This is the size that is answered. The search region, and what is remembered, have a slower one (`size.rate`): where
+they followed each look, an error of the network would change the next crop, and so feed on itself.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import pytest
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.following.presence import CREDULOUS, Presence, PresenceConfig
+from stm_tracker_ros.following.config import CREDULOUS, PresenceConfig
+from stm_tracker_ros.following.presence import Presence
 
 pytestmark = pytest.mark.pure
 
@@ -42,11 +43,11 @@ class Scene:
         boxes = np.array([tuple(box) for box, _ in (*candidates, background)], float)
         scores = np.array([score for _, score in (*candidates, background)], float)
         self.presence.expect(self.number, camera)
-        judgement = self.presence.judge(boxes, scores)
-        if not judgement.allowed.any():
-            return self.presence.missed(boxes, scores, judgement)
-        cell = int(np.where(judgement.allowed, scores, -1).argmax())
-        return self.presence.followed(boxes, scores, judgement, cell, Box(*boxes[cell]))
+        gate = self.presence.gate(boxes, scores)
+        if not gate.allowed.any():
+            return self.presence.missed(boxes, scores, gate)
+        cell = int(np.where(gate.allowed, scores, -1).argmax())
+        return self.presence.followed(boxes, scores, gate, cell, Box(*boxes[cell]))
 
     @property
     def box(self) -> Box:

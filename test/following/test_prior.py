@@ -11,7 +11,7 @@ pytestmark = pytest.mark.pure
 
 
 def test_the_window_is_one_in_the_middle_and_zero_at_the_border() -> None:
-    window = hann_window(25).reshape(25, 25)
+    window = hann_window(25, 25).reshape(25, 25)
     assert window[12, 12] == 1
     assert window[0].max() == window[:, -1].max() == 0
     assert window[12, 6] == pytest.approx(0.5)
@@ -39,3 +39,13 @@ def test_strength_zero_and_empty_sizes_give_finite_numbers() -> None:
     sizes = np.array([[0.0, 0.0], [5.0, 0.0], [7.0, 9.0]])
     np.testing.assert_array_equal(size_penalty(sizes, (4.0, 4.0), 0.0), 1)
     assert np.isfinite(size_penalty(sizes, (4.0, 4.0), 2.0)).all()
+
+
+def test_the_window_of_an_oblong_grid_counts_every_anchor_of_a_cell_alike() -> None:
+    window = hann_window(5, 9, 3).reshape(5, 9, 3)
+    assert (window == window[..., :1]).all()
+    np.testing.assert_allclose(window[..., 0], np.outer(np.hanning(5), np.hanning(9)))
+
+
+def test_one_candidate_alone_is_in_the_middle() -> None:
+    assert hann_window(1, 1).tolist() == [1.0]

@@ -42,8 +42,7 @@ def stepper():  # type: ignore[no-untyped-def]
 @pytest.fixture
 def tracker(stepper):  # type: ignore[no-untyped-def]
     """A `dmb_lite` of those steps that is sure of what it sees."""
-    from stm_tracker_ros.trackers.dmb.config import LITE
-    from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+    from dmb_scene import made
 
     stepper.score = 0.9
-    return DmbTracker(stepper, LITE)
+    return made(stepper)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scripted_matcher import Watched
 from torch import Tensor
 
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
-from stm_tracker_ros.trackers.dmb.stepper import Segmented, Stepper
-from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.following.follower import Follower
+from stm_tracker_ros.trackers.dmb.config import LITE, TrackConfig
+from stm_tracker_ros.trackers.dmb.stepper import Stepper
+from stm_tracker_ros.trackers.dmb.steps import Segmented, Steps
+from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 
 PERIOD_NS = 33_333_333
 SIDE, COLOUR = 40, (60, 200, 90)
@@ -41,5 +45,32 @@ def picture(x: float, y: float, number: int = 0, shown: bool = True) -> Frame:
     return Frame(image=image, stamp_ns=number * PERIOD_NS)
 
 
-def start(tracker: DmbTracker) -> Result:
+class Dmb(Follower):
+    """A follower of DMB's matcher, which is watched."""
+
+    matcher: Watched
+
+    @property
+    def memory(self) -> Any:
+        """What the matcher remembers: bank, filter."""
+        return self.matcher.memory
+
+    @property
+    def seen(self) -> Any:
+        """What the matcher kept of the last look."""
+        return self.matcher.answers[-1].payload
+
+
+def made(stepper: Steps, config: TrackConfig = LITE) -> Dmb:
+    """As `build.py` makes it."""
+    return Dmb(Watched(DmbMatcher(stepper, config.rules)), config)
+
+
+def doubting(tracker: Dmb, doubt: float) -> None:
+    """The filter is that uncertain from here on, and the score is the network's."""
+    tracker.memory.filter.uncertainty.of = lambda peak: doubt
+    tracker.memory.filter.uncertainty.trust = lambda doubt: 1.0
+
+
+def start(tracker: Follower) -> Result:
     return tracker.init(picture(100, 90), Target(box=Box(100, 90, SIDE, SIDE)))

@@ -22,7 +22,7 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
-from stm_tracker_ros.following.presence import CREDULOUS
+from stm_tracker_ros.following.config import CREDULOUS
 from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.torch

@@ -105,20 +105,22 @@ def test_uncertainty_by_its_rules(rule: str, height: float, expected: float) -> 
     queue = Uncertainty(UncertaintyConfig(rule=rule, patience=2))
     for _ in range(3):
         queue.add(0.5)
-    assert queue.judge(0.01) == queue.judge(0.01) == 0  # too early to judge
-    assert queue.judge(height) == pytest.approx(expected)
+    for queue.seen in (0, 1):
+        assert queue.of(0.01) == 0  # too early to judge
+    queue.seen = 2
+    assert queue.of(height) == pytest.approx(expected)
 
 
 def test_the_paper_drops_peaks_below_a_tenth_whatever_came_before() -> None:
     queue = Uncertainty(UncertaintyConfig(rule="average", patience=0))
     queue.add(0.05)
-    assert queue.judge(0.09) == float("inf")
+    assert queue.of(0.09) == float("inf")
 
 
 def test_only_the_last_peaks_count_and_only_those_learned_from() -> None:
     queue = Uncertainty(UncertaintyConfig(rule="ratio", patience=0, queue=3))
     for height in (0.9, 0.9, 0.9, 0.6, 0.6, 0.6):
-        queue.judge(0.01)
+        queue.of(0.01)
         queue.add(height)
     assert list(queue.peaks) == [0.6, 0.6, 0.6]
 

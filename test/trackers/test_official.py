@@ -143,7 +143,7 @@ def test_live_settings_that_are_the_authors_act_in_flight(golden: Golden) -> Non
         return answers
 
     undisturbed = flown({})
-    changes = {"prior.window": 0.5, "prior.penalty": 1.0, "prior.size_rate": 0.1, "memory.previous_score": 1.0}
+    changes = {"prior.window": 0.5, "prior.penalty": 1.0, "size.rate": 0.1, "memory.previous_score": 1.0}
     assert [name for name, value in changes.items() if flown({name: value}) == undisturbed] == []
     assert flown({"compat": "official", "area_factor": 6.0, "memory.policy": "first"}) == undisturbed
 

@@ -1,4 +1,4 @@
-"""STMTrack's tracker around an oracle instead of a network: geometry, memory by stamps, settings."""
+"""STMTrack around an oracle instead of a network: geometry, memory by stamps, what is remembered and read."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from moving_camera import MARGIN, scenery
-from moving_camera import seen as filmed
+from scripted_matcher import Watched
 from torch import Tensor
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.stmtrack.config import LITE, PAPER
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
 pytestmark = pytest.mark.torch
 
 PERIOD_NS = 1e9 / 30
 START = Box(300, 200, 40, 30)
-AT_ONCE = {"prior.size_rate": 1.0, "prior.penalty": 0.0}
+AT_ONCE = {"size.rate": 1.0, "prior.penalty": 0.0}
 JUDGING = {f"presence.{field.name}": getattr(LITE.presence, field.name) for field in fields(LITE.presence)}
 
 
@@ -76,8 +76,9 @@ def drawn(box: Box) -> Pixels:
     return np.asarray(cv2.resize(fine, (640, 480), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def following(stepper: Oracle, changes: dict[str, object], box: Box) -> StmTracker:
-    tracker = StmTracker(stepper, with_changes(PAPER, changes))  # type: ignore[arg-type]
+def following(stepper: Oracle, changes: dict[str, object], box: Box) -> Follower:
+    config = with_changes(PAPER, changes)
+    tracker = Follower(StmMatcher(stepper, config), config)  # type: ignore[arg-type]
     tracker.init(Frame(image=drawn(box), stamp_ns=0), Target(box=box))
     return tracker
 
@@ -87,10 +88,16 @@ def at(number: float, box: Box = START) -> Frame:
     return Frame(image=drawn(box), stamp_ns=round((number - 1) * PERIOD_NS))
 
 
-def run(tracker: StmTracker, numbers: list[float]) -> None:
+def run(tracker: Follower, numbers: list[float]) -> None:
     for number in numbers:
         tracker.track(at(number))
         tracker.memorize()
+
+
+def kept(tracker: Follower) -> list[int]:
+    """Numbers of the frames that are in memory."""
+    assert isinstance(tracker.matcher, StmMatcher)
+    return sorted(set(tracker.matcher.memory.bank.numbers.tolist()) - {0})
 
 
 @pytest.mark.parametrize("fresh", [True, False])
@@ -119,17 +126,6 @@ def test_the_memory_is_told_where_the_target_is_in_its_crop(fresh: bool) -> None
         np.testing.assert_allclose(told, truly, atol=1.0)
         off_middle = np.abs(np.array(told.center) - 144.5).max()
         assert (off_middle < 1e-6) == (fresh or told is stepper.remembered[0][0])
-
-
-def test_a_size_is_taken_over_by_the_rate_times_the_score() -> None:
-    stepper, box = Oracle(), START
-    tracker = following(stepper, AT_ONCE | {"prior.size_rate": 0.5}, box)
-    stepper.score = 0.6
-    grown = Box(290, 192.5, 60, 45)
-    result = tracker.track(at(2, grown))
-    assert result.score == pytest.approx(0.6)
-    assert result.box.width == pytest.approx(40 + 0.3 * 20, abs=0.1)
-    assert result.box.center == pytest.approx(grown.center, abs=0.1)
 
 
 def test_memory_frames_follow_the_rule() -> None:
@@ -208,33 +204,7 @@ def test_frames_are_remembered_an_interval_apart() -> None:
     stepper = Oracle()
     tracker = following(stepper, {"memory.interval": 3}, START)
     run(tracker, [2.0, 3.0, 4.0, 5.0, 9.0, 10.0, 12.0])
-    assert sorted(set(tracker.state.bank.numbers) - {0}) == [1, 4, 9, 12]  # type: ignore[union-attr]
-
-
-def test_answers_say_where_was_looked_and_what_was_seen() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, AT_ONCE, START)
-    result = tracker.track(at(2, START._replace(x=START.x + 8)))
-    assert result.found
-    assert result.expected == START
-    assert result.region == pytest.approx((320 - 2 * 1200**0.5, 215 - 2 * 1200**0.5, 4 * 1200**0.5, 4 * 1200**0.5))
-    assert [found.box for found in result.candidates] == [pytest.approx(result.box)]
-    assert result.candidates[0].score == 1.0
-
-
-def test_what_else_looks_like_the_target_is_named() -> None:
-    class Two(Oracle):
-        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
-            answer = super().ask(patch, bank, slots, first_weight)
-            answer[:, 4], answer[:2, 4] = 0.5, (0.7, 0.6)
-            answer[:2, :4] += (90, 0, 90, 0)
-            return answer
-
-    result = following(Two(), AT_ONCE | {"prior.window": 0.9}, START).track(at(2))
-    assert [found.score for found in result.candidates] == [0.7, 0.5]
-    scale = 4 * 1200**0.5 / Oracle.crop_size
-    assert [found.box.x for found in result.candidates] == pytest.approx([START.x + 90 * scale, START.x], abs=0.1)
-    assert result.box.x == pytest.approx(START.x, abs=0.1)
+    assert kept(tracker) == [1, 4, 9, 12]
 
 
 def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
@@ -255,132 +225,66 @@ def test_what_the_first_frame_does_not_know_is_not_remembered() -> None:
     assert len(stepper.remembered) == 2
 
 
-def test_no_side_gets_smaller_than_two_pixels() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, AT_ONCE, Box(300, 200, 4, 4))
-    result = tracker.track(at(2, Box(302, 201, 1, 1)))
-    assert (result.box.width, result.box.height) == (2, 2)
-    assert result.box.center == pytest.approx((302.5, 201.5), abs=0.1)
+class SeesTwo(Oracle):
+    """A second box right of the white one; the first frame alone gives each cell a score of its own."""
 
+    of_first = (0.0,) * 9
+    is_answered = False
 
-def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembered_of_it() -> None:
-    stepper, x = Oracle(), START.x
-    tracker = following(stepper, AT_ONCE | {"memory.store_score": 0.5} | JUDGING, START)
-    for number in range(2, 22):
-        x += 2
-        tracker.track(at(number, START._replace(x=x)))
-        tracker.memorize()
-    known, stepper.score = len(stepper.remembered), 0.05
-    for number in range(22, 62):  # what the network sees, and does not believe in, stays behind
-        result = tracker.track(at(number, START._replace(x=x)))
-        tracker.memorize()
-        assert (result.found, result.candidates) == (False, ())
-    assert x + 8 < result.box.x < x + 20
-    assert len(stepper.remembered) == known
-    stepper.score = 1.0
-    assert tracker.track(at(62, START._replace(x=x))).box.x == pytest.approx(x, abs=0.5)
-
-
-def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, AT_ONCE, START)
-    run(tracker, [float(number) for number in range(2, 30)])
-    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 1.5}))
-    beside = START._replace(x=START.x + 45)
-    assert tracker.track(at(30, beside)).box.x == pytest.approx(START.x, abs=0.1)
-    tracker.reconfigure(with_changes(tracker.config, {"presence.jump_share": 0.0}))
-    assert tracker.track(at(31, beside)).box.x == pytest.approx(beside.x, abs=0.5)
-
-
-def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> None:
-    class Crowded(Oracle):
-        def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
-            answer = super().ask(patch, bank, slots, first_weight)
-            if self.crowded:
-                answer[:, 4], answer[4, 4] = 0.45, 0.5
-                answer[4, :4] += (90, 0, 90, 0)  # in the middle of the window, with the best score, too far off
-            return answer
-
-        crowded = False
-
-    stepper = Crowded()
-    tracker = following(stepper, AT_ONCE | JUDGING, START)
-    run(tracker, [float(number) for number in range(2, 22)])
-    stepper.crowded = True
-    assert tracker.track(at(22)).box.x == pytest.approx(START.x, abs=0.5)
-    assert tracker.state is not None
-    assert tracker.state.presence.unseen == 0
-
-
-class Picky(Oracle):
-    """Sees what is white, if anything is."""
+    def encode(self, patch: Pixels) -> Tensor:
+        self.is_answered = False
+        return self.upload(patch)
 
     def ask(self, patch: Tensor, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
-        white = patch * (patch > 200)
-        self.score = 1.0 if (white > 0).sum() > 200 else 0.0
-        return super().ask(white if self.score else torch.ones_like(patch), bank, slots, first_weight)
+        answer = super().ask(patch, bank, slots, first_weight)
+        answer[:, 4], answer[4, 4], answer[5, 4] = 0.1, 0.9, 0.8
+        answer[5, :4] += (60, 0, 60, 0)
+        if self.is_answered:
+            assert slots == [bank.first]
+            answer[:, 4] = self.of_first
+        self.is_answered = True
+        return answer
 
 
-class Filmed:
-    """A tracker that follows a white box which stands still in a made world, past which a camera moves."""
-
-    start = Box(60, 200, 40, 30)
-
-    def __init__(self, changes: dict[str, object]) -> None:
-        self.world, self.number = scenery(480, 640) // 2, 0
-        x, y = int(self.start.x) + MARGIN, int(self.start.y) + MARGIN
-        self.world[y : y + 30, x : x + 40] = 255
-        self.tracker = StmTracker(Picky(), with_changes(PAPER, AT_ONCE | JUDGING | changes))  # type: ignore[arg-type]
-        self.answer = self.tracker.init(self._frame(0, 0), Target(box=self.start))
-
-    def show(self, x: float, y: float = 0.0) -> float:
-        """The camera is at x, y: how far the answer is off the box, in pixels."""
-        self.answer = self.tracker.track(self._frame(x, y))
-        self.tracker.memorize()
-        return float(np.hypot(*np.subtract(self.answer.box.center, self.start.center) + (x, y)))
-
-    def _frame(self, x: float, y: float) -> Frame:
-        self.number += 1
-        return filmed(self.world, x, y, round((self.number - 1) * PERIOD_NS))
+@pytest.mark.parametrize(("knows", "remembers"), [(4, True), (5, False), (0, False)])
+def test_the_first_frame_is_asked_about_the_cell_that_was_chosen(knows: int, remembers: bool) -> None:
+    """Not about the one that it knows best, or that was the first."""
+    stepper = SeesTwo()
+    stepper.of_first = tuple(0.9 if cell == knows else 0.0 for cell in range(9))
+    tracker = following(stepper, {"memory.agreement_score": 0.3, "memory.interval": 2}, START)
+    run(tracker, [2.0, 3.0])
+    assert kept(tracker) == ([1, 3] if remembers else [1])
 
 
-@pytest.mark.parametrize("camera_motion", [True, False])
-def test_the_search_region_moves_with_the_picture(camera_motion: bool) -> None:
-    """The camera jerks by more than half of the region's side."""
-    scene = Filmed({"camera_motion": camera_motion})
-    assert max(scene.show(0.0) for _ in range(40)) < 2
-    assert (scene.show(-120.0, -60.0) < 5) == camera_motion
+def test_scores_by_the_first_frame_alone_are_asked_of_it_alone() -> None:
+    stepper = SeesTwo()
+    stepper.of_first = tuple(cell / 10 for cell in range(9))
+    tracker = following(stepper, {}, START)
+    watched = Watched(tracker.matcher)
+    tracker.matcher = watched
+    run(tracker, [2.0, 3.0])
+    scores = tracker.matcher.anchor_scores(watched.looks[-1], watched.answers[-1])
+    assert scores.tolist() == list(stepper.of_first)
+    assert stepper.asked[-1] == [1]
 
 
-def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image() -> None:
-    scene = Filmed({"camera_motion": True, "presence.search_growth": 1.0})
-    assert max(scene.show(0.0) for _ in range(40)) < 2
-    for x in (150.0, *[200.0] * 30):
-        scene.show(x)
-    assert scene.answer.expected is not None
-    assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)
-    assert not scene.answer.found
-    state = scene.tracker.state
-    assert state is not None
-    assert state.presence.place.center == pytest.approx((80 - 200, 215), abs=5)
-    assert state.box.center == pytest.approx((0, 215), abs=5)
-    assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
-    assert scene.show(0.0) < 5
+@pytest.mark.parametrize("fresh", [True, False])
+def test_what_was_missed_is_never_remembered(fresh: bool) -> None:
+    """Though every score is good enough, every frame is due, and nobody else is asked."""
+    stepper = Oracle(fresh)
+    eager = {"memory.store_score": 0.0, "memory.interval": 1, "memory.agreement_score": 0.0}
+    tracker = following(stepper, AT_ONCE | JUDGING | eager, START)
+    run(tracker, [float(number) for number in range(2, 22)])
+    known, stepper.score = kept(tracker), 0.05
+    assert known[-1] == 21
+    for number in range(22, 30):
+        assert not tracker.track(at(number)).found
+        tracker.memorize()
+    assert kept(tracker) == known
 
 
-def test_the_search_region_grows_while_the_target_is_not_found() -> None:
-    stepper = Oracle()
-    tracker = following(stepper, AT_ONCE | JUDGING | {"presence.search_growth": 1.5}, START)
-    run(tracker, [float(number) for number in range(2, 40)])
-    assert tracker.state is not None
-    usual, stepper.score = tracker.state.look.crop.scale, 0.0
-    scales = []
-    for number in range(40, 120):
-        run(tracker, [float(number)])
-        scales.append(tracker.state.look.crop.scale / usual)
-    assert scales[: LITE.presence.coast_frames] == pytest.approx([1.0] * LITE.presence.coast_frames, abs=0.02)
-    assert scales[-1] == pytest.approx(1.5, abs=0.02)
-    assert np.diff(scales).min() > -1e-9
-    stepper.score = 1.0
-    run(tracker, [120.0, 121.0])
-    assert tracker.state.look.crop.scale == pytest.approx(usual, rel=0.02)
+def test_a_new_target_finds_an_empty_memory() -> None:
+    tracker = following(Oracle(), {}, START)
+    run(tracker, [float(number) for number in range(2, 9)])
+    tracker.init(at(1), Target(box=START))
+    assert kept(tracker) == [1]

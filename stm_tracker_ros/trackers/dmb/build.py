@@ -34,4 +34,4 @@ def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackCon
 def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> Tracker:
     """The tracker around a network."""
     stepper = PaperStepper(network, engine) if isinstance(network, PaperNetwork) else Stepper(network, engine)
-    return Follower(DmbMatcher(stepper, config.rules), config.rules)
+    return Follower(DmbMatcher(stepper, config.rules), config)

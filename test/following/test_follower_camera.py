@@ -1,0 +1,83 @@
+"""The search region moves with the picture (`search.camera_motion`): a made world, past which a camera moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from moving_camera import MARGIN, scenery
+from moving_camera import seen as filmed
+from scripted_matcher import PERIOD_NS, ScriptedMatcher
+
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.matching import Candidates, Look
+from stm_tracker_ros.core.types import Box, Frame, Target
+from stm_tracker_ros.following.config import FollowingConfig
+from stm_tracker_ros.following.follower import Follower
+
+pytestmark = pytest.mark.pure
+
+AT_ONCE = {"size.rate": 1.0, "prior.penalty": 0.0}
+
+
+class SeesWhite(ScriptedMatcher):
+    """Sees what is white in the pixels of the crop, if anything is."""
+
+    def match(self, looks: Sequence[Look]) -> list[Candidates]:
+        assert len(looks) == 1
+        rows, columns = np.nonzero(looks[0].patch.min(2) > 200)
+        self.sights = []
+        if len(rows) > 50:
+            low, high = (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
+            inside = Box(*map(float, low), *map(float, np.subtract(high, low)))
+            self.sights = [(looks[0].crop.to_image(inside), 1.0)]
+        return super().match(looks)
+
+
+class Filmed:
+    """A follower of a white box which stands still in a made world, past which a camera moves."""
+
+    start = Box(60, 200, 40, 30)
+
+    def __init__(self, changes: dict[str, Any]) -> None:
+        self.world, self.number = scenery(480, 640) // 2, 0
+        x, y = int(self.start.x) + MARGIN, int(self.start.y) + MARGIN
+        self.world[y : y + 30, x : x + 40] = 255
+        self.matcher = SeesWhite()
+        self.follower = Follower(self.matcher, with_changes(FollowingConfig(area_factor=4.0), AT_ONCE | changes))
+        self.answer = self.follower.init(self._frame(0, 0), Target(box=self.start))
+
+    def show(self, x: float, y: float = 0.0) -> float:
+        """The camera is at x, y: how far the answer is off the box, in pixels."""
+        self.answer = self.follower.track(self._frame(x, y))
+        self.follower.memorize()
+        return float(np.hypot(*np.subtract(self.answer.box.center, self.start.center) + (x, y)))
+
+    def _frame(self, x: float, y: float) -> Frame:
+        self.number += 1
+        return filmed(self.world, x, y, round((self.number - 1) * PERIOD_NS))
+
+
+@pytest.mark.parametrize("camera_motion", [True, False])
+def test_the_search_region_moves_with_the_picture(camera_motion: bool) -> None:
+    """The camera jerks by more than half of the region's side."""
+    scene = Filmed({"search.camera_motion": camera_motion})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    assert (scene.show(-120.0, -60.0) < 5) == camera_motion
+
+
+def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image() -> None:
+    scene = Filmed({"search.camera_motion": True, "search.largest": 1.0})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    for x in (150.0, *[200.0] * 30):
+        scene.show(x)
+    assert scene.answer.expected is not None
+    assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)
+    assert not scene.answer.found
+    assert scene.answer.box.center == pytest.approx((0, 215), abs=5)
+    scene.show(200.0)
+    assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)  # no frame brought it in
+    assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
+    assert scene.show(0.0) < 5

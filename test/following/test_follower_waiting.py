@@ -1,0 +1,101 @@
+"""A target that is not found is waited for: where it was going, where a matcher guesses it, outside of the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scripted_matcher import START, Flight, MaskingMatcher, config_of, right
+
+from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
+
+pytestmark = pytest.mark.pure
+
+JUDGING = config_of(prior=PriorConfig(window=0.35, penalty=0.0), size=SizeConfig(rate=1.0))
+GATED = config_of(presence=replace(CREDULOUS, least_score=0.5), prior=PriorConfig(window=0.0, penalty=0.0))
+
+
+def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembered_of_it() -> None:
+    flight = Flight(JUDGING)
+    for frame in range(1, 21):
+        flight.show(right(2 * frame, 1.0))
+    known = len(flight.matcher.remembered)
+    for _ in range(40):  # what is seen, and not believed in, stays behind
+        answer = flight.show(right(40, 0.05))
+        assert (answer.found, answer.candidates) == (False, ())
+    assert START.x + 48 < answer.box.x < START.x + 60
+    assert len(flight.matcher.remembered) == known
+    assert flight.show(right(40, 1.0)).box.x == pytest.approx(START.x + 40, abs=0.5)
+
+
+def test_it_keeps_its_size_while_it_is_waited_for() -> None:
+    flight = Flight(JUDGING)
+    flight.show(right(0, 0.6), frames=20)
+    assert flight.show(frames=30).box[2:] == pytest.approx(START[2:])
+
+
+def test_the_score_of_a_frame_without_it_is_what_its_place_scores() -> None:
+    flight = Flight(JUDGING)
+    flight.show(right(0, 0.6), frames=30)
+    answer = flight.show(right(0, 0.1), right(48, 0.3))
+    assert not answer.found
+    assert answer.score == pytest.approx(0.1)
+
+
+class TestGuesses:
+    """A matcher may know where to look next (`Candidates.peaks`)."""
+
+    def test_the_best_of_them_is_the_next_place_while_the_target_is_not_found(self) -> None:
+        flight = Flight(GATED)
+        flight.matcher.peaks = ((340.0, 225.0), (100.0, 100.0))
+        answer = flight.show()
+        assert (answer.found, answer.expected) == (False, START)
+        assert answer.box.center == pytest.approx((340.0, 225.0))
+        assert answer.box[2:] == START[2:]
+        flight.matcher.peaks = ()
+        assert flight.show().expected.center == pytest.approx((340.0, 225.0))
+
+    def test_they_do_not_count_where_it_is_found(self) -> None:
+        flight = Flight(GATED)
+        flight.matcher.peaks = ((340.0, 225.0),)
+        assert flight.show(right(0, 0.6)).box == pytest.approx(START)
+        assert flight.show(right(0, 0.6)).expected == pytest.approx(START)
+
+    def test_without_any_the_place_stays(self) -> None:
+        flight = Flight(GATED)
+        flight.show(frames=11)
+        assert flight.answer.expected == START
+
+    def test_one_outside_of_the_image_is_brought_in(self) -> None:
+        flight = Flight(GATED)
+        flight.matcher.peaks = ((-50.0, 700.0),)
+        assert flight.show().box.center == pytest.approx((0.0, 480.0))
+
+
+class TestMasks:
+    """The answer is the mask's box as it is; followed is the target's, with place and size of its own."""
+
+    def test_place_and_size_stay_under_the_least_score(self) -> None:
+        flight = Flight(GATED, MaskingMatcher())
+        missed = flight.show(right(12, 0.45))
+        assert (missed.found, missed.expected) == (False, START)
+        assert missed.box == pytest.approx(right(12, 0)[0])  # that is where the mask is
+        assert [(one.box, one.score) for one in missed.candidates] == [(pytest.approx(missed.box), 0.45)]
+        seen = flight.show(right(12, 0.55))
+        assert (seen.found, seen.expected) == (True, START)
+        assert [(one.box, one.score) for one in seen.candidates] == [(pytest.approx(seen.box), 0.55)]
+        assert flight.show(right(12, 0.55)).expected.center == pytest.approx(right(12, 0)[0].center)
+
+    def test_of_an_empty_mask_the_answer_is_the_box_that_is_waited_at(self) -> None:
+        flight = Flight(GATED, MaskingMatcher())
+        answer = flight.show()
+        assert (answer.found, answer.box, answer.rotated, answer.candidates) == (False, START, None, ())
+        assert answer.mask is not None
+        assert not answer.mask.any()
+
+    def test_mask_and_rotated_box_are_the_matchers(self) -> None:
+        answer = Flight(GATED, MaskingMatcher()).show(right(12, 0.9))
+        assert answer.mask is not None
+        assert answer.mask[200:230, 312:352].all()
+        assert answer.mask.astype(bool).sum() == 1200
+        assert answer.rotated == (332.0, 215.0, 40.0, 30.0, 0.0)

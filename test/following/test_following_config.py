@@ -1,0 +1,63 @@
+"""The settings of the following stage, those that had other names, and the defaults that the papers have of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from stm_tracker_ros.core.config import settings, with_changes
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.trackers import registry
+
+pytestmark = pytest.mark.pure
+
+RENAMED = {
+    "camera_motion": "search.camera_motion",
+    "presence.search_growth": "search.largest",
+    "prior.size_rate": "size.rate",
+    "motion.size_rate": "size.rate",
+    "prior.smallest_side": "size.smallest_side",
+    "motion.smallest_side": "size.smallest_side",
+    "motion.largest_change": "size.largest_change",
+    "presence.rival_share": "presence.distractor_share",
+    "motion.follow_score": "presence.least_score",
+}
+RENAMED_OF_DMB = {
+    "motion.mask_threshold": "mask.threshold",
+    "motion.smallest_mask": "mask.smallest",
+    "search.guess_doubt": "uncertainty.guess",
+}
+
+
+def renamed(tracker: str) -> dict[str, str]:
+    """Every name that was a parameter of that tracker before the following stage was one for all."""
+    return RENAMED | (RENAMED_OF_DMB if tracker.startswith("dmb") else {})
+
+
+@pytest.mark.parametrize("tracker", registry.names())
+def test_every_renamed_setting_names_its_successor(tracker: str) -> None:
+    config = registry.load(tracker).default_config
+    known = {setting.name for setting in settings(config)}
+    for old, new in renamed(tracker).items():
+        assert new in known
+        assert old not in known
+        with pytest.raises(ConfigError) as refusal:
+            with_changes(config, {old: 1})
+        assert str(refusal.value) == f"setting {old!r} is now called {new!r}"
+
+
+@pytest.mark.parametrize("tracker", registry.names())
+@pytest.mark.parametrize("name", ["search.largest", "size.smallest_side", "presence.near_share", "prior.window"])
+def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name.split('.')[-1]} is -1.* at least"):
+        with_changes(registry.load(tracker).default_config, {name: -1.0})
+
+
+@pytest.mark.parametrize("tracker", ["stmtrack", "dmb"])
+def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str) -> None:
+    config = registry.load(tracker).default_config
+    assert (config.search.camera_motion, config.search.largest, config.search.growth) == (False, 1.0, 0.0)
+    assert config.search.glance_score == 1.0
+    presence = config.presence
+    asked = presence.near_share, presence.alone_share, presence.jump_share, presence.far_share, presence.least_share
+    assert set(asked) == {0.0}
+    assert (presence.distractor_share, presence.coast_frames, presence.least_trust) == (0.0, 0, 1.0)
