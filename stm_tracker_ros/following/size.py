@@ -23,12 +23,12 @@ class Size:
 
     def __init__(self, box: Box) -> None:
         """Of the box that named it."""
-        self._log, self._variance = np.log(box[2:]), 0.0
+        self._sides, self._variance = np.array(box[2:]), 0.0
 
     @property
     def sides(self) -> tuple[float, float]:
         """As far as they are known."""
-        width, height = np.exp(self._log).tolist()
+        width, height = self._sides.tolist()
         return width, height
 
     def update(self, found: Box, frames: int, share: float) -> None:
@@ -37,5 +37,6 @@ class Size:
         weight = self._variance / NOISE * min(share, 1.0) ** NOISE_POWER  # of the look, over that of what is known
         gain = weight / (1 + weight)
         likely = LIKELY * np.sqrt(self._variance / gain) if gain else np.inf
-        self._log = self._log + gain * np.clip(np.log(found[2:]) - self._log, -likely, likely)
+        innovation = np.clip(np.log(np.array(found[2:]) / self._sides), -likely, likely)
+        self._sides = self._sides * np.exp(gain * innovation)
         self._variance *= 1 - gain

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pure
 
 SIDE = 3.5 * 1200**0.5  # of the usual region about START
 TRUSTING = config_of(presence=CREDULOUS)
-AT_ONCE = replace(TRUSTING, size=SizeConfig(rate=1.0, by_score=False), prior=PriorConfig(window=0.35, penalty=0.0))
+AT_ONCE = replace(TRUSTING, size=SizeConfig(rate=1.0, filtered=False), prior=PriorConfig(window=0.35, penalty=0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +104,11 @@ class TestWhatIsToldToTheMatcher:
         assert flight.matcher.settled == [(None, pytest.approx(0.4, abs=0.01))]
 
     def test_the_box_to_remember_is_the_followed_one_not_the_candidates(self) -> None:
-        flight = Flight(replace(AT_ONCE, size=SizeConfig(rate=0.5, by_score=False)))
+        flight = Flight(replace(AT_ONCE, size=SizeConfig(rate=0.5, filtered=False)))
         flight.show((Box(290.0, 192.5, 60.0, 45.0), 0.6))
         (told,) = flight.matcher.remembered
         assert told.chosen == pytest.approx((290.0, 192.5, 60.0, 45.0))
-        assert told.box == flight.answer.box == pytest.approx((295.0, 196.25, 50.0, 37.5))
+        assert told.box == flight.answer.box == pytest.approx((297.0, 197.75, 46.0, 34.5))
 
     def test_the_evidence_is_the_trusted_score_and_its_share_of_the_usual_one(self) -> None:
         flight = Flight(TRUSTING)
@@ -181,7 +181,7 @@ class TestAnswer:
         assert answer.box.center == pytest.approx((302.5, 201.5))
 
     def test_the_smallest_side_can_be_set(self) -> None:
-        config = replace(AT_ONCE, size=SizeConfig(rate=1.0, by_score=False, smallest_side=3.0))
+        config = replace(AT_ONCE, size=SizeConfig(rate=1.0, filtered=False, smallest_side=3.0))
         answer = Flight(config, start=Box(300.0, 200.0, 4.0, 4.0)).show((Box(302.0, 201.0, 1.0, 1.0), 1.0))
         assert (answer.box.width, answer.box.height) == (3, 3)
 

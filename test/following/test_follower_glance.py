@@ -16,7 +16,7 @@ CURIOUS = config_of(
     search=SearchConfig(camera_motion=False, largest=3.0, growth=0.1, glance_score=0.5),
     presence=replace(CREDULOUS, least_score=0.5),
     prior=PriorConfig(window=0.0, penalty=0.0),
-    size=SizeConfig(rate=1.0),
+    size=SizeConfig(rate=1.0, filtered=False),
 )
 CENTER = START.center[0]
 

@@ -14,7 +14,7 @@ from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
 pytestmark = pytest.mark.pure
 
 PRIOR = PriorConfig(window=0.35, penalty=0.0)
-SIZE = SizeConfig(rate=1.0)
+SIZE = SizeConfig(rate=1.0, filtered=False)
 JUDGING = config_of(prior=PRIOR, size=SIZE)
 TRUSTING = config_of(prior=PRIOR, size=SIZE, presence=CREDULOUS)
 
@@ -40,7 +40,7 @@ def test_of_those_that_may_be_the_target_the_window_decides() -> None:
 def test_of_those_that_may_be_the_target_one_of_its_size_is_preferred() -> None:
     large = from_center(START.center[0] + 24, START.center[1], 80.0, 60.0)
     for penalty, width in ((1.0, 40.0), (0.0, 80.0)):
-        flight = Flight(config_of(prior=PriorConfig(window=0.0, penalty=penalty), size=SizeConfig(by_score=False)))
+        flight = Flight(config_of(prior=PriorConfig(window=0.0, penalty=penalty), size=SizeConfig(filtered=False)))
         flight.show(right(0, 0.6), frames=20)
         flight.show(right(0, 0.5), (large, 0.6))
         assert flight.matcher.remembered[-1].chosen.width == pytest.approx(width)

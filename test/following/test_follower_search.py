@@ -15,7 +15,7 @@ from stm_tracker_ros.following.search import search_factor
 pytestmark = pytest.mark.pure
 
 GATED = replace(CREDULOUS, least_score=0.5)
-PLAIN = {"prior": PriorConfig(window=0.0, penalty=0.0), "size": SizeConfig(rate=1.0)}
+PLAIN = {"prior": PriorConfig(window=0.0, penalty=0.0), "size": SizeConfig(rate=1.0, filtered=False)}
 
 
 class TestGrowingOnce:

@@ -11,7 +11,7 @@ from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
 
 pytestmark = pytest.mark.pure
 
-JUDGING = config_of(prior=PriorConfig(window=0.35, penalty=0.0), size=SizeConfig(rate=1.0))
+JUDGING = config_of(prior=PriorConfig(window=0.35, penalty=0.0), size=SizeConfig(rate=1.0, filtered=False))
 GATED = config_of(presence=replace(CREDULOUS, least_score=0.5), prior=PriorConfig(window=0.0, penalty=0.0))
 
 

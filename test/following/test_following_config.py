@@ -17,7 +17,6 @@ RENAMED = {
     "motion.size_rate": "size.rate",
     "prior.smallest_side": "size.smallest_side",
     "motion.smallest_side": "size.smallest_side",
-    "motion.largest_change": "size.largest_change",
     "presence.rival_share": "presence.distractor_share",
     "motion.follow_score": "presence.least_score",
 }
@@ -43,6 +42,11 @@ def test_every_renamed_setting_names_its_successor(tracker: str) -> None:
         with pytest.raises(ConfigError) as refusal:
             with_changes(config, {old: 1})
         assert str(refusal.value) == f"setting {old!r} is now called {new!r}"
+
+
+def test_a_setting_without_a_successor_says_why_it_is_gone() -> None:
+    with pytest.raises(ConfigError, match=r"'motion.largest_change' is gone: the search region follows by size.rate"):
+        with_changes(registry.load("dmb_lite").default_config, {"motion.largest_change": 1.2})
 
 
 @pytest.mark.parametrize("tracker", registry.names())

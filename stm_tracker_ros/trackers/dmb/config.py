@@ -178,6 +178,8 @@ SIZE = SizeConfig(rate=0.5, filtered=False)
 class TrackConfig(FollowingConfig):
     """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
 
+    WITHDRAWN: ClassVar = {"motion.largest_change": "the search region follows by size.rate alone"}
+
     area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
     search: SearchConfig = field(default=SIGHT)
     prior: PriorConfig = field(default=PRIOR)
