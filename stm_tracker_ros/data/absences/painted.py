@@ -22,14 +22,13 @@ PAINTABLE = (
     "DTB70/Gull2",
     "OTB2015/Crossing",
     "OTB2015/Skiing",
-    "UAV123_10fps/bike1",
     "UAV123_10fps/car16_1",
     "UAV123_10fps/truck4_1",
     "UAV123_10fps/truck4_2",
     "UAVDT/S1001",
     "VOT/vot14_car",
 )
-"""Where the camera stands, or moves so that frames can be laid upon each other, and the target moves against it."""
+"""Where the camera stands, or frames can be laid upon each other, and the target, without a shadow beside it, moves."""
 MARGINS_SIZES = (0.25, 0.6, 3.0)
 """About the target's box, in its sizes: what is painted, where it is compared, what is registered."""
 PLAYED_FRAMES = 40
