@@ -26,6 +26,7 @@ from stm_tracker_ros.core.output_folder import OutputFolder
 if TYPE_CHECKING:
     from stm_tracker_ros.core.protocol import Tracker
     from stm_tracker_ros.data.sequence import Sequence
+    from stm_tracker_ros.engine.config import StateConfig
     from stm_tracker_ros.evaluation.work import Measurement, Progress
 
 EPILOG = """\
@@ -116,11 +117,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mode.add_argument(
         "--absences",
         action="store_true",
-        help="made absences instead: the target goes away for 1 to 30 s and comes back; DIR holds eval/ and train_video/",
+        help="made absences instead: the target is away for 1 to 30 s; DIR holds eval/ and train_video/",
     )
     parser.add_argument("--kinds", metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
     parser.add_argument(
-        "--seeds", metavar="A,B-C", help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)"
+        "--seeds",
+        metavar="A,B-C",
+        help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)",
     )
     parser.add_argument(
         "--jobs",

@@ -61,6 +61,7 @@ def measurement(data_root: Path, kinds: Rows[Kind], seeds: Rows[int], state_conf
 
 def _summarise(out: Path, failed: Mapping[str, str], *, items: Rows[AbsenceItem]) -> dict[str, Any]:
     finished = [item for item in items if item.name not in failed and item.is_finished(out / item.name)]
-    return {**summarise_absences([read_score(out / item.name / SCORE_NAME) for item in finished]), "failed": dict(failed)}
-
-
+    return {
+        **summarise_absences([read_score(out / item.name / SCORE_NAME) for item in finished]),
+        "failed": dict(failed),
+    }
