@@ -33,8 +33,12 @@ Draw = Callable[[Sequence, Values, Conditions, np.random.Generator], "AbsenceSeq
 
 def development_set(data_root: Path | str) -> list[Sequence]:
     """The sequences that absences are made of: `data_root`/eval, validation of /train_video. Raises DataError."""
-    root = Path(data_root)
-    return [*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION)]
+    return list(_development_set(Path(data_root)))
+
+
+@cache
+def _development_set(root: Path) -> tuple[Sequence, ...]:
+    return (*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION))
 
 
 def absence_sequences(
