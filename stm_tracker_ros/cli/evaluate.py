@@ -1,4 +1,4 @@
-"""`stm_tracker evaluate`: measure a tracker on annotated videos, or on synthetic occlusions."""
+"""`stm_tracker evaluate`: measure a tracker on annotated videos, on synthetic occlusions, or on made absences."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from stm_tracker_ros.core.output_folder import OutputFolder
 if TYPE_CHECKING:
     from stm_tracker_ros.core.protocol import Tracker
     from stm_tracker_ros.data.sequence import Sequence
+    from stm_tracker_ros.engine.config import StateConfig
     from stm_tracker_ros.evaluation.work import Measurement, Progress
 
 EPILOG = """\
@@ -54,6 +55,7 @@ with --starts N   <source>/<sequence>/start_%06d/ holds the files of one run, nu
                   first of 10 in a row with an overlap below 0.1 (1 if there are none): VOT2020's idea of many starts
 with --occlusions occlusion/<seed>/ holds trajectory.csv, masks/ and score.json; summary.json has `false_tracking_rate`
                   (TRACKING, of the frames from the 11th fully covered one on)
+with --absences   absence/<kind>/<seed>/ holds the same; docs/ABSENCES.md says what the figures mean
 with --one-step   <source>/<sequence>/steps.json; summary.json has `overlap` of the raw best candidate in a true region,
                   jittered as in flight, with a memory of true boxes; `score_auc`, how surely a score tells target from
                   distractor; `size_noise`, how far a size is to be believed, by its score
@@ -70,6 +72,7 @@ examples:
   stm_tracker evaluate --data ../shared/data/eval --out flight --real-time --fps 30
   stm_tracker evaluate --data ../shared/data/eval --out masks --init mask --tracker dmb_lite
   stm_tracker evaluate --data ../shared/data --out occlusions --occlusions --seeds 20-170 --jobs 2
+  stm_tracker evaluate --data ../shared/data --out absences --absences --seeds 0-4 --jobs 2
 """
 
 
@@ -117,6 +120,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "train_video/",
     )
     mode.add_argument(
+        "--absences",
+        action="store_true",
+        help="made absences instead: the target is away for 1 to 30 s; DIR holds eval/ and train_video/",
+    )
+    mode.add_argument(
         "--one-step",
         action="store_true",
         help="true region and memory of true boxes at every step: what the network alone can do",
@@ -124,8 +132,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--oracle-memory", action="store_true", help="remember the true boxes: what better labels would bring"
     )
+    parser.add_argument("--kinds", metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
     parser.add_argument(
-        "--seeds", metavar="A,B-C", help="of --occlusions, one an occlusion (default: the ten committed ones, 0-9)"
+        "--seeds",
+        metavar="A,B-C",
+        help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)",
     )
     parser.add_argument(
         "--jobs",
@@ -165,19 +176,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_mixtures(args: argparse.Namespace) -> None:
     """Raises ConfigError for options that do not go together."""
-    if args.occlusions and (args.sequences or args.max_frames or args.starts or args.development):
+    made = "--occlusions" if args.occlusions else "--absences" if args.absences else ""
+    if made and (args.sequences or args.max_frames or args.starts or args.development):
         raise ConfigError(
-            "--occlusions has sequences of its own; --sequences, --max-frames, --starts and --development are not "
+            f"{made} has sequences of its own; --sequences, --max-frames, --starts and --development are not "
             "allowed with it"
         )
-    if args.occlusions and args.init == "mask":
-        raise ConfigError("--occlusions has no true masks; allowed with it is --init box")
+    if made and args.init == "mask":
+        raise ConfigError(f"{made} has no true masks; allowed with it is --init box")
+    if args.seeds and not made:
+        raise ConfigError("--seeds names what is made; allowed is it with --occlusions and --absences")
+    if args.kinds and not args.absences:
+        raise ConfigError("--kinds names those of made absences; allowed is it with --absences")
     if args.one_step and (args.starts or args.init == "mask"):
         raise ConfigError("--one-step looks at each sequence once, from its box; --starts and --init are not for it")
-    if args.oracle_memory and (args.one_step or args.occlusions or args.real_time):
+    if args.oracle_memory and (args.one_step or made or args.real_time):
         raise ConfigError("--oracle-memory is for plain runs, also with --starts; allowed is it without other modes")
-    if args.seeds and not args.occlusions:
-        raise ConfigError("--seeds names synthetic occlusions; allowed is it with --occlusions")
     if args.real_time and args.jobs > 1:
         raise ConfigError("--real-time measures time, which processes take from each other; allowed is --jobs 1")
 
@@ -191,6 +205,8 @@ def _measurement(args: argparse.Namespace) -> Measurement:
     if args.occlusions:
         seeds = parse_seeds(args.seeds) if args.seeds else OCCLUSION_SEEDS
         return occlusions.measurement(args.data, seeds, state)
+    if args.absences:
+        return _absences(args, state)
     options = one_pass.Options(
         state_config=state,
         fps=args.fps,
@@ -205,6 +221,15 @@ def _measurement(args: argparse.Namespace) -> Measurement:
     if args.starts:
         return multi_start.measurement(sequences, args.starts, options)
     return one_pass.measurement(sequences, options)
+
+
+def _absences(args: argparse.Namespace, state: StateConfig) -> Measurement:
+    from stm_tracker_ros.data.absences.plan import ABSENCE_SEEDS, Kind, kinds_of
+    from stm_tracker_ros.evaluation import absence_items
+
+    kinds = kinds_of(args.kinds.split(",")) if args.kinds else tuple(Kind)
+    seeds = parse_seeds(args.seeds) if args.seeds else ABSENCE_SEEDS
+    return absence_items.measurement(args.data, kinds, seeds, state)
 
 
 def _sequences(args: argparse.Namespace) -> list[Sequence]:
@@ -239,7 +264,9 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "development": args.development or None,
         "real_time": args.real_time,
         "occlusions": args.occlusions,
-        "occlusion_seeds": args.seeds,
+        "absences": args.absences or None,
+        "kinds": args.kinds,
+        "seeds": args.seeds,
         "one_step": args.one_step or None,
         "oracle_memory": args.oracle_memory or None,
     }

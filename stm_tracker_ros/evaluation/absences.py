@@ -23,10 +23,10 @@ from stm_tracker_ros.data.absences.plan import SECOND
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.evaluation.mask_files import MaskWriter
+from stm_tracker_ros.evaluation.run_files import SCORE_NAME
 from stm_tracker_ros.evaluation.runner import follow
 from stm_tracker_ros.evaluation.trajectory import Row, write_trajectory
 
-SCORE_NAME = "score.json"
 FOUND_IOU, FOUND_FRAMES = 0.5, 10
 FOUND_WITHIN_S = (0.5, 1.0, 2.0, 5.0)
 GRACE_FRAMES = 10

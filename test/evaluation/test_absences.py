@@ -16,7 +16,6 @@ from stm_tracker_ros.data.absences.plan import Kind, conditions_of
 from stm_tracker_ros.data.sequence import Sequence
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.absences import (
-    SCORE_NAME,
     AbsenceScore,
     absence_table,
     figures,
@@ -25,6 +24,7 @@ from stm_tracker_ros.evaluation.absences import (
     run_absence,
     summarise_absences,
 )
+from stm_tracker_ros.evaluation.run_files import SCORE_NAME
 from stm_tracker_ros.evaluation.trajectory import read_trajectory
 
 pytestmark = pytest.mark.pure
