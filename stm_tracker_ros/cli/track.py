@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     from stm_tracker_ros.data.readers import open_source
     from stm_tracker_ros.ros.convert import Converter
 
-    files, mask = _judged(args), _mask(args)
+    files, mask = _checked(args), _mask(args)
     source = open_source(args.source, args.fps, start=args.start, topic=args.topic, view=Converter().view)
     with closing(source), closing(iter(source)) as stream:
         first = next(stream)
@@ -126,7 +126,7 @@ def _mask(args: argparse.Namespace) -> Pixels | None:
     return mask
 
 
-def _judged(args: argparse.Namespace) -> OutputFolder:
+def _checked(args: argparse.Namespace) -> OutputFolder:
     """The folder of the results. Raises DataError where something of the user's would be lost."""
     from stm_tracker_ros.evaluation.mask_files import FOLDER_NAME
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME

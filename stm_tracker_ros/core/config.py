@@ -1,7 +1,7 @@
 """Configuration as frozen dataclasses: one definition serves node, command line, training and evaluation.
 
 A configuration is a frozen dataclass whose fields are made by `setting` (a value with what it means and what it may
-be) or are such dataclasses themselves. `settings` flattens it to dotted names, `with_changes` judges and applies
+be) or are such dataclasses themselves. `settings` flattens it to dotted names, `with_changes` validates and applies
 changes by dotted name; ROS parameters and `--set` go through these two.
 
 A setting that was renamed says so (`setting(..., formerly=...)`); what took the place of one that is gone stands in the
@@ -77,12 +77,12 @@ def section(config_class: type) -> Any:
     return dataclasses.field(default_factory=config_class)
 
 
-def judge(config: Any) -> None:
+def validate(config: Any) -> None:
     """Raise ConfigError if a setting of `config` breaks its rule; call it in `__post_init__`."""
     for field in dataclasses.fields(config):
         rule = field.metadata.get("rule")
         if rule is not None:
-            _judge_value(field.name, getattr(config, field.name), rule)
+            _validate_value(field.name, getattr(config, field.name), rule)
 
 
 def settings(config: Any, prefix: str = "") -> Iterator[Setting]:
@@ -101,7 +101,7 @@ def former_names(config: Any, prefix: str = "") -> dict[str, str]:
 
 
 def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
-    """A copy of `config` with `changes` by dotted name, judged together: their order does not matter.
+    """A copy of `config` with `changes` by dotted name, validated together: their order does not matter.
 
     Text is read as the setting's type, whole numbers serve as floats. Raises ConfigError for an unknown name (its
     successor or the nearest one is named), a wrong type, a value that is not allowed, or not together with the others.
@@ -116,7 +116,7 @@ def with_changes(config: ConfigT, changes: Mapping[str, Any]) -> ConfigT:
 
 
 def with_live(config: ConfigT, wanted: ConfigT) -> ConfigT:
-    """A copy of `config` with the live settings of `wanted`, judged; the others stay as they are.
+    """A copy of `config` with the live settings of `wanted`, validated; the others stay as they are.
 
     Raises ConfigError if the two are not of one class, or if the values are not allowed together.
     """
@@ -170,7 +170,7 @@ def _from_text(text: str, target: Setting) -> Scalar:
         raise ConfigError(f"{target.name} = {text!r}; allowed is {allowed[target.kind]}") from None
 
 
-def _judge_value(name: str, value: Any, rule: Rule) -> None:
+def _validate_value(name: str, value: Any, rule: Rule) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} is {value}; allowed are finite numbers")
     below = rule.low is not None and value < rule.low
@@ -180,7 +180,7 @@ def _judge_value(name: str, value: Any, rule: Rule) -> None:
 
 
 def _replaced(config: Any, values: Mapping[str, Scalar]) -> Any:
-    """A copy with `values` by dotted name; each part that changes is made, and judged, once, the inner ones first."""
+    """A copy with `values` by dotted name; each part that changes is made, and validated, once, the inner ones first."""
     if not values:
         return config
     own: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}

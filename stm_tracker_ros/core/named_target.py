@@ -1,4 +1,4 @@
-"""What an operator may name as the target on an image: one judge, one set of words, for command, library and node."""
+"""What an operator may name as the target on an image: one check, one set of words, for command, library and node."""
 
 from __future__ import annotations
 

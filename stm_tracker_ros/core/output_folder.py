@@ -63,9 +63,9 @@ class OutputFolder:
         files, folders = tuple(files), tuple(folders)
         with said(self.path):
             for name in files:
-                self._refuse_foreign(name)
+                self._refuse_unlisted(name)
             for name in folders:
-                self._refuse_foreign_folder(name)
+                self._refuse_unlisted_folder(name)
             for given in inputs:
                 if os.path.exists(given):  # unlike Path's it takes addresses of streams as they come
                     self._refuse_input(Path(given), files, folders)
@@ -105,7 +105,7 @@ class OutputFolder:
     @contextmanager
     def continued(self, name: str) -> Iterator[BinaryIO]:
         """Our file of that name, or a new one, to append to; links to it that the user made keep what they have."""
-        self._refuse_foreign(name)
+        self._refuse_unlisted(name)
         path = self.path / name
         self.write(name + PART_SUFFIX, path.read_bytes() if look(path) else b"")
         self.replace(name + PART_SUFFIX, name)
@@ -114,7 +114,7 @@ class OutputFolder:
 
     def replace(self, name: str, target: str) -> None:
         """Give our whole file `name` the name `target`, in place of ours of that name, at once."""
-        self._refuse_foreign(target)
+        self._refuse_unlisted(target)
         mark = self._ledger.mark(name)
         assert mark is not None, f"{name} is no file that this run wrote"
         with said(self.path / target):
@@ -124,7 +124,7 @@ class OutputFolder:
 
     def clear(self, folder: str) -> None:
         """Remove our files from a folder that holds nothing else. Raises OutputError if it does."""
-        self._refuse_foreign_folder(folder)
+        self._refuse_unlisted_folder(folder)
         for name in self._names_in(folder):
             self._clear_file(name)
 
@@ -169,17 +169,17 @@ class OutputFolder:
                 self._ledger.note(name, Mark(size=found.st_size, mtime_ns=found.st_mtime_ns, whole=whole))
 
     def _clear_file(self, name: str) -> None:
-        self._refuse_foreign(name)
+        self._refuse_unlisted(name)
         (self.path / name).unlink(missing_ok=True)
 
-    def _refuse_foreign(self, name: str) -> None:
+    def _refuse_unlisted(self, name: str) -> None:
         path = self.path / name
         if look(path) is not None and self._ledger.mark(name) is None:
             raise OutputError(
                 f"{path} would be overwritten: stm_tracker did not write it, or it has been changed since; {ADVICE}"
             )
 
-    def _refuse_foreign_folder(self, name: str) -> None:
+    def _refuse_unlisted_folder(self, name: str) -> None:
         path = self.path / name
         _refuse_link(path)
         found = look(path)

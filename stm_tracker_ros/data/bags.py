@@ -100,7 +100,7 @@ class Bag(Source):
             self._lose(name, f"{self.name}: {error}")
             return None
 
-    def _judge_end(self) -> None:
+    def _check_end(self) -> None:
         if self._end:
             self._trouble(f"{self.name} cannot be read to its end: {self._end}")
 

@@ -51,7 +51,7 @@ class Source(ABC):
                 gap, count = 0, count + 1
             if not count:
                 raise DataError(f"{self.name} {self._emptiness()}")
-            self._judge_end()
+            self._check_end()
         finally:
             self.close()
 
@@ -73,7 +73,7 @@ class Source(ABC):
     def _emptiness(self) -> str:
         return f"has no frame {self.start}; they are counted from 0" if self.start else "holds no image"
 
-    def _judge_end(self) -> None:  # noqa: B027  (most have given all)
+    def _check_end(self) -> None:  # noqa: B027  (most have given all)
         """Tell, after the last frame, what the source has not given."""
 
     def _told_of_lost(self) -> str:

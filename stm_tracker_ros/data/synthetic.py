@@ -270,11 +270,11 @@ def _paste(
         moved = cv2.warpAffine(color, matrix, (width, height))
         mixed = image * (1 - alpha[..., None]) + moved
         results.append(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))
-        cover.append(_judge_cover(np.asarray(alpha), box))
+        cover.append(_measured_cover(np.asarray(alpha), box))
     return tuple(results), np.array(cover)
 
 
-def _judge_cover(alpha: NDArray[np.floating], box: NDArray[np.float64]) -> Cover:
+def _measured_cover(alpha: NDArray[np.floating], box: NDArray[np.float64]) -> Cover:
     low, high = np.floor(box[:2]).astype(int).clip(0), np.ceil(box[:2] + box[2:]).astype(int)
     inside = alpha[low[1] : high[1], low[0] : high[0]]
     if float((inside >= OPAQUE).mean()) >= ALL_COVERED:

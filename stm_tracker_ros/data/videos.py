@@ -71,7 +71,7 @@ class VideoFile(Source):
             return f"has {self._decoded} frames; frame {self.start} is beyond them, for they are counted from 0"
         return f"holds no image that can be decoded{_reason(self._path)}"
 
-    def _judge_end(self) -> None:
+    def _check_end(self) -> None:
         missing, expected = missing_bytes(self._path), self._expected()
         counted = f"{self._decoded} of its {expected} frames" if expected > self._decoded else f"{self._decoded} frames"
         if missing:
@@ -139,7 +139,7 @@ class Live(Source):
     def _emptiness(self) -> str:
         return "gave no image" if not self.start else f"ended before frame {self.start}"
 
-    def _judge_end(self) -> None:
+    def _check_end(self) -> None:
         self._trouble(f"{self.name} gives no more images: it ended, or the connection to it was lost")
 
 

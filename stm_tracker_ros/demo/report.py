@@ -166,13 +166,13 @@ def _states(shots: Sequence[Shot], client: ClientRecord) -> list[tuple[int, str]
 
 def _truth(sample: Sample, by_frame: Mapping[int, Answer], states: Sequence[tuple[int, str]]) -> dict[str, Any]:
     overlaps = {frame: _overlap(box, box_at(frame, by_frame)) for frame, box in sample.true_boxes.items()}
-    judged = [overlaps[frame] for frame in sample.judged_frames]
+    scored = [overlaps[frame] for frame in sample.scored_frames]
     result: dict[str, Any] = {
         "iou": overlaps,
-        "judged": list(sample.judged_frames),
+        "scored": list(sample.scored_frames),
         "partly_hidden": list(sample.hidden_frames),
-        "mean_iou": round(float(np.mean(judged)), 4) if judged else None,
-        "lowest_iou": min(judged, default=None),
+        "mean_iou": round(float(np.mean(scored)), 4) if scored else None,
+        "lowest_iou": min(scored, default=None),
     }
     if sample.first_absent is None:
         return result
@@ -186,7 +186,7 @@ def _truth(sample: Sample, by_frame: Mapping[int, Answer], states: Sequence[tupl
 
 
 def _truth_checks(truth: Mapping[str, Any]) -> list[Check]:
-    result = _overlap_checks(truth) if truth["judged"] else []
+    result = _overlap_checks(truth) if truth["scored"] else []
     hidden = ", ".join(f"{truth['iou'][frame]:.2f} (frame {frame})" for frame in truth["partly_hidden"])
     if hidden:
         result.append(Check(name="IoU where it is partly hidden", value=hidden))
@@ -204,8 +204,8 @@ def _truth_checks(truth: Mapping[str, Any]) -> list[Check]:
 
 def _overlap_checks(truth: Mapping[str, Any]) -> list[Check]:
     overlaps, mean, lowest = truth["iou"], truth["mean_iou"], truth["lowest_iou"]
-    worst = min(truth["judged"], key=overlaps.get)
-    name, at = f"IoU with {len(truth['judged'])} true boxes", f"{lowest:.2f} (frame {worst})"
+    worst = min(truth["scored"], key=overlaps.get)
+    name, at = f"IoU with {len(truth['scored'])} true boxes", f"{lowest:.2f} (frame {worst})"
     return [
         Check(name=f"{name}, mean", value=f"{mean:.2f}", bar=f">= {MEAN_IOU_BAR}", passed=mean >= MEAN_IOU_BAR),
         Check(name=f"{name}, lowest", value=at, bar=f">= {IOU_BAR}", passed=lowest >= IOU_BAR),

@@ -38,7 +38,7 @@ class Sample:
         return tuple(frame for frame in self.true_boxes if any(a <= frame <= b for a, b in self.partly_hidden))
 
     @property
-    def judged_frames(self) -> tuple[int, ...]:
+    def scored_frames(self) -> tuple[int, ...]:
         """Those whose true box the answers are held against: the target in view, and its box not the one given."""
         return tuple(frame for frame in self.true_boxes if frame != 0 and frame not in self.hidden_frames)
 

@@ -44,7 +44,7 @@ def run(settings: Settings) -> tuple[dict[str, Any], list[report.Check]]:
     user's would be overwritten. Leaves no process behind, nor its shared
     memory, however it ends.
     """
-    files = judged(settings).make()
+    files = checked_folder(settings).make()
     chosen, domain_id = transport.choose(), transport.free_domain()
     settings.show(f"ROS domain {domain_id}, this machine only; {chosen.name}{chosen.why and f' ({chosen.why})'}")
     with tempfile.TemporaryDirectory(prefix="stm_tracker_demo_") as scratch:
@@ -65,7 +65,7 @@ def run(settings: Settings) -> tuple[dict[str, Any], list[report.Check]]:
     return summary, checks
 
 
-def judged(settings: Settings) -> OutputFolder:
+def checked_folder(settings: Settings) -> OutputFolder:
     """The folder of the results. Raises DataError where something of the user's would be overwritten."""
     weights = settings.parameters.get("tracker.weights")
     read = [settings.sample.video, *([weights] if weights else [])]

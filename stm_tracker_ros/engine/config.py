@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 
 
@@ -37,7 +37,7 @@ class StateConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if not self.lost_score <= self.uncertain_score <= self.tracking_score:
             raise ConfigError(
                 f"lost_score {self.lost_score:g}, uncertain_score {self.uncertain_score:g}, tracking_score "
@@ -56,7 +56,7 @@ class HistoryConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class EngineConfig:
     state: StateConfig = section(StateConfig)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
     @property
     def depth(self) -> int:

@@ -1,4 +1,4 @@
-"""Which frames are tracked: judged by stamps alone, without a clock of its own, so that a simulation can use it."""
+"""Which frames are tracked: decided by stamps alone, without a clock of its own, so that a simulation can use it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class DropPolicy:
         """Smallest recent (arrival - stamp): fastest transport plus the difference of the two clocks; None at first."""
         return min(self._offsets_ns, default=None)
 
-    def judge(self, *, stamp_ns: int, arrival_ns: int, now_ns: int, steady_ns: int | None = None) -> Verdict:
+    def decide(self, *, stamp_ns: int, arrival_ns: int, now_ns: int, steady_ns: int | None = None) -> Verdict:
         """The verdict on a frame exposed at `stamp_ns` (camera's clock), received at `arrival_ns`, looked at `now_ns`.
 
         steady_ns: the arrival by a clock that nobody sets; by default `arrival_ns` is one.

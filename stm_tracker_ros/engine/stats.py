@@ -178,7 +178,7 @@ class Stats:
         with self._lock:
             return now_ns - time_ns - (self._offset_ns or 0)
 
-    def judged(self, offset_ns: int | None, jumped: bool) -> None:
+    def decided(self, offset_ns: int | None, jumped: bool) -> None:
         """What the drop policy found out about the clocks."""
         with self._lock:
             self._offset_ns = offset_ns

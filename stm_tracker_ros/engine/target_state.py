@@ -138,7 +138,7 @@ class TargetState:
         self._good_since_ns = _since(score >= self.config.tracking_score and not still, self._good_since_ns, stamp_ns)
         self._bad_since_ns = _since(not score >= self.config.lost_score, self._bad_since_ns, stamp_ns)
         self._unseen_from_ns = stamp_ns if still else self._unseen_from_ns
-        self.state = State.LOST if hopeless else self._judged(score, stamp_ns, still)
+        self.state = State.LOST if hopeless else self._decided(score, stamp_ns, still)
         self._stamp_ns, self.unseen_ns = stamp_ns, self.unseen_ns + step_ns
         if self.state is State.TRACKING:
             self._unseen_from_ns, self._tracking_ns, self.unseen_ns = stamp_ns, self._answered_ns, 0
@@ -156,7 +156,7 @@ class TargetState:
         self._answered_ns = now_ns
         return max(0, gap_ns - step_ns) if silent else 0
 
-    def _judged(self, score: float, stamp_ns: int, still: bool) -> State:
+    def _decided(self, score: float, stamp_ns: int, still: bool) -> State:
         if self.state is State.LOST:
             return self._from_lost(stamp_ns)
         if self.state is State.UNCERTAIN or still or not score >= self.config.uncertain_score:

@@ -145,13 +145,13 @@ class Worker(Generic[MessageT]):
     def _unwanted(self, offered: Offered[MessageT], time_ns: int) -> DropReason | None:
         if bool(self._stamps.trouble) != self._by_arrival:
             self._change_clock()
-        verdict = self._policy.judge(
+        verdict = self._policy.decide(
             stamp_ns=time_ns,
             arrival_ns=offered.arrival_ns,
             now_ns=self._hooks.clock_ns(),
             steady_ns=offered.received_ns,
         )
-        self._stats.judged(self._policy.offset_ns, isinstance(verdict, Reset))
+        self._stats.decided(self._policy.offset_ns, isinstance(verdict, Reset))
         if isinstance(verdict, Reset):
             self._jumped(verdict)
         if self._target_track is None:

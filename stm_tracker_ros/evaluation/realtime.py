@@ -135,7 +135,7 @@ class _Flight:
     def handle(self, frame: Frame) -> None:
         """Judge the frame at the moment when it is taken from the slot; track it, or drop it."""
         now_ns = max(self.free_ns, frame.stamp_ns)
-        verdict = self._policy.judge(stamp_ns=frame.stamp_ns, arrival_ns=frame.stamp_ns, now_ns=now_ns)
+        verdict = self._policy.decide(stamp_ns=frame.stamp_ns, arrival_ns=frame.stamp_ns, now_ns=now_ns)
         if isinstance(verdict, Skip):
             self.drop(frame, verdict.reason)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 
 ConfigT = TypeVar("ConfigT", bound="FollowingConfig")
 
@@ -35,7 +35,7 @@ class SearchConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class PriorConfig:
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class SizeConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class PresenceConfig:
     trust_frames: float = setting(45.0, "frames from no trust to all of it", low=1.0, live=True)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class FollowingConfig:
     presence: PresenceConfig = section(PresenceConfig)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
     @property
     def rules(self: ConfigT) -> ConfigT:

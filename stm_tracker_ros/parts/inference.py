@@ -91,7 +91,7 @@ def optimised(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class InferenceRuntime:
     """On what, how exactly and how fast the steps of one tracker run; `resolved` makes it from the user's names."""
 
     device: torch.device = torch.device("cpu")
@@ -99,8 +99,8 @@ class Engine:
     plain: bool = False
 
     @classmethod
-    def resolved(cls, compute: Compute) -> Engine:
-        """The engine that `compute` names; `auto` is fp32 here: what else is harmless stands in the registry.
+    def resolved(cls, compute: Compute) -> InferenceRuntime:
+        """The runtime that `compute` names; `auto` is fp32 here: what else is harmless stands in the registry.
 
         Raises DeviceError for a device that is absent, ConfigError for a precision that it cannot do.
         """
@@ -115,5 +115,5 @@ class Engine:
         return network.to(memory_format=layout)  # type: ignore[no-any-return, call-overload]
 
     def optimised(self, owner: nn.Module, function: Callable[..., Any], *examples: Tensor) -> Callable[..., Any]:
-        """As the function `optimised`, in this engine's precision; `function` itself where it is plain."""
+        """As the function `optimised`, in this runtime's precision; `function` itself where it is plain."""
         return function if self.plain else optimised(owner, function, *examples, precision=self.precision)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from stm_tracker_ros.core.compute import MOST_THREADS, PRECISIONS, default_threads
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
 from stm_tracker_ros.ros.transport import TRANSPORTS
@@ -54,6 +54,6 @@ class NodeConfig:
     status_rate_hz: float = setting(10.0, "rate of ~/status, images or not", low=0.1, high=100)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu, cuda or cuda:N")

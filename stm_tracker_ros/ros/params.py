@@ -19,7 +19,7 @@ from stm_tracker_ros.ros.config import NodeConfig
 
 TRACKER_PREFIX = "tracker."
 # Names that rclpy declares by itself, some of them later.
-_FOREIGN = ("use_sim_time", "start_type_description_service")
+_RCLPYS_OWN = ("use_sim_time", "start_type_description_service")
 _QOS_PREFIX = "qos_overrides."
 
 
@@ -66,7 +66,7 @@ class Parameters:
     def __init__(
         self, node: Node, default_tracker_config: Callable[[str], Any], on_change: Callable[[AllConfig], None]
     ) -> None:
-        overrides = {name: v for name, v in compat.parameter_overrides(node).items() if name not in _FOREIGN}
+        overrides = {name: v for name, v in compat.parameter_overrides(node).items() if name not in _RCLPYS_OWN}
         _refuse_qos_overrides(overrides)
         name = overrides.get("tracker.name", NodeConfig().tracker.name)
         self.config = AllConfig(tracker=default_tracker_config(str(name))).changed(overrides)
@@ -119,7 +119,7 @@ def _names(some: Iterable[Setting]) -> frozenset[str]:
 
 
 def _own(parameters: list[Parameter]) -> dict[str, Any]:
-    return {parameter.name: parameter.value for parameter in parameters if parameter.name not in _FOREIGN}
+    return {parameter.name: parameter.value for parameter in parameters if parameter.name not in _RCLPYS_OWN}
 
 
 def _refuse_qos_overrides(overrides: Mapping[str, Any]) -> None:

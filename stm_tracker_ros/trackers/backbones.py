@@ -53,7 +53,7 @@ def load(path: Path, arch: str) -> Backbone:
     if metadata["backbone"] != arch:
         raise CheckpointError(f"{path} is a {metadata['backbone']}; needed is a {arch}")
     backbone = Backbone(arch, metadata["layout"], metadata["input"], metadata["provenance"], tensors)
-    _judge(path, backbone)
+    _check(path, backbone)
     return backbone
 
 
@@ -71,7 +71,7 @@ def published(path: Path, arch: str) -> Backbone:
         raise CheckpointError(f"{path} is no {arch} of a known layout: {error}") from None
     expects = "rgb_half" if arch == "inception_v3" else INPUTS[layout]
     backbone = Backbone(arch, layout, expects, _provenance(path), tensors)
-    _judge(path, backbone)
+    _check(path, backbone)
     return backbone
 
 
@@ -98,7 +98,7 @@ def _by_our_names(arch: str, state: Mapping[str, Tensor]) -> tuple[str, dict[str
     return resnet_files.from_published(arch, state)
 
 
-def _judge(path: Path, backbone: Backbone) -> None:
+def _check(path: Path, backbone: Backbone) -> None:
     if wrong := checkpoint.misfit(_expected(backbone), backbone.tensors):
         raise CheckpointError(f"{path} is no {backbone.arch} ({backbone.layout}): {wrong}")
 

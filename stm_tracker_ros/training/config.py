@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.config import judge, setting
+from stm_tracker_ros.core.config import setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class LoopConfig:
     validate_minutes: float = setting(20.0, "minutes between validations; 0 = none", low=0.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,4 +83,4 @@ class SamplerConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)

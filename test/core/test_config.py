@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from stm_tracker_ros.core.config import former_names, judge, section, setting, settings, with_changes, with_live
+from stm_tracker_ros.core.config import former_names, section, setting, settings, validate, with_changes, with_live
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.engine.config import StateConfig
 
@@ -20,7 +20,7 @@ class Memory:
     policy: str = setting("full", "what is read", choices=("full", "first"))
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Config:
     memory: Memory = section(Memory)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Span:
     high: float = setting(0.6, "top", low=0, high=1)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if not self.low <= self.middle <= self.high:
             raise ConfigError(f"low {self.low:g}, middle {self.middle:g}, high {self.high:g}; allowed is this order")
 
@@ -51,7 +51,7 @@ class Nested:
     gain: float = setting(1.0, "of nothing", low=0, high=9, live=True)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if self.gain < self.span.low:
             raise ConfigError(f"gain {self.gain:g}, span.low {self.span.low:g}; allowed is a gain of at least span.low")
 

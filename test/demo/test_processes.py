@@ -73,7 +73,7 @@ def test_a_process_that_does_not_listen_is_ended_anyway(start, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/shm is Linux's")
 def test_shared_memory_of_killed_processes_is_removed_and_that_of_others_is_not(start, tmp_path):
-    ours, foreign = f"/dev/shm/fastrtps_test_{os.getpid()}", f"/dev/shm/fastrtps_other_{os.getpid()}"
+    ours, other = f"/dev/shm/fastrtps_test_{os.getpid()}", f"/dev/shm/fastrtps_other_{os.getpid()}"
     ready = threading.Event()
     source = (
         "import mmap, os, signal\n"
@@ -83,10 +83,10 @@ def test_shared_memory_of_killed_processes_is_removed_and_that_of_others_is_not(
         "print('mapped')\n"
         "signal.pause()\n"
     )
-    with open(foreign, "wb"):
+    with open(other, "wb"):
         child = start("camera", source, lambda _: ready.set())
         assert ready.wait(30)
         end_all([child])
     assert not os.path.exists(ours)
-    assert os.path.exists(foreign)
-    os.unlink(foreign)
+    assert os.path.exists(other)
+    os.unlink(other)

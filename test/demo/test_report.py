@@ -151,7 +151,7 @@ def test_where_it_is_partly_hidden_the_overlap_is_reported_and_not_barred():
     run = sample(truth.true_boxes, truth.first_absent, [(16, 22)]), *heard
     summary = report.summarise(*run, 30.0)
     assert failed(run) == []
-    assert summary["truth"]["judged"] == [10, 30]
+    assert summary["truth"]["scored"] == [10, 30]
     assert summary["truth"]["mean_iou"] == summary["truth"]["lowest_iou"] == 1
     (line,) = [one for one in report.checks(summary) if one.name == "IoU where it is partly hidden"]
     assert (line.value, line.bar, line.passed) == ("0.49 (frame 20)", "", None)

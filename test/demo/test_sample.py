@@ -28,7 +28,7 @@ def test_the_packaged_sample_has_what_the_demo_promises(images):
     assert len(images) - one.first_absent >= 60
     assert sorted(one.true_boxes) == list(range(0, one.first_absent, 10))
     assert one.hidden_frames == (20,)
-    assert one.judged_frames == (10, *range(30, one.first_absent, 10))
+    assert one.scored_frames == (10, *range(30, one.first_absent, 10))
     height, width = images[0].shape[:2]
     assert all(clip_to_image(box, width, height) == pytest.approx(box) for box in one.true_boxes.values())
 

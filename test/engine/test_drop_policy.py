@@ -16,7 +16,7 @@ def verdicts(rows, max_age_ms=0.0):
     """Rows of (stamp, arrival, now) in ms; arrival and now are the stamp where they are missing."""
     policy = DropPolicy(max_age_ms)
     full = [(row + row[-1:] * 2)[:3] for row in rows]
-    return [policy.judge(stamp_ns=s * MS, arrival_ns=a * MS, now_ns=n * MS) for s, a, n in full]
+    return [policy.decide(stamp_ns=s * MS, arrival_ns=a * MS, now_ns=n * MS) for s, a, n in full]
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_the_offset_is_reported():
     policy = DropPolicy()
     assert policy.offset_ns is None
     for stamp, arrival in ((0, 12), (33, 40), (66, 90)):
-        policy.judge(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival)
+        policy.decide(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival)
     assert policy.offset_ns == 7
 
 
 def test_the_limit_may_change_while_running():
     policy = DropPolicy()
-    assert policy.judge(stamp_ns=0, arrival_ns=0, now_ns=100 * MS) == Track()
+    assert policy.decide(stamp_ns=0, arrival_ns=0, now_ns=100 * MS) == Track()
     policy.max_age_ms = 50
-    assert policy.judge(stamp_ns=1, arrival_ns=1, now_ns=100 * MS) == OLD
+    assert policy.decide(stamp_ns=1, arrival_ns=1, now_ns=100 * MS) == OLD
 
 
 def test_a_clock_that_is_set_or_begins_to_run_makes_nothing_too_old():
@@ -83,6 +83,6 @@ def test_a_clock_that_is_set_or_begins_to_run_makes_nothing_too_old():
     for n in range(60):
         stamp, steady = 1_700_000_000 * S + n * 33 * MS, 6_000 * S + n * 33 * MS
         arrival = steady if n < 10 else stamp + 3 * MS
-        verdicts.append(policy.judge(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival, steady_ns=steady))
+        verdicts.append(policy.decide(stamp_ns=stamp, arrival_ns=arrival, now_ns=arrival, steady_ns=steady))
     assert {type(verdict) for verdict in verdicts} == {Track}
     assert policy.offset_ns == 3 * MS

@@ -109,14 +109,14 @@ def test_latencies_are_percentiles_of_the_last_ones():
 @pytest.mark.parametrize(("offset_ms", "count"), [(5, 1), (-5, 0), (5000, 0)])
 def test_age_of_answers_is_counted_where_the_clocks_agree(offset_ms, count):
     stats = Stats()
-    stats.judged(offset_ms * MS, jumped=False)
+    stats.decided(offset_ms * MS, jumped=False)
     stats.answered(40 * MS)
     assert snapshot(stats).stamp_to_answer.count == count
 
 
 def test_errors_and_jumps():
     stats = Stats()
-    stats.judged(3 * MS, jumped=True)
+    stats.decided(3 * MS, jumped=True)
     stats.failed("first")
     stats.failed("second")
     found = snapshot(stats)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.parts import graph, inference, onednn, precision
-from stm_tracker_ros.parts.inference import Engine, Step, optimised
+from stm_tracker_ros.parts.inference import InferenceRuntime, Step, optimised
 
 pytestmark = pytest.mark.torch
 has_bf16 = pytest.mark.skipif(
@@ -21,7 +21,7 @@ has_bf16 = pytest.mark.skipif(
 
 
 class Small(nn.Module):
-    """One of everything that the engine changes."""
+    """One of everything that the runtime changes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -173,9 +173,9 @@ def test_bf16_is_near_and_not_the_same() -> None:
 
 def test_a_plain_engine_runs_the_function_itself_in_the_common_layout() -> None:
     network, image, shift = made()
-    engine = Engine.resolved(Compute(plain=True))
-    assert engine.optimised(network, network.step, image, shift) == network.step
-    assert engine.ready(network).first.weight.is_contiguous()
+    runtime = InferenceRuntime.resolved(Compute(plain=True))
+    assert runtime.optimised(network, network.step, image, shift) == network.step
+    assert runtime.ready(network).first.weight.is_contiguous()
 
 
 @pytest.mark.parametrize("flags", [frozenset(), frozenset({"avx512f"})])

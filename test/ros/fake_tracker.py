@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stm_tracker_ros.core.boxes import of_target
-from stm_tracker_ros.core.config import judge, section, setting, unknown_name
+from stm_tracker_ros.core.config import section, setting, unknown_name, validate
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError
 from stm_tracker_ros.core.masks import binary
 from stm_tracker_ros.core.types import Box, Result
@@ -29,7 +29,7 @@ class MemoryConfig:
     decay: float = setting(0.5, "how fast they fade", low=0, high=1, live=True)
 
     def __post_init__(self):
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class FakeConfig:
     memory: MemoryConfig = section(MemoryConfig)
 
     def __post_init__(self):
-        judge(self)
+        validate(self)
 
 
 class FakeTracker:

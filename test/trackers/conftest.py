@@ -34,9 +34,9 @@ def stepper():  # type: ignore[no-untyped-def]
     from dmb_scene import ColourStepper
     from made_weights import small_network
 
-    from stm_tracker_ros.parts.inference import Engine
+    from stm_tracker_ros.parts.inference import InferenceRuntime
 
-    return ColourStepper(small_network("dmb_lite"), Engine())  # type: ignore[arg-type]
+    return ColourStepper(small_network("dmb_lite"), InferenceRuntime())  # type: ignore[arg-type]
 
 
 @pytest.fixture

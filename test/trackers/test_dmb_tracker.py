@@ -16,7 +16,7 @@ from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.matching import Crop
 from stm_tracker_ros.core.types import Box, Frame, Target
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.dmb.config import LITE, PAPER, LiteNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.dmb.paper_stepper import PaperStepper
@@ -260,7 +260,7 @@ def test_the_masks_threshold_can_be_changed_while_tracking(tracker: Dmb) -> None
 
 @pytest.mark.parametrize("compat", ["none", "paper", "official"])
 def test_the_papers_tracker_looks_twice(compat: str) -> None:
-    stepper = PaperStepper(small_network("dmb"), Engine())  # type: ignore[arg-type]
+    stepper = PaperStepper(small_network("dmb"), InferenceRuntime())  # type: ignore[arg-type]
     tracker = made(stepper, replace(PAPER, compat=compat))
     start(tracker)
     result = tracker.track(picture(103, 90, 1))

@@ -10,7 +10,7 @@ import torch
 from made_weights import save_old, small_network
 
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import registry
 from stm_tracker_ros.trackers.stmtrack.config import LITE
 from stm_tracker_ros.trackers.stmtrack.paper_stepper import PaperStepper
@@ -24,7 +24,7 @@ BOX = Box(30.0, 40.0, 50.0, 40.0)
 @pytest.mark.parametrize(("name", "kind"), [("stmtrack_lite", Stepper), ("stmtrack", PaperStepper)])
 def test_the_first_frame_counts_as_much_as_it_is_told_to(name: str, kind: type) -> None:
     """With all the weight it answers as if it were alone, with hardly any as if it were not there."""
-    stepper, random = kind(small_network(name), Engine()), np.random.default_rng(0)
+    stepper, random = kind(small_network(name), InferenceRuntime()), np.random.default_rng(0)
     patch = random.integers(0, 255, (stepper.crop_size, stepper.crop_size, 3), np.uint8)
     look, bank = stepper.encode(patch), stepper.bank(8)
     seen = stepper.upload(patch) if stepper.fresh_memory_crop else look

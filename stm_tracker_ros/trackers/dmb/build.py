@@ -10,7 +10,7 @@ from torch import nn
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.following.follower import Follower
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.trackers.dmb.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
@@ -27,11 +27,11 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
-    engine = Engine.resolved(compute)
-    return tracker(checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS), engine, config)
+    runtime = InferenceRuntime.resolved(compute)
+    return tracker(checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS), runtime, config)
 
 
-def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> Tracker:
+def tracker(network: LiteNetwork | PaperNetwork, runtime: InferenceRuntime, config: TrackConfig) -> Tracker:
     """The tracker around a network."""
-    stepper = PaperStepper(network, engine) if isinstance(network, PaperNetwork) else Stepper(network, engine)
+    stepper = PaperStepper(network, runtime) if isinstance(network, PaperNetwork) else Stepper(network, runtime)
     return Follower(DmbMatcher(stepper, config.rules), config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import (
     CREDULOUS,
@@ -35,7 +35,7 @@ class LiteNetworkConfig:
     fine_width: int = setting(48, "channels of the decoder at stride 4", low=8, high=256)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if self.crop_size % 16:
             raise ConfigError(f"crop_size is {self.crop_size}; allowed is a multiple of 16")
 
@@ -61,7 +61,7 @@ class PaperNetworkConfig:
     aggregates: bool = setting(True, "sharpen the mask by STM's soft aggregation")
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         for name, size in (("crop_size", self.crop_size), ("spatial_size", self.spatial_size)):
             if size % 16:
                 raise ConfigError(f"{name} is {size}; allowed is a multiple of 16")
@@ -86,7 +86,7 @@ class MemoryConfig:
     first_weight: float = setting(1.0, "weight of the first frame in the read", low=0.01, high=1000.0, live=True)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ class SpatialConfig:
     second_peak: float = setting(0.4, "height of a second peak over the first that makes it one", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class UncertaintyConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +165,7 @@ class MaskConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
@@ -196,7 +196,7 @@ class TrackConfig(FollowingConfig):
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
     @property
     def rules(self) -> TrackConfig:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.read import read_slots
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
@@ -32,8 +32,8 @@ class PaperEncoded(NamedTuple):
 class PaperStepper:
     """`encode` a crop, `segment` it, `remember` it; the filter has a wider crop of its own."""
 
-    def __init__(self, network: PaperNetwork, engine: Engine) -> None:
-        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
+    def __init__(self, network: PaperNetwork, runtime: InferenceRuntime) -> None:
+        self.network, self.runtime, self.device = runtime.ready(network), runtime, runtime.device
         config = network.config
         self.crop_size, self.cells, self.spatial_size = config.crop_size, network.cells, config.spatial_size
         self.mask_cells = self.crop_size // MASK_STRIDE
@@ -44,18 +44,18 @@ class PaperStepper:
         )
         mask = torch.zeros(1, 1, self.mask_cells, self.mask_cells, device=self.device)
         place = mask[..., : self.cells, : self.cells].contiguous()
-        self._encode = engine.optimised(network, self._look, image)
+        self._encode = runtime.optimised(network, self._look, image)
         *features, _ = self._encode(image)
-        self._wide = engine.optimised(network, self._coarse, wide)
-        self._memory = engine.optimised(network, network.memory, image, mask)
-        found = self._memory(image, mask)[1].to(engine.precision).contiguous()
-        self._answer = engine.optimised(network, self._scored, found, *features, place)
+        self._wide = runtime.optimised(network, self._coarse, wide)
+        self._memory = runtime.optimised(network, network.memory, image, mask)
+        found = self._memory(image, mask)[1].to(runtime.precision).contiguous()
+        self._answer = runtime.optimised(network, self._scored, found, *features, place)
 
     def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
         """An empty memory for this network, of frames that many numbers apart."""
         cells, config = self.cells * self.cells, self.network.config
         shapes = [(cells, config.key_channels), (cells, config.value_channels)]
-        return MemoryBank(capacity, shapes, self.device, self.engine.precision, spacing)
+        return MemoryBank(capacity, shapes, self.device, self.runtime.precision, spacing)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> PaperEncoded:
@@ -86,7 +86,7 @@ class PaperStepper:
         """What is the target? `slots[0]` is the first frame's; place: the spatial map, cells x cells."""
         keys, values = bank.parts
         with stage("read"):
-            in_place = not self.engine.plain
+            in_place = not self.runtime.plain
             found = read_slots(look.key[0], keys, values, slots, math.log(first_weight), in_place=in_place)
         with stage("head"):
             answer = self._answer(found[None], *look.features, place[None, None]).float().cpu().numpy()

@@ -13,7 +13,7 @@ from torch import Tensor
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.read import read_slots
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
@@ -35,10 +35,10 @@ class Stepper:
 
     spatial_size = 0  # the filter sees the same crop
 
-    def __init__(self, network: LiteNetwork, engine: Engine) -> None:
-        self.engine, self.device = engine, engine.device
-        ready = engine.ready(network)
-        self.network = ready if engine.plain else with_input_in_stem(ready)
+    def __init__(self, network: LiteNetwork, runtime: InferenceRuntime) -> None:
+        self.runtime, self.device = runtime, runtime.device
+        ready = runtime.ready(network)
+        self.network = ready if runtime.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.mask_cells = self.crop_size // MASK_STRIDE
         self.first_bias = float(network.first_frame_bias)
@@ -46,18 +46,18 @@ class Stepper:
         image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
         mask = torch.zeros(1, 1, self.mask_cells, self.mask_cells, device=self.device)
         flag, place = mask[..., :1, :1], mask[..., : self.cells, : self.cells].contiguous()
-        self._encode = engine.optimised(network, self._look, image)
+        self._encode = runtime.optimised(network, self._look, image)
         look = Encoded(*self._encode(image))
-        self._values = engine.optimised(network, network.values, look.coarse, mask, flag)
+        self._values = runtime.optimised(network, network.values, look.coarse, mask, flag)
         # in the type of the bank, from which it will come, and not in that of the values on their way to it
-        found = self._values(look.coarse, mask, flag).to(engine.precision).contiguous()
-        self._answer = engine.optimised(network, self._scored, found, *look[:3], place)
+        found = self._values(look.coarse, mask, flag).to(runtime.precision).contiguous()
+        self._answer = runtime.optimised(network, self._scored, found, *look[:3], place)
 
     def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
         """An empty memory for this network, of frames that many numbers apart."""
         cells = self.cells * self.cells
         shapes = [(cells, self.network.config.key_channels), (cells, self.network.value_channels)]
-        return MemoryBank(capacity, shapes, self.device, self.engine.precision, spacing)
+        return MemoryBank(capacity, shapes, self.device, self.runtime.precision, spacing)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
@@ -89,7 +89,7 @@ class Stepper:
         keys, values = bank.parts
         with stage("read"):
             bias = self.first_bias + math.log(first_weight)
-            found = read_slots(look.key[0], keys, values, slots, bias, in_place=not self.engine.plain)
+            found = read_slots(look.key[0], keys, values, slots, bias, in_place=not self.runtime.plain)
         with stage("head"):
             answer = self._answer(found[None], *look[:3], place[None, None]).float().cpu().numpy()
         cells = self.mask_cells

@@ -11,7 +11,7 @@ from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.following.follower import Follower
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
@@ -29,18 +29,18 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
-    engine = Engine.resolved(compute)
+    runtime = InferenceRuntime.resolved(compute)
     network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
     if config.compat == "official" and not isinstance(network, PaperNetwork):
         raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
-    return tracker(network, engine, config)
+    return tracker(network, runtime, config)
 
 
-def tracker(network: LiteNetwork | PaperNetwork, engine: Engine, config: TrackConfig) -> Tracker:
+def tracker(network: LiteNetwork | PaperNetwork, runtime: InferenceRuntime, config: TrackConfig) -> Tracker:
     """The tracker around a network."""
     if not isinstance(network, PaperNetwork):
-        return Follower(StmMatcher(Stepper(network, engine), config), config)
-    stepper = PaperStepper(network, engine)
+        return Follower(StmMatcher(Stepper(network, runtime), config), config)
+    stepper = PaperStepper(network, runtime)
     if config.compat == "official":
         return OfficialTracker(stepper, config)
     return Follower(StmMatcher(stepper, config), config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import CREDULOUS, STILL, FollowingConfig, PriorConfig, SizeConfig
 
@@ -26,7 +26,7 @@ class LiteNetworkConfig:
     tower_blocks: int = setting(1, "blocks of each tower", low=0, high=8)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class PaperNetworkConfig:
     channels: int = setting(512, "channels of a memory feature", low=16, high=1024)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if self.crop_size % 8 != 1:
             raise ConfigError(f"crop_size is {self.crop_size}; allowed is 1 more than a multiple of 8")
 
@@ -82,7 +82,7 @@ class MemoryConfig:
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class TrackConfig(FollowingConfig):
     )
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 LITE = TrackConfig()

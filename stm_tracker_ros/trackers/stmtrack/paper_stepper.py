@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.label_map import inside
 from stm_tracker_ros.parts.read import read_slots
 from stm_tracker_ros.parts.stages import stage
@@ -24,20 +24,20 @@ class PaperStepper:
 
     fresh_memory_crop = True
 
-    def __init__(self, network: PaperNetwork, engine: Engine) -> None:
-        self.network, self.engine, self.device = engine.ready(network), engine, engine.device
+    def __init__(self, network: PaperNetwork, runtime: InferenceRuntime) -> None:
+        self.network, self.runtime, self.device = runtime.ready(network), runtime, runtime.device
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.upload = Upload(self.crop_size, self.device)
         image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
         label_map = torch.zeros(1, 1, self.crop_size, self.crop_size, device=self.device)
-        self._query = engine.optimised(network, network.query, image)
-        self._memory = engine.optimised(network, network.memory, image, label_map)
-        self._answer = engine.optimised(network, self._scored, self._memory(image, label_map), self._query(image))
+        self._query = runtime.optimised(network, network.query, image)
+        self._memory = runtime.optimised(network, network.memory, image, label_map)
+        self._answer = runtime.optimised(network, self._scored, self._memory(image, label_map), self._query(image))
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
         shape = (self.cells * self.cells, self.network.config.channels)
-        return MemoryBank(capacity, [shape], self.device, self.engine.precision)
+        return MemoryBank(capacity, [shape], self.device, self.runtime.precision)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Tensor:
@@ -70,7 +70,7 @@ class PaperStepper:
         memory = bank.parts[0]
         with stage("read"):
             query, bias = cells_first(features)[0], math.log(first_weight)
-            found = read_slots(query, memory, memory, slots, bias, in_place=not self.engine.plain)
+            found = read_slots(query, memory, memory, slots, bias, in_place=not self.runtime.plain)
         with stage("head"):
             answer = self._answer(found[None], features).cpu().numpy().astype(np.float64)
         answer[:, 2:4] += 1.0  # from the number of the last pixel to its far edge

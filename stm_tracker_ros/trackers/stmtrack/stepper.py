@@ -13,7 +13,7 @@ from torch import Tensor
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.read import read_slots_and_first
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
@@ -32,26 +32,26 @@ class Stepper:
 
     fresh_memory_crop = False  # the memory learns from the features of the query crop
 
-    def __init__(self, network: LiteNetwork, engine: Engine) -> None:
-        self.engine, self.device = engine, engine.device
-        ready = engine.ready(network)
-        self.network = ready if engine.plain else with_input_in_stem(ready)
+    def __init__(self, network: LiteNetwork, runtime: InferenceRuntime) -> None:
+        self.runtime, self.device = runtime, runtime.device
+        ready = runtime.ready(network)
+        self.network = ready if runtime.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
         self.first_bias = float(network.first_frame_bias)
         self.upload = Upload(self.crop_size, self.device)
         image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
         corners = torch.tensor([[96.0, 96.0, 160.0, 160.0]], device=self.device)
-        self._encode = engine.optimised(network, self._look, image)
+        self._encode = runtime.optimised(network, self._look, image)
         features, _ = self._encode(image)
-        self._values = engine.optimised(network, network.values, features, corners)
+        self._values = runtime.optimised(network, network.values, features, corners)
         found = self._values(features, corners).repeat(1, 1, 2)
-        self._answer = engine.optimised(network, self._scored, found, features)
+        self._answer = runtime.optimised(network, self._scored, found, features)
 
     def bank(self, capacity: int) -> MemoryBank:
         """An empty memory for this network."""
         cells, config = self.cells * self.cells, self.network.config
         shapes = [(cells, config.key_channels), (cells, config.width)]
-        return MemoryBank(capacity, shapes, self.device, self.engine.precision)
+        return MemoryBank(capacity, shapes, self.device, self.runtime.precision)
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
@@ -75,7 +75,7 @@ class Stepper:
         """
         keys, values = bank.parts
         with stage("read"):
-            bias, in_place = self.first_bias + math.log(first_weight), not self.engine.plain
+            bias, in_place = self.first_bias + math.log(first_weight), not self.runtime.plain
             found, first = read_slots_and_first(look.key[0], keys, values, slots, bias, in_place=in_place)
         with stage("head"):
             answer: Tensor = self._answer(torch.cat([found, first], -1)[None], look.features)

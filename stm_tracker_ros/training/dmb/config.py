@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.trackers.dmb.config import PaperNetworkConfig
 from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
 
@@ -32,7 +32,7 @@ class ClipConfig:
     sampler: SamplerConfig = field(default_factory=_sampler)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class MapConfig:
     noise: float = setting(0.04, "spread of each cell", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)

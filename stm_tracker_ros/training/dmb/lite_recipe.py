@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.dmb import build
 from stm_tracker_ros.trackers.dmb.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
@@ -41,4 +41,4 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
 def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(FLOWN)
     flown.load_state_dict(weights)
-    return validation.score(build.tracker(flown, Engine(device=device), LITE), data)
+    return validation.score(build.tracker(flown, InferenceRuntime(device=device), LITE), data)

@@ -106,8 +106,8 @@ class LiteTask:
         keys, values = network.memory(first.coarse, clipped.label[chosen], flag)
         answer = network.segment(first, keys, values, None, clipped.maps[chosen, :1])
         found = torch.sigmoid(answer.mask_logit.float()) * dilated(clipped.label[chosen])
-        judged = _judged(answer, clipped.truth[chosen, 0], clipped.is_mask[chosen])
-        return clipped.label.index_copy(0, chosen, found), judged
+        scored = _scored(answer, clipped.truth[chosen, 0], clipped.is_mask[chosen])
+        return clipped.label.index_copy(0, chosen, found), scored
 
     def _recurrent(self, clipped: Clipped, label: Tensor) -> dict[str, Loss]:
         network, (first, second, third) = self.network, clipped.frames
@@ -115,15 +115,15 @@ class LiteTask:
         keys, values = network.memory(first.coarse, label, flag)
         bias = network.first_frame_bias.expand(len(label), keys.shape[1])
         answer = network.segment(second, keys, values, bias, clipped.maps[:, 1:2])
-        terms = {"second": _judged(answer, clipped.truth[:, 1], clipped.is_mask)}
+        terms = {"second": _scored(answer, clipped.truth[:, 1], clipped.is_mask)}
         found = displaced(torch.sigmoid(answer.mask_logit.float()), self.config.wrong_share)
         more_keys, more_values = network.memory(second.coarse, found, flag)
         keys, values = torch.cat([keys, more_keys], 1), torch.cat([values, more_values], 1)
         bias = torch.cat([bias, torch.zeros_like(bias)], 1)
         answer = network.segment(third, keys, values, bias, clipped.maps[:, 2:])
-        return terms | {"third": _judged(answer, clipped.truth[:, 2], clipped.is_mask)}
+        return terms | {"third": _scored(answer, clipped.truth[:, 2], clipped.is_mask)}
 
 
-def _judged(answer: Answer, truth: Tensor, is_mask: Tensor) -> Loss:
+def _scored(answer: Answer, truth: Tensor, is_mask: Tensor) -> Loss:
     logit = functional.interpolate(answer.mask_logit.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
     return loss(logit[:, 0], answer.score_logit, truth, is_mask)

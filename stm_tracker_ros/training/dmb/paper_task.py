@@ -74,7 +74,7 @@ class PaperTask:
         memory = self.network.memory(images[:, 0], label)
         for frame in range(1, CLIP):
             answer = self._answer(images[:, frame], memory, maps[:, frame, None])
-            terms[f"frame_{frame + 1}"] = _judged(answer, truth[:, frame], is_mask)
+            terms[f"frame_{frame + 1}"] = _scored(answer, truth[:, frame], is_mask)
             if frame + 1 < CLIP:
                 more = self.network.memory(images[:, frame], torch.sigmoid(answer.mask_logit))
                 memory = (torch.cat([memory[0], more[0]], 1), torch.cat([memory[1], more[1]], 1))
@@ -101,9 +101,9 @@ class PaperTask:
         box = filled(boxes, 4 * self.network.cells, self.config.network.crop_size)[:, None]
         answer = self._answer(image, self.network.memory(image, box), place)
         found = torch.sigmoid(answer.mask_logit) * dilated(box)
-        return found, {"frame_1": _judged(answer, truth, is_mask)}
+        return found, {"frame_1": _scored(answer, truth, is_mask)}
 
 
-def _judged(answer: Answer, truth: Tensor, is_mask: Tensor) -> Loss:
+def _scored(answer: Answer, truth: Tensor, is_mask: Tensor) -> Loss:
     logit = functional.interpolate(answer.mask_logit.float(), scale_factor=2.0, mode="bilinear", align_corners=False)
     return loss(logit[:, 0], answer.score_logit, truth, is_mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stm_tracker_ros.core.config import judge, section, setting
+from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig, PaperNetworkConfig
 from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
@@ -20,7 +20,7 @@ class LiteLossConfig:
     box: float = setting(2.0, "weight of the box term", low=0.0, high=10.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class SourceWeights:
     boxed: float = setting(0.02, "aerial stills with boxes", low=0.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
         if self.videos + self.clips + self.masked + self.boxed <= 0:
             raise ConfigError("the weights of all sources are 0; allowed is at least one above")
 
@@ -73,7 +73,7 @@ class PaperSamplerConfig:
     weights: SourceWeights = section(SourceWeights)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class PaperLossConfig:
     reg: float = setting(3.0, "weight of the box term", low=0.0)
 
     def __post_init__(self) -> None:
-        judge(self)
+        validate(self)
 
 
 @dataclass(frozen=True, kw_only=True)

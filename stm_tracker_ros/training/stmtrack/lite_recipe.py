@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.stmtrack import build
 from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
@@ -39,4 +39,4 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     flown = LiteNetwork(shape)
     flown.load_state_dict(weights)
-    return validation.score(build.tracker(flown, Engine(device=device), LITE), data)
+    return validation.score(build.tracker(flown, InferenceRuntime(device=device), LITE), data)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.parts.inference import Engine
+from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import backbones
 from stm_tracker_ros.trackers.stmtrack import build
 from stm_tracker_ros.trackers.stmtrack.config import PAPER, PaperNetworkConfig
@@ -48,4 +48,4 @@ def fill_backbones(network: PaperNetwork, given: str) -> None:
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
     network = PaperNetwork(shape)
     network.load_state_dict(weights)
-    return validation.score(build.tracker(network, Engine(device=device), PAPER), data)
+    return validation.score(build.tracker(network, InferenceRuntime(device=device), PAPER), data)

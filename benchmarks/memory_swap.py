@@ -1,8 +1,8 @@
-"""Is the memory read? Success AUC on the validation sequences with the own memory, and with a foreign one.
+"""Memory-swap ablation: success AUC on the validation sequences with the own memory, and with that of another one.
 
-  python benchmarks/foreign_memory.py --data ../shared/data/train_video --out foreign_memory.json
+  python benchmarks/memory_swap.py --data ../shared/data/train_video --out swapped.json
 
-With the foreign one every slot but the first frame's holds what the tracker remembered on another sequence. Takes
+With the swapped one every slot but the first frame's holds what the tracker remembered on another sequence. Takes
 the options of a tracker, as `stm_tracker evaluate` does.
 """
 
@@ -24,8 +24,9 @@ from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
-from stm_tracker_ros.trackers.stmtrack.stepper import Stepper
-from stm_tracker_ros.trackers.stmtrack.tracker import StmTracker
+from stm_tracker_ros.following.follower import Follower
+from stm_tracker_ros.trackers.stmtrack.steps import Steps
+from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
 Slot = tuple[Tensor, Tensor]
 
@@ -33,24 +34,24 @@ Slot = tuple[Tensor, Tensor]
 class Listening:
     """A stepper that notes what is remembered, or puts notes from elsewhere in its place after the first frame."""
 
-    def __init__(self, stepper: Stepper, foreign: list[Slot] | None) -> None:
+    def __init__(self, stepper: Steps, swapped: list[Slot] | None) -> None:
         self.stepper, self.notes = stepper, []
-        self.foreign: Iterator[Slot] | None = cycle(foreign) if foreign else None
+        self.swapped: Iterator[Slot] | None = cycle(swapped) if swapped else None
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.stepper, name)
 
     def remember(self, features: Tensor, box: Box) -> Slot:
-        """See `Stepper.remember`."""
+        """See `Steps.remember`."""
         own: Slot = self.stepper.remember(features, box)
         self.notes.append(own)
-        return next(self.foreign) if self.foreign and len(self.notes) > 1 else own
+        return next(self.swapped) if self.swapped and len(self.notes) > 1 else own
 
 
-def follow(tracker: StmTracker, stepper: Stepper, sequence: Sequence, foreign: list[Slot] | None) -> tuple[float, list]:
+def follow(tracker: Follower, stepper: Steps, sequence: Sequence, swapped: list[Slot] | None) -> tuple[float, list]:
     """Success AUC of one pass, and what was remembered in it."""
-    listening = Listening(stepper, foreign)
-    tracker.stepper = listening  # type: ignore[assignment]
+    listening = Listening(stepper, swapped)
+    tracker.matcher.stepper = listening  # type: ignore[attr-defined]
     answers: list[Box] = []
     for frame, _ in zip(frames(sequence.video), sequence.boxes, strict=False):
         if answers:
@@ -70,18 +71,19 @@ def main() -> None:
     args = parser.parse_args()
     refuse_existing(args.out)
     tracker = load_tracker(args).tracker
-    assert isinstance(tracker, StmTracker)
-    stepper = tracker.stepper
+    assert isinstance(tracker, Follower)
+    assert isinstance(tracker.matcher, StmMatcher)
+    stepper = tracker.matcher.stepper
     sequences = read_sequences(args.data, VALIDATION)
     own = {s.name: follow(tracker, stepper, s, None) for s in tqdm(sequences, desc="own memory")}
-    foreign = {}
-    for sequence in tqdm(sequences, desc="foreign memory"):
+    swapped = {}
+    for sequence in tqdm(sequences, desc="swapped memory"):
         donor = next(d for d in sequences if d.recording != sequence.recording and len(own[d.name][1]) > 10)
-        foreign[sequence.name] = follow(tracker, stepper, sequence, own[donor.name][1])[0]
-    rows = {name: {"own": own[name][0], "foreign": foreign[name]} for name in own}
-    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("own", "foreign")}
+        swapped[sequence.name] = follow(tracker, stepper, sequence, own[donor.name][1])[0]
+    rows = {name: {"own": own[name][0], "swapped": swapped[name]} for name in own}
+    means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("own", "swapped")}
     write_new(args.out, json.dumps({"mean": means, "sequences": rows}, indent=1).encode("ascii"))
-    print(f"success AUC: own memory {means['own']:.4f}, foreign {means['foreign']:.4f}")
+    print(f"success AUC: own memory {means['own']:.4f}, swapped {means['swapped']:.4f}")
 
 
 if __name__ == "__main__":
