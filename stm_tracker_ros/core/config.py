@@ -180,7 +180,7 @@ def _validate_value(name: str, value: Any, rule: Rule) -> None:
 
 
 def _replaced(config: Any, values: Mapping[str, Scalar]) -> Any:
-    """A copy with `values` by dotted name; each part that changes is made, and validated, once, the inner ones first."""
+    """A copy with `values` by dotted name; each part that changes is made and validated once, the inner ones first."""
     if not values:
         return config
     own: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
