@@ -206,7 +206,8 @@ class Follower:
         rate, before, found = best.penalty * best.score * self.config.size.rate, seen.look.expected, best.box
         width, height = (1 - rate) * np.array(before[2:]) + rate * np.array(found[2:])
         state.box = self._limited(boxes.from_center(*found.center, float(width), float(height)), seen.look.frame)
-        state.size.update(found, presence.unseen + presence.step, best.score / presence.usual)
+        as_seen = self._limited(found, seen.look.frame)  # a network may answer with sides of nothing
+        state.size.update(as_seen, presence.unseen + presence.step, best.score / presence.usual)
         self._say(seen.look.frame)
         state.glance = None
         return presence.followed(seen.places, seen.scores, seen.gate, best.number, state.box)

@@ -66,6 +66,14 @@ def test_the_answer_follows_at_once_and_the_search_region_slowly() -> None:
     assert flight.matcher.looks[-1].expected.width < 43
 
 
+def test_a_side_of_nothing_is_not_believed_for_ever() -> None:
+    flight = Flight(replace(TRUSTING, size=SizeConfig(rate=0.1)))
+    flight.show((START._replace(width=0.0), 0.6))
+    for _ in range(30):
+        answer = flight.show(sized(1.0, 0.6))
+    assert answer.box == pytest.approx(START, abs=0.5)
+
+
 def test_what_is_remembered_has_the_search_regions_size() -> None:
     flight = Flight(replace(TRUSTING, size=SizeConfig(rate=0.1)))
     flight.show(sized(1.2, 0.6))
