@@ -16,14 +16,15 @@ PACKAGE = "stm_tracker_ros"
 ROOT = Path(__file__).parents[1] / PACKAGE
 TORCH = ("torch", "torchvision", "safetensors")
 ROS = ("rclpy", "rcl_interfaces", "stm_tracker_msgs", "vision_msgs", "sensor_msgs", "std_msgs", "diagnostic_msgs")
-ROOMS = ("cli", "data", "engine", "evaluation", "parts", "ros", "trackers", "training")
+ROOMS = ("cli", "data", "engine", "evaluation", "following", "parts", "ros", "trackers", "training")
 
 # Room -> what no file below it may import.
 FORBIDDEN = {
     "core": (*TORCH, *ROS, "cv2", *(f"{PACKAGE}.{room}" for room in ROOMS)),
     "engine": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "engine")),
     "parts": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "parts")),
-    "trackers": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("parts", "trackers"))),
+    "following": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("following", "parts"))),
+    "trackers": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("following", "parts", "trackers"))),
     "data": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "evaluation", "ros", "training"))),
     "training": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "evaluation", "ros"))),
     "evaluation": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "ros", "training"))),
@@ -69,6 +70,29 @@ def test_only_the_room_ros_imports_ros() -> None:
     assert [text for text in offences(ROOT, ROS) if not text.startswith("ros/")] == []
 
 
+def test_following_imports_of_the_parts_only_those_without_torch() -> None:
+    names = {
+        name for file in (ROOT / "following").rglob("*.py") for name in imports(file.read_text(), module_name(file))
+    }
+    below = f"{PACKAGE}.parts."
+    parts = {name.removeprefix(below).split(".")[0] for name in names if name.startswith(below)}
+    assert parts
+    assert {part: light(ROOT / "parts" / f"{part}.py") for part in parts} == dict.fromkeys(parts, True)
+
+
+def light(file: Path) -> bool:
+    """Whether neither it nor a part that it imports imports torch."""
+    names = list(imports(file.read_text(), module_name(file)))
+    others = {name.split(".")[2] for name in names if name.startswith(f"{PACKAGE}.parts.")}
+    with_torch = any(is_below(name, torch) for name in names for torch in TORCH)
+    return not with_torch and all(light(ROOT / "parts" / f"{other}.py") for other in others)
+
+
+def test_a_part_with_torch_is_told_from_one_without() -> None:
+    found = {part: light(ROOT / "parts" / f"{part}.py") for part in ("crop", "mask_box", "bank", "read")}
+    assert found == {"crop": True, "mask_box": True, "bank": False, "read": False}
+
+
 def test_no_tracker_imports_another() -> None:
     folders = [folder for folder in (ROOT / "trackers").iterdir() if (folder / "__init__.py").exists()]
     for folder in folders:
@@ -81,7 +105,10 @@ def test_the_reader_of_imports_sees_every_kind() -> None:
     assert list(imports(source, "p.q.r")) == ["a.b", "c.d", "p.q.e", "p.f.g", "torch"]
 
 
-@pytest.mark.parametrize("module", ["", ".core.protocol", ".engine.engine", ".trackers.registry", ".cli.main"])
+LIGHT = ("", ".core.protocol", ".engine.engine", ".following.follower", ".trackers.registry", ".cli.main")
+
+
+@pytest.mark.parametrize("module", LIGHT)
 def test_importing_it_loads_neither_torch_nor_ros(module: str) -> None:
     program = f"import sys, {PACKAGE}{module}; print(*sorted({{'torch', 'rclpy'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
