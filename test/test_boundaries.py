@@ -20,14 +20,15 @@ ROS = (
     *("rclpy", "rcl_interfaces", "builtin_interfaces", "stm_tracker_msgs", "vision_msgs", "sensor_msgs", "std_msgs"),
     *("std_srvs", "diagnostic_msgs", "geometry_msgs", "lifecycle_msgs", "visualization_msgs"),
 )
-ROOMS = ("cli", "data", "demo", "engine", "evaluation", "parts", "ros", "trackers", "training")
+ROOMS = ("cli", "data", "demo", "engine", "evaluation", "following", "parts", "ros", "trackers", "training")
 
 # Room -> what no file below it may import.
 FORBIDDEN = {
     "core": (*TORCH, *ROS, "cv2", *(f"{PACKAGE}.{room}" for room in ROOMS)),
     "engine": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "engine")),
     "parts": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room != "parts")),
-    "trackers": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("parts", "trackers"))),
+    "following": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("following", "parts"))),
+    "trackers": (*ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("following", "parts", "trackers"))),
     "data": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "demo", "evaluation", "ros", "training"))),
     "training": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "demo", "evaluation", "ros"))),
     "evaluation": (*ROS, *(f"{PACKAGE}.{room}" for room in ("cli", "demo", "ros", "training"))),
@@ -35,7 +36,16 @@ FORBIDDEN = {
     "demo": (*TORCH, *ROS, *(f"{PACKAGE}.{room}" for room in ROOMS if room not in ("data", "demo", "ros"))),
 }
 # In these neither torch nor ROS is loaded: the demo's parent process starts ROS, and has none itself.
-LIGHT = ("", ".core.protocol", ".engine.engine", ".trackers.registry", ".cli.main", ".demo.session", ".ros.demo_record")
+LIGHT = (
+    "",
+    ".core.protocol",
+    ".engine.engine",
+    ".following.follower",
+    ".trackers.registry",
+    ".cli.main",
+    ".demo.session",
+    ".ros.demo_record",
+)
 # All that the demo imports of the room whose programs it starts: what these wrote down.
 OF_ROS_IN_DEMO = f"{PACKAGE}.ros.demo_record"
 
@@ -114,6 +124,29 @@ def test_no_other_room_names_a_module_that_it_may_not_import() -> None:
         if room == "trackers":
             names -= {name for name in names if is_below(name, f"{PACKAGE}.training")}
         assert {name for name in names if any(is_below(name, bad) for bad in FORBIDDEN[room])} == set(), room
+
+
+def test_following_imports_of_the_parts_only_those_without_torch() -> None:
+    names = {
+        name for file in (ROOT / "following").rglob("*.py") for name in imports(file.read_text(), module_name(file))
+    }
+    below = f"{PACKAGE}.parts."
+    parts = {name.removeprefix(below).split(".")[0] for name in names if name.startswith(below)}
+    assert parts
+    assert {part: light(ROOT / "parts" / f"{part}.py") for part in parts} == dict.fromkeys(parts, True)
+
+
+def light(file: Path) -> bool:
+    """Whether neither it nor a part that it imports imports torch."""
+    names = list(imports(file.read_text(), module_name(file)))
+    others = {name.split(".")[2] for name in names if name.startswith(f"{PACKAGE}.parts.")}
+    with_torch = any(is_below(name, torch) for name in names for torch in TORCH)
+    return not with_torch and all(light(ROOT / "parts" / f"{other}.py") for other in others)
+
+
+def test_a_part_with_torch_is_told_from_one_without() -> None:
+    found = {part: light(ROOT / "parts" / f"{part}.py") for part in ("crop", "mask_box", "bank", "read")}
+    assert found == {"crop": True, "mask_box": True, "bank": False, "read": False}
 
 
 def test_no_tracker_imports_another() -> None:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import argparse
 
+import pytest
+from renamed_settings import renamed
+
+from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
 from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.pure
-
-RENAMED = {
-    "camera_motion": "search.camera_motion",
-    "presence.search_growth": "search.largest",
-    "prior.size_rate": "size.rate",
-    "motion.size_rate": "size.rate",
-    "prior.smallest_side": "size.smallest_side",
-    "motion.smallest_side": "size.smallest_side",
-    "presence.rival_share": "presence.distractor_share",
-    "motion.follow_score": "presence.least_score",
-}
-RENAMED_OF_DMB = {
-    "motion.mask_threshold": "mask.threshold",
-    "motion.smallest_mask": "mask.smallest",
-    "search.guess_doubt": "uncertainty.guess",
-}
-
-
-def renamed(tracker: str) -> dict[str, str]:
-    """Every name that was a parameter of that tracker before the following stage was one for all."""
-    return RENAMED | (RENAMED_OF_DMB if tracker.startswith("dmb") else {})
 
 
 @pytest.mark.parametrize("tracker", registry.names())
@@ -47,6 +30,19 @@ def test_every_renamed_setting_names_its_successor(tracker: str) -> None:
 def test_a_setting_without_a_successor_says_why_it_is_gone() -> None:
     with pytest.raises(ConfigError, match=r"'motion.largest_change' is gone: the search region follows by size.rate"):
         with_changes(registry.load("dmb_lite").default_config, {"motion.largest_change": 1.2})
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("tracker", registry.names())
+def test_the_command_line_names_the_successor_too(tracker: str) -> None:
+    """Before any weights are looked for."""
+    parser = argparse.ArgumentParser()
+    add_tracker_options(parser)
+    for old, new in renamed(tracker).items():
+        args = parser.parse_args(["--tracker", tracker, "--threads", "1", "--set", f"{old}=1"])
+        with pytest.raises(ConfigError) as refusal:
+            load_tracker(args)
+        assert str(refusal.value) == f"setting {old!r} is now called {new!r}"
 
 
 @pytest.mark.parametrize("tracker", registry.names())

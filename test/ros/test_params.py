@@ -4,6 +4,7 @@ import fake_tracker
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
+from renamed_settings import renamed
 
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.params import AllConfig, Parameters
@@ -93,6 +94,19 @@ def test_a_live_change_is_told_once_and_a_refused_one_never(declare):
     assert not text.successful
     assert "allowed is a number" in text.reason
     assert len(changes) == 2
+
+
+@pytest.mark.parametrize("tracker", registry.names())
+def test_every_renamed_parameter_names_its_successor(graph, tracker):
+    for old, new in renamed(tracker).items():
+        given = {"tracker.name": tracker, f"tracker.{old}": 1.0}
+        node = rclpy.create_node("declares", parameter_overrides=[Parameter(n, value=v) for n, v in given.items()])
+        try:
+            with pytest.raises(ConfigError) as refusal:
+                Parameters(node, lambda name: registry.load(name).default_config, lambda changed: None)
+        finally:
+            node.destroy_node()
+        assert str(refusal.value) == f"parameter 'tracker.{old}' is now called 'tracker.{new}'"
 
 
 @pytest.mark.parametrize("file", sorted(Path(__file__).parents[2].glob("config/*.yaml")), ids=lambda path: path.stem)

@@ -1,29 +1,33 @@
 """For every live setting of every tracker a short scripted flight in which it matters; test_contract.py flies them.
 
-The tracker is the real one, its network is scripted: what STMTrack sees is written down for each frame, DMB's masks are
-blots. A setting without a flight is a failure of the test: add it here with a scene that shows what it does.
+The tracker is the real one, its network is scripted: what it sees is written down for each frame. DMB's own settings
+are flown with its network, whose masks are blots. A setting without a flight is a failure of the test: add it here with
+a scene that shows what it does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scripted_matcher import IMAGE, START, Watched, candidates_of
+from scripted_matcher import right as at
+from scripted_matcher import sized as times
 
-from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
+from stm_tracker_ros.following.config import FollowingConfig
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.trackers.dmb.stepper import Segmented
-from stm_tracker_ros.trackers.dmb.tracker import DmbTracker
+from stm_tracker_ros.trackers.dmb.steps import Segmented
+from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 from stm_tracker_ros.trackers.stmtrack.config import LITE
 
 PERIOD_NS = 33_333_333
-IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8).repeat(40, 0).repeat(40, 1)
-START = Box(300.0, 200.0, 40.0, 30.0)
 Sights = list[tuple[Box, float]]  # what the network sees in a frame, and how much it looks like the target
 
 
@@ -37,66 +41,72 @@ class Flight:
     base: dict[str, Any] = field(default_factory=dict)
 
 
-def at(x: float, score: float) -> tuple[Box, float]:
-    """Something of the target's size, x pixels right of where it started."""
-    return START._replace(x=START.x + x), score
-
-
-def large(score: float) -> tuple[Box, float]:
-    """The target, half as large again."""
-    return from_center(*START.center, 60.0, 45.0), score
-
-
+LARGE = times(1.5, 0.6)
 STEADY: list[Sights] = [[at(0, 0.6)]] * 30  # its usual score is 0.6 then, and its place can be relied on
 MOVING: list[Sights] = [[at(2 * frame, 0.6)] for frame in range(30)]
 APPROACHED: list[Sights] = [*STEADY[:20], *([at(0, 0.6), at(28 + 3 * frame, 0.3)] for frame in range(9, -1, -1))]
+REPLACED: list[Sights] = [*STEADY, *[[at(45, 0.3)]] * 4]
 NOTHING: Sights = []
 FAST = {"presence.far_frames": 20.0}  # an impatient one, for shorter flights
 
-STMTRACK = {
-    "memory.store_score": Flight(0.9, STEADY),
-    "memory.agreement_score": Flight(0.9, STEADY),
-    "memory.first_weight": Flight(2.0, STEADY[:1]),
-    "memory.previous_score": Flight(0.95, STEADY),
+FOLLOWING = {
+    "search.largest": Flight(1.0, [*[NOTHING] * 40, [at(100, 0.6)]], base=FAST),
     "prior.window": Flight(0.0, [[at(0, 0.5), at(12, 0.6)]]),
-    "prior.penalty": Flight(1.0, [[large(0.6)]]),
-    "prior.size_rate": Flight(1.0, [[large(0.6)]]),
+    "prior.penalty": Flight(1.0, [[LARGE], [LARGE]]),
+    "size.rate": Flight(1.0, [[LARGE], [LARGE]]),
     "presence.near_share": Flight(0.1, [[at(6, 0.2), at(45, 0.3)]]),
     "presence.alone_share": Flight(0.1, [[at(6, 0.1)]]),
     "presence.jump_share": Flight(1.0, [[at(45, 0.4)]]),
     "presence.far_share": Flight(0.6, [NOTHING, [at(45, 0.5)]]),
     "presence.far_frames": Flight(600.0, [*[NOTHING] * 20, [at(45, 0.4)]]),
     "presence.least_share": Flight(0.1, [*[NOTHING] * 25, [at(45, 0.1)]], base=FAST),
-    "presence.rival_share": Flight(0.0, [[at(28, 0.5)]] * 3, lead=APPROACHED, base={"presence.far_share": 0.6}),
+    "presence.distractor_share": Flight(0.0, [[at(28, 0.5)]] * 3, lead=APPROACHED, base={"presence.far_share": 0.6}),
     "presence.coast_frames": Flight(0, [NOTHING] * 3, lead=MOVING),
-    "presence.search_growth": Flight(1.0, [*[NOTHING] * 40, [at(100, 0.6)]], base=FAST),
     "presence.least_trust": Flight(1.0, [NOTHING, [at(45, 0.6)]]),
     "presence.trust_frames": Flight(450.0, [NOTHING, *[[at(45, 0.6)]] * 3]),
+}
+STMTRACK = FOLLOWING | {
+    "memory.store_score": Flight(0.9, STEADY),
+    "memory.agreement_score": Flight(0.9, STEADY),
+    "memory.first_weight": Flight(2.0, STEADY[:1]),
+    "memory.previous_score": Flight(0.95, STEADY),
 }
 DMB = {
     "memory.store_score": Flight(0.9, STEADY[:2], lead=STEADY[:3]),
     "memory.previous_score": Flight(0.9, STEADY[:2], lead=STEADY[:3]),
     "memory.first_weight": Flight(50.0, STEADY[:1], lead=STEADY[:3]),
-    "motion.mask_threshold": Flight(0.9, STEADY[:1], lead=STEADY[:2]),
+    "mask.threshold": Flight(0.9, STEADY[:1], lead=STEADY[:2]),
+}
+# Of one candidate a frame window and penalty choose none: they tell by the rank above which the previous one is read.
+OF_ONE_MASK = FOLLOWING | {
+    "prior.penalty": Flight(1.0, [[LARGE], [LARGE]], lead=STEADY[:4], base={"memory.previous_score": 0.65}),
+    "prior.window": Flight(0.0, STEADY[:2], lead=STEADY[:4], base={"memory.previous_score": 0.7}),
+    "presence.near_share": Flight(0.1, [[at(6, 0.2)]], base={"presence.alone_share": 2.0}),
+    "presence.distractor_share": Flight(0.0, [[at(45, 0.5)]] * 3, lead=REPLACED, base={"presence.far_share": 0.6}),
 }
 
 
-class ScriptedNetwork:
-    """STMTrack's steps; `sights` of the frame are seen wherever the crop of `tracker` shows them.
+class Scripted:
+    """Steps that see the `sights` of a frame wherever the crop that `watched` is asked about shows them."""
 
-    All scores rise a little with the numbers of the frames that are read and with the weight of the first one; the
-    first one alone gives every sight 0.58.
-    """
-
-    crop_size, cells, device, fresh_memory_crop = 128, 7, torch.device("cpu"), False
+    crop_size, device = 128, torch.device("cpu")
 
     def __init__(self) -> None:
-        self.tracker: Any = None
+        self.watched: Any = None
         self.sights: Sights = []
-        self.is_answered = False
 
-    def bank(self, capacity: int) -> MemoryBank:
-        return MemoryBank(capacity, [(1,)], self.device, torch.float32)
+    def bank(self, capacity: int, spacing: int = 1) -> MemoryBank:
+        return MemoryBank(capacity, [(1,)], self.device, torch.float32, spacing)
+
+    def told(self, bank: MemoryBank, slots: list[int], first_weight: float) -> float:
+        """What scores rise by, a little, with the numbers of the frames that are read and the weight of the first."""
+        return 1e-6 * float(bank.numbers[slots].sum()) + 1e-4 * float(np.log(first_weight))
+
+
+class ScriptedNetwork(Scripted):
+    """STMTrack's steps; the first frame alone gives every sight 0.58."""
+
+    cells, fresh_memory_crop, is_answered = 7, False, False
 
     def encode(self, patch: Pixels) -> None:
         self.is_answered = False
@@ -105,18 +115,41 @@ class ScriptedNetwork:
         return (torch.zeros(1),)
 
     def ask(self, features: None, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> np.ndarray:
-        told = 1e-6 * float(bank.numbers[slots].sum()) + 1e-4 * np.log(first_weight)
-        step, crop = self.crop_size / self.cells, self.tracker.state.look.crop
-        middles = (np.arange(self.cells) + 0.5) * step
-        rows = np.array([(x - 2, y - 2, x + 2, y + 2, 0.01) for y in middles for x in middles])
-        for box, score in self.sights:
-            inside = crop.to_crop(box)
-            column, row = (int(value // step) for value in inside.center)
-            if 0 <= column < self.cells and 0 <= row < self.cells:
-                corners = inside.x, inside.y, inside.x + inside.width, inside.y + inside.height
-                rows[row * self.cells + column] = (*corners, 0.58 if self.is_answered else score + told)
+        told = self.told(bank, slots, first_weight)
+        known = [(box, 0.58 if self.is_answered else score + told) for box, score in self.sights]
+        boxes, scores = candidates_of(self.watched.crop, known, self.crop_size, self.cells)
         self.is_answered = True
-        return rows
+        return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], scores[:, None]], 1)
+
+
+class ScriptedMasks(Scripted):
+    """DMB's steps; the mask is that of the first sight whose centre the crop shows."""
+
+    cells, mask_cells, spatial_size = 8, 32, 0
+
+    def encode(self, patch: Pixels) -> None:
+        return None
+
+    def spatial(self, look: None) -> torch.Tensor:
+        return torch.ones(1, 2, self.cells, self.cells)
+
+    spatial_of = spatial
+
+    def remember(self, look: None, mask: np.ndarray, *, is_box: bool = False) -> tuple[torch.Tensor]:
+        return (torch.zeros(1),)
+
+    def segment(self, look: None, bank: MemoryBank, slots: list[int], place: Any, first_weight: float) -> Segmented:
+        middles = (np.arange(self.mask_cells) + 0.5) * self.crop_size / self.mask_cells
+        for box, score in self.sights:
+            inside = self.watched.crop.to_crop(box)
+            if all(0 <= value < self.crop_size for value in inside.center):
+                x, y = (
+                    np.minimum(middles - low, low + extent - middles)
+                    for low, extent in zip(inside[:2], inside[2:], strict=True)
+                )
+                logit = np.minimum(x[None], y[:, None]).astype(np.float32)
+                return Segmented(logit, score + self.told(bank, slots, first_weight))
+        return Segmented(np.full((self.mask_cells, self.mask_cells), -9, np.float32), 0.0)
 
 
 def blot(segment: Any) -> Any:
@@ -138,14 +171,15 @@ class Hangar:
     kind: Any
     stepper: Any
     config: Any
-    flights: dict[str, Flight]
+    flights: Mapping[str, Flight]
 
-    def made(self, changes: dict[str, Any]) -> Any:
+    def made(self, changes: dict[str, Any]) -> Follower:
         """A new tracker."""
-        tracker = self.kind(self.stepper, with_changes(self.config, changes))
-        if isinstance(self.stepper, ScriptedNetwork):
-            self.stepper.tracker = tracker
-        return tracker
+        config = with_changes(self.config, changes)
+        matcher = Watched(self.kind(self.stepper, config))
+        if isinstance(self.stepper, Scripted):
+            self.stepper.watched = matcher
+        return Follower(matcher, config)
 
     def flown(self, tracker: Any, flight: Flight, *configs: Any) -> list[Any]:
         """The answers, and what is remembered, of the frames after the lead; `configs` are given before them in turn.
@@ -153,31 +187,41 @@ class Hangar:
         The tracker is kept on its target while it is reconfigured.
         """
         seen = [self._shown(tracker, number, sights) for number, sights in enumerate(flight.lead)]
-        state = tracker.state
+        state, memory = tracker.state, tracker.matcher.memory
         for config in configs:
             tracker.reconfigure(config)
         assert tracker.state is state
+        assert tracker.matcher.memory is memory
         return [self._shown(tracker, len(seen) + number, sights) for number, sights in enumerate(flight.shows)]
 
     def _shown(self, tracker: Any, number: int, sights: Sights) -> Any:
-        if isinstance(self.stepper, ScriptedNetwork):
+        if isinstance(self.stepper, Scripted):
             self.stepper.sights = sights
         frame = Frame(image=IMAGE, stamp_ns=number * PERIOD_NS)
         result = tracker.track(frame) if number else tracker.init(frame, Target(box=START))
         tracker.memorize()
         mask = None if result.mask is None else np.flatnonzero(result.mask).tolist()
-        return result.box, result.score, result.found, mask, tracker.state.bank.numbers.tolist()
+        numbers = tracker.matcher.memory.bank.numbers.tolist()
+        return result.box, result.score, result.found, result.expected, result.region, mask, numbers
 
 
-def hangar(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> Hangar:
+def hangars(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> list[Hangar]:
     """For trackers of the kind that the registry made; `config` is the default one of that name.
 
-    STMTrack's flights begin with the lite settings, whatever the name: those of the paper follow whatever they see.
+    The flights of the following stage begin with the settings of `stmtrack_lite`, whatever the name: those of the
+    papers follow whatever they see.
     """
-    if isinstance(tracker, DmbTracker):
-        patch.setattr(tracker.stepper, "segment", blot(tracker.stepper.segment))
-        # the filter of a random network knows nothing, however long it learns
-        base: dict[str, Any] = {"uncertainty.rule": "none", "spatial.first_steps": 1, "spatial.first_inner_steps": 1}
-        return Hangar(type(tracker), tracker.stepper, with_changes(config, base), DMB)
-    base = {one.name: one.value for one in settings(LITE) if one.rule.live} | {"camera_motion": False}
-    return Hangar(type(tracker), ScriptedNetwork(), with_changes(config, base), STMTRACK)
+    shared = {one.name for one in settings(FollowingConfig())}
+    lite = {one.name: one.value for one in settings(LITE) if one.rule.live} | {"search.camera_motion": False}
+    kind, stepper = type(tracker.matcher), tracker.matcher.stepper
+    if kind is not DmbMatcher:
+        return [Hangar(kind, ScriptedNetwork(), with_changes(config, lite), STMTRACK)]
+    patch.setattr(stepper, "segment", blot(stepper.segment))
+    # the filter of a random network knows nothing, however long it learns
+    base: dict[str, Any] = {"uncertainty.rule": "none", "spatial.first_steps": 1, "spatial.first_inner_steps": 1}
+    plain = {"search.growth": 0.0, "search.glance_score": 1.0, "uncertainty.guess": 0.0, "presence.least_score": 0.0}
+    following = base | plain | {"area_factor": 4.5} | {name: value for name, value in lite.items() if name in shared}
+    return [
+        Hangar(kind, stepper, with_changes(config, base), DMB),
+        Hangar(kind, ScriptedMasks(), with_changes(config, following), OF_ONE_MASK),
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from live_scenes import Hangar, hangar
+from contract_scene import PERIOD_NS, TARGET, build, follow, kept, remembered, scene
+from live_scenes import Flight, Hangar, hangars
 from made_weights import save_small
 from torch import Tensor
 
@@ -22,18 +22,13 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
-from stm_tracker_ros.following.config import CREDULOUS
 from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.torch
 
-# what is remembered, whatever the score of random weights; few slots, so that they fill in a short test
-SETTINGS = {"memory.store_score": 0.0, "memory.previous_score": 0.0, "memory.history": 8}
-TARGET = Target(box=Box(100, 80, 48, 36))
 # Frames after which the memory is full, and after which it must be as large: of trackers that come with weights, which
 # are quick, and of the others, as many as there is time for.
 FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 500), (20, 60)
-PERIOD_NS = 33_333_333
 
 
 @pytest.fixture(scope="module", params=registry.names())
@@ -57,41 +52,9 @@ def other(name: str, weights: Path) -> Tracker:
     return build(name, weights)
 
 
-def build(name: str, weights: Path | None) -> Tracker:
-    entry = registry.load(name)
-    config = with_changes(entry.default_config, SETTINGS)
-    if weights is not None and hasattr(config, "presence"):
-        config = dataclasses.replace(config, presence=CREDULOUS)  # random weights score next to nothing
-    return entry.from_checkpoint(weights, config=config)
-
-
-def scene(count: int, seed: int = 0) -> list[Frame]:
-    """A textured square that moves over a textured background."""
-    rng = np.random.default_rng(seed)
-    background = np.kron(rng.integers(0, 256, (15, 20, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
-    square = np.kron(rng.integers(0, 256, (9, 12, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
-    images = []
-    for index in range(count):
-        image = background.copy()
-        x, y = 100 + index % 40, 80 + (index // 2) % 40
-        image[y : y + 36, x : x + 48] = square
-        images.append(image)
-    return [Frame(image=image, stamp_ns=index * PERIOD_NS) for index, image in enumerate(images)]
-
-
-def follow(tracker: Tracker, pictures: list[Frame]) -> list[Result]:
-    """Start on the first picture, track and learn from the others."""
-    tracker.init(pictures[0], TARGET)
-    results = []
-    for picture in pictures[1:]:
-        results.append(tracker.track(picture))
-        tracker.memorize()
-    return results
-
-
 @pytest.fixture
-def stage(tracker: Tracker, name: str, monkeypatch: pytest.MonkeyPatch) -> Hangar:
-    return hangar(tracker, registry.load(name).default_config, monkeypatch)
+def stages(tracker: Tracker, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Hangar]:
+    return hangars(tracker, registry.load(name).default_config, monkeypatch)
 
 
 def another(setting: Setting) -> Any:
@@ -108,20 +71,8 @@ def another(setting: Setting) -> Any:
     return (value + (rule.high if value < rule.high else rule.low)) / 2
 
 
-def kept(thing: Any) -> Iterator[Tensor | np.ndarray]:
-    """All tensors and arrays that a state holds, however deep."""
-    if isinstance(thing, (Tensor, np.ndarray)):
-        yield thing
-    elif isinstance(thing, dict):
-        yield from (found for value in thing.values() for found in kept(value))
-    elif isinstance(thing, (list, tuple)):
-        yield from (found for value in thing for found in kept(value))
-    elif dataclasses.is_dataclass(thing) or type(thing).__module__.startswith("stm_tracker_ros"):
-        yield from kept(vars(thing))
-
-
 def kept_bytes(tracker: Any) -> int:
-    return sum(int(thing.nbytes) for thing in kept(tracker.state))
+    return sum(int(thing.nbytes) for thing in kept(remembered(tracker)))
 
 
 def same(first: list[Result], second: list[Result]) -> bool:
@@ -230,7 +181,7 @@ def test_what_is_kept_between_frames_is_read(tracker: Any, other: Any) -> None:
     follow(tracker, scene(4))
     follow(other, scene(4))
     with torch.inference_mode():
-        for tensor in kept(other.state):
+        for tensor in kept(remembered(other)):
             if isinstance(tensor, Tensor):
                 tensor.zero_()
     last = scene(5)[4]
@@ -253,9 +204,9 @@ def test_one_frame_more_in_memory_changes_the_next_answer(name: str) -> None:
         scores = [tracker.track(picture).score for tracker in (learned, unlearned)]
         if passed >= interval and scores[0] >= learned.config.memory.store_score:
             break
-    before = learned.state.bank.numbers.tolist()
+    before = learned.matcher.memory.bank.numbers.tolist()
     learned.memorize()
-    assert learned.state.bank.numbers.tolist() != before
+    assert learned.matcher.memory.bank.numbers.tolist() != before
     last = next(pictures)
     assert abs(learned.track(last).score - unlearned.track(last).score) > change
 
@@ -284,11 +235,14 @@ def test_candidates_are_few_apart_and_in_order(tracker: Tracker) -> None:
         assert max((iou(a, b) for index, a in enumerate(boxes) for b in boxes[:index]), default=0.0) < 0.35
 
 
-def test_every_live_setting_acts_in_the_middle_of_a_flight(stage: Hangar) -> None:
+def test_every_live_setting_has_a_flight(stages: list[Hangar]) -> None:
+    shown = {name for stage in stages for name in stage.flights}
+    assert {one.name for one in settings(stages[0].config) if one.rule.live} == shown, "see live_scenes.py"
+
+
+def test_every_live_setting_acts_in_the_middle_of_a_flight(stages: list[Hangar]) -> None:
     idle, left_behind = [], []
-    for setting in (one.name for one in settings(stage.config) if one.rule.live):
-        assert setting in stage.flights, f"no flight in live_scenes.py shows what {setting} does"
-        flight = stage.flights[setting]
+    for stage, setting, flight in flights(stages):
         mine = with_changes(stage.config, flight.base)
         changed = with_changes(mine, {setting: flight.value})
         undisturbed = stage.flown(stage.made(flight.base), flight)
@@ -299,27 +253,33 @@ def test_every_live_setting_acts_in_the_middle_of_a_flight(stage: Hangar) -> Non
     assert idle == left_behind == []
 
 
-def test_what_is_set_before_init_is_as_if_made_so(stage: Hangar) -> None:
-    for setting, flight in stage.flights.items():
+def test_what_is_set_before_init_is_as_if_made_so(stages: list[Hangar]) -> None:
+    for stage, setting, flight in flights(stages):
         wanted = flight.base | {setting: flight.value}
         early = stage.made({})
         early.reconfigure(with_changes(stage.config, wanted))
         assert stage.flown(early, flight) == stage.flown(stage.made(wanted), flight)
 
 
-def test_what_is_not_live_stays_as_it_was_made(stage: Hangar) -> None:
-    fixed = {one.name: another(one) for one in settings(stage.config) if not one.rule.live}
-    for flight in stage.flights.values():
+def test_what_is_not_live_stays_as_it_was_made(stages: list[Hangar]) -> None:
+    for stage, _, flight in flights(stages):
+        fixed = {one.name: another(one) for one in settings(stage.config) if not one.rule.live}
         mine = with_changes(stage.config, flight.base)
         undisturbed = stage.flown(stage.made(flight.base), flight)
         assert stage.flown(stage.made(flight.base), flight, with_changes(mine, fixed)) == undisturbed
 
 
-def test_of_a_configuration_only_what_is_live_is_taken_over(stage: Hangar) -> None:
-    tracker = stage.made({})
-    tracker.reconfigure(with_changes(stage.config, {one.name: another(one) for one in settings(stage.config)}))
-    for before, after in zip(settings(stage.config), settings(tracker.config), strict=True):
-        assert (after.value != before.value) == before.rule.live, before.name
+def test_of_a_configuration_only_what_is_live_is_taken_over(stages: list[Hangar]) -> None:
+    for stage in stages:
+        tracker = stage.made({})
+        tracker.reconfigure(with_changes(stage.config, {one.name: another(one) for one in settings(stage.config)}))
+        assert tracker.matcher.config == tracker.config
+        for before, after in zip(settings(stage.config), settings(tracker.config), strict=True):
+            assert (after.value != before.value) == before.rule.live, before.name
+
+
+def flights(stages: list[Hangar]) -> Iterator[tuple[Hangar, str, Flight]]:
+    yield from ((stage, setting, flight) for stage in stages for setting, flight in stage.flights.items())
 
 
 def test_the_configuration_of_something_else_is_refused(tracker: Tracker) -> None:
