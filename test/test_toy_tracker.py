@@ -15,7 +15,7 @@ from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.runner import Step, follow
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.trackers import registry
-from stm_tracker_ros.trackers.registry import TrackerEntry
+from stm_tracker_ros.trackers.spec import TrackerSpec
 
 pytestmark = pytest.mark.pure
 
@@ -72,7 +72,9 @@ def test_without_the_following_stages_rules_it_takes_what_is_there() -> None:
 @pytest.mark.torch
 def test_its_row_makes_it_known_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The registry asks for a device, and so for torch; the toy itself has no use for it."""
-    row = TrackerEntry(name="toy", factory="toy_tracker:from_checkpoint", configuration="toy_tracker:DEFAULT")
+    row = TrackerSpec(
+        name="toy", build="toy_tracker:from_checkpoint", configuration="toy_tracker:DEFAULT", small_network=""
+    )
     monkeypatch.setitem(registry._TABLE, "toy", row)
     entry = registry.load("toy")
     tracker = entry.from_checkpoint(tmp_path, config=with_changes(entry.default_config, {"store_score": 0.8}))
