@@ -5,6 +5,7 @@ A script and no module: it changes the command for whoever runs it, and processe
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from obedient_tracker import ObedientTracker
@@ -29,4 +30,6 @@ def load_tracker(args: object) -> options.LoadedTracker:
 evaluate.load_tracker = load_tracker
 
 if __name__ == "__main__":
+    # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and the processes that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main.main(sys.argv[1:]))

@@ -265,8 +265,8 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "real_time": args.real_time,
         "occlusions": args.occlusions,
         "absences": args.absences or None,
-        "kinds": args.kinds,
-        "seeds": args.seeds,
+        "made_kinds": args.kinds,
+        "made_seeds": args.seeds,
         "one_step": args.one_step or None,
         "oracle_memory": args.oracle_memory or None,
     }

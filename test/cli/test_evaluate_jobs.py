@@ -16,6 +16,7 @@ import pytest
 from obedient_tracker import DIE, NEWS, WAIT, WAIT_FOR_AN_ORPHAN
 
 from stm_tracker_ros.cli import main
+from stm_tracker_ros.evaluation.results import read_evaluated
 
 pytestmark = pytest.mark.pure
 
@@ -130,3 +131,5 @@ def test_runs_from_several_starts_are_shared_as_well(data, tmp_path):
     assert [run["anchor"] for run in summary["sequences"]["A/nine"]["runs"]] == [0, 4, 8]
     assert summary["starts"] == 3
     assert summary["success_auc"] == pytest.approx(20 / 21)
+    (read,) = read_evaluated([tmp_path / "out"])
+    assert set(read.cases) == set(summary["sequences"])  # the settings beside them take no figure's name
