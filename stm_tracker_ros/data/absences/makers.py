@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from stm_tracker_ros.data.absences.twins import SIMILAR, draw_twin
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
 
-DRAWS, PAINTED_DRAWS = 100, 40
+DRAWS, MOST_PAINTED = 100, 3
 # Objects that stand before the target, or an annotation that does not say where it is: the truth would be wrong.
 UNFIT = (
     "OTB2015/Coke",  # behind leaves, as the next
@@ -58,12 +59,12 @@ def make(scenes: list[Sequence], kind: Kind, seed: int) -> AbsenceSequence:
     fit = [scene for scene in scenes if scene.name not in UNFIT and has_room(scene, _frame_size(scene))]
     if conditions.painted:
         fit = [scene for scene in fit if scene.name in PAINTABLE] or fit
+    draw = _draw_of(conditions, scenes)
     for scene in _in_turn(fit, kind, seed):
-        frame_size = _frame_size(scene)
-        for _ in range(PAINTED_DRAWS if conditions.painted else DRAWS):
-            made = _draw_of(conditions, scenes)(scene, frame_size, conditions, rng)
-            if made is None or not is_as_promised(made):
-                continue
+        drawn = (draw(scene, _frame_size(scene), conditions, rng) for _ in range(DRAWS))
+        promising = (made for made in drawn if made is not None and is_as_promised(made))
+        # Painting is what takes time: a scene in which it fails so often will hardly allow it.
+        for made in islice(promising, MOST_PAINTED if conditions.painted else None):
             if not conditions.painted or paint(made):
                 return made
     raise DataError(f"none of {len(scenes)} sequences allows absence {kind.value} {seed}; needed is one that does")

@@ -56,7 +56,9 @@ class Painter:
     def prepare(self, kept: Pictures) -> bool:
         """Paint every frame that has to be; whether all could be: the background is known, and nothing moves in it."""
         camera = Registration(kept, self.scene.boxes)
-        for index in np.unique(self.order[~self.here]).tolist():
+        wanted = np.unique(self.order[~self.here]).tolist()
+        # The ends first: where anything fails, it fails there.
+        for index in [*wanted[:1], *wanted[:0:-1]]:
             painted = without_target(self.scene, index, kept, camera)
             if painted is None:
                 return False
