@@ -27,15 +27,19 @@ class Worker:
 
     def ask(self, path: Path, max_frames: int | None) -> list[float]:
         """Milliseconds of every frame but the first of the sequence in that folder."""
+        return self.send(path=str(path), max_frames=max_frames)
+
+    def send(self, **request: object) -> list[float]:
+        """What the worker answers to that request. Raises RuntimeError if it has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"path": str(path), "max_frames": max_frames}) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with status {self._process.wait()} on {path}")
-        times: list[float] = json.loads(line)
-        return times
+            raise RuntimeError(f"{self._process.args} ended with status {self._process.wait()} on {request}")
+        answer: list[float] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         """Let the worker end."""
@@ -44,8 +48,8 @@ class Worker:
         self._process.wait()
 
 
-def serve(milliseconds: Callable[[str, int | None], list[float]]) -> None:
-    """The worker's side: answer every line of stdin with the times that `milliseconds` finds."""
+def serve(milliseconds: Callable[..., list[float]]) -> None:
+    """The worker's side: answer every line of stdin, a JSON object of arguments, with what `milliseconds` finds."""
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
