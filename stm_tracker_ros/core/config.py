@@ -155,8 +155,10 @@ def _former_names(config: Any, root: str, prefix: str) -> Iterator[tuple[str, st
     for field in dataclasses.fields(config):
         value, rule = getattr(config, field.name), field.metadata.get("rule")
         if rule is not None:
-            words = f"is now called {prefix + field.name!r}"
-            yield from ((place + old, words) for old in rule.formerly for place in dict.fromkeys((root, prefix)))
+            name = prefix + field.name
+            olds = (place + old for old in rule.formerly for place in dict.fromkeys((root, prefix)))
+            # A setting that has moved into a section may have kept its name there.
+            yield from ((old, f"is now called {name!r}") for old in olds if old != name)
         elif dataclasses.is_dataclass(value):
             yield from _former_names(value, root, f"{prefix}{field.name}.")
 
