@@ -23,8 +23,8 @@ MOST_IMAGES = 120  # kept in memory; longer runs play them to and fro
 NOMINAL_PERIOD_NS = 33_333_333
 
 EPILOG = """\
-stages: crop; query trunk (encode the search region); memory trunk (encode what is remembered); read (attention over
-the memory); head; post (all that is left). latency: image in to box out; memorize comes after it. total: both.
+stages: crop; query backbone (encode the search region); memory backbone (encode what is remembered); read (attention
+over the memory); head; post (all that is left). latency: image in to box out; memorize comes after it. total: both.
 plain: the same network run module by module, batch norms unfused, in NCHW, fp32. Ratios are of 20th percentiles.
 
 examples:

@@ -19,7 +19,7 @@ from stm_tracker_ros.core.types import Frame, Target
 from stm_tracker_ros.evaluation.speed import percentiles, ratio_of_p20
 from stm_tracker_ros.parts.stages import StageTimes, listening
 
-STAGES = ("crop", "query trunk", "memory trunk", "read", "head")
+STAGES = ("crop", "query backbone", "memory backbone", "read", "head")
 POST = "post"  # whatever no stage claims: the choice among the candidates, the state, Python
 RANKS = ("p20", "p50", "p95")
 FILL_FRAMES = 12  # before the clock starts: by then every segment of the memory has its frame

@@ -45,7 +45,7 @@ class Sleepless:
         return Result(box=Box(0, 0, 5, 5), score=1.0)
 
     def memorize(self) -> None:
-        with stage("memory trunk"):
+        with stage("memory backbone"):
             self.clock.now_ms += self.memorize_ms
 
 
@@ -64,14 +64,14 @@ def test_stages_latency_and_ratios_are_those_of_the_clock(monkeypatch: pytest.Mo
     middle = {name: report["ours"][name]["p50"] for name in (*bench.STAGES, bench.POST, "latency", "memorize", "total")}
     assert middle == pytest.approx(
         {
-            "crop": 1, "query trunk": 0, "memory trunk": 4, "read": 2, "head": 0, "post": 1,
+            "crop": 1, "query backbone": 0, "memory backbone": 4, "read": 2, "head": 0, "post": 1,
             "latency": 4, "memorize": 4, "total": 8,
         }
     )  # fmt: skip
     assert report["ratio_total"] == pytest.approx(8 / 16)
     assert report["ratio_latency_over_plain_total"] == pytest.approx(4 / 16)
     assert report["ours"]["frames_per_second"] == pytest.approx(125)
-    assert "memory trunk" in bench.table(report)
+    assert "memory backbone" in bench.table(report)
 
 
 def test_both_get_every_frame_and_first_goes_who_went_second() -> None:
@@ -100,7 +100,7 @@ def test_it_times_a_tracker_and_writes_the_figures(
     assert run("--weights", weights, "--frames", "3", "--threads", "1", *settings, "--out", str(out)) == 0
     report = json.loads(out.read_text())
     assert (report["tracker"], report["precision"], report["frames"]) == ("stmtrack_lite", "fp32", 3)
-    for name in ("crop", "query trunk", "memory trunk", "read", "head"):
+    for name in ("crop", "query backbone", "memory backbone", "read", "head"):
         assert report["ours"][name]["p20"] > 0
         assert report["plain"][name]["p20"] > 0
     assert report["memory"]["host_mib"] > 0

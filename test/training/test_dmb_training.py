@@ -128,13 +128,13 @@ def boxes_and_shown() -> tuple[torch.Tensor, torch.Tensor]:
 def test_made_up_maps_peak_at_the_target_unless_they_are_to_mislead() -> None:
     torch.manual_seed(0)  # the maps draw their widths
     boxes, shown = boxes_and_shown()
-    honest = MapConfig(jitter=0.0, flat_share=0.0, astray_share=0.0, noise=0.0)
-    peaks = simulated_maps(shown, boxes, 16, 256, honest)[:, 0].flatten(1)
+    exact = MapConfig(jitter=0.0, flat_share=0.0, astray_share=0.0, noise=0.0)
+    peaks = simulated_maps(shown, boxes, 16, 256, exact)[:, 0].flatten(1)
     assert set(peaks.argmax(1).tolist()) <= {7 * 16 + 5, 7 * 16 + 6, 8 * 16 + 5, 8 * 16 + 6}
     assert float(peaks.amax(1).min()) > 0.15
-    flat = simulated_maps(shown, boxes, 16, 256, replace(honest, flat_share=1.0))
+    flat = simulated_maps(shown, boxes, 16, 256, replace(exact, flat_share=1.0))
     assert float(flat.max()) <= 0.15
-    astray = simulated_maps(shown, boxes, 16, 256, replace(honest, astray_share=1.0))[:, 0]
+    astray = simulated_maps(shown, boxes, 16, 256, replace(exact, astray_share=1.0))[:, 0]
     assert float(astray[:, 7:9, 5:7].mean()) < 0.1 < float(astray.amax((1, 2)).mean())
 
 

@@ -22,7 +22,7 @@ from stm_tracker_ros.trackers.dmb.steps import Segmented
 
 
 class PaperEncoded(NamedTuple):
-    """A crop on the device: features and value of the query, its key, and the crop itself for the memory's trunk."""
+    """A crop on the device: features and value of the query, its key, and the crop itself for the memory's backbone."""
 
     features: PaperFeatures
     key: Tensor
@@ -60,7 +60,7 @@ class PaperStepper:
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> PaperEncoded:
         """Crop, size x size x 3 BGR -> features and key on the device."""
-        with stage("query trunk"):
+        with stage("query backbone"):
             image = self.upload(patch)
             *features, key = self._encode(image)
             return PaperEncoded(PaperFeatures(*features), key, image)
@@ -68,14 +68,14 @@ class PaperStepper:
     @torch.inference_mode()
     def spatial_of(self, patch: Pixels) -> Tensor:
         """What the filter sees of its own crop, spatial_size x spatial_size x 3 BGR: 1 x C x h x w."""
-        with stage("spatial trunk"):
+        with stage("filter backbone"):
             coarse: Tensor = self._wide(self.upload_wide(patch))
             return coarse.float()
 
     @torch.inference_mode()
     def remember(self, look: PaperEncoded, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:
         """A crop and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot; a box is a mask."""
-        with stage("memory trunk"):
+        with stage("memory backbone"):
             key, value = self._memory(look.image, torch.from_numpy(mask).to(self.device)[None, None])
             return key[0], value[0]
 

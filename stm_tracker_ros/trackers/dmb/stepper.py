@@ -62,7 +62,7 @@ class Stepper:
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
         """Crop, size x size x 3 BGR -> features and key on the device."""
-        with stage("query trunk"):
+        with stage("query backbone"):
             return Encoded(*self._encode(self.upload(patch)))
 
     def spatial(self, look: Encoded) -> Tensor:
@@ -76,7 +76,7 @@ class Stepper:
     @torch.inference_mode()
     def remember(self, look: Encoded, mask: NDArray[np.float32], *, is_box: bool = False) -> tuple[Tensor, Tensor]:
         """A crop's features and its mask, mask_cells x mask_cells in [0, 1] -> key and value of one slot."""
-        with stage("memory trunk"):
+        with stage("memory backbone"):
             label = torch.from_numpy(mask).to(self.device)[None, None]
             flag = torch.full((1, 1, 1, 1), float(is_box), device=self.device)
             return look.key[0], self._values(look.coarse, label, flag)[0]

@@ -42,7 +42,7 @@ class PaperStepper:
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Tensor:
         """Query crop, size x size x 3 BGR -> features on the device, 1 x C x cells x cells."""
-        with stage("query trunk"):
+        with stage("query backbone"):
             features: Tensor = self._query(self.upload(patch))
             return features
 
@@ -56,7 +56,7 @@ class PaperStepper:
     @torch.inference_mode()
     def remember_marked(self, image: Tensor, label_map: Tensor) -> tuple[Tensor]:
         """The same with a label map, 1 x 1 x size x size."""
-        with stage("memory trunk"):
+        with stage("memory backbone"):
             return (self._memory(image, label_map)[0],)
 
     @torch.inference_mode()

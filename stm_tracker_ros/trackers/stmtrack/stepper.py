@@ -56,14 +56,14 @@ class Stepper:
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
         """Crop, size x size x 3 BGR -> features and key on the device."""
-        with stage("query trunk"):
+        with stage("query backbone"):
             return Encoded(*self._encode(self.upload(patch)))
 
     @torch.inference_mode()
     def remember(self, look: Encoded, box: Box) -> tuple[Tensor, Tensor]:
         """A crop's features and the target's box in it (crop pixels) -> key and value of one slot."""
         x, y, width, height = box
-        with stage("memory trunk"):
+        with stage("memory backbone"):
             corners = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32, device=self.device)
             return look.key[0], self._values(look.features, corners)[0]
 
