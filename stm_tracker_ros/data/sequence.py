@@ -48,7 +48,7 @@ VALIDATION = (
     "DAVIS2017-train/schoolgirls_6",
     "DAVIS2017-train/schoolgirls_7",
 )
-"""Of `train_video`, never trained on: every choice (a constant, a checkpoint, a gate) is made here."""
+"""Of `train_video`, never trained on: with those of `eval` the development set, where every choice is made."""
 
 
 def read_sequences(root: Path | str, names: Iterable[str] | None = None) -> list[Sequence]:
