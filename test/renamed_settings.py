@@ -9,6 +9,7 @@ RENAMED = {
     "motion.size_rate": "size.rate",
     "prior.smallest_side": "size.smallest_side",
     "motion.smallest_side": "size.smallest_side",
+    "motion.largest_change": "size.largest_change",
     "presence.rival_share": "presence.distractor_share",
     "motion.follow_score": "presence.least_score",
 }

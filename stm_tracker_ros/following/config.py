@@ -61,6 +61,13 @@ class SizeConfig:
         live=True,
         formerly=("prior.size_rate", "motion.size_rate"),
     )
+    by_score: bool = setting(True, "that share falls with score and penalty")
+    largest_change: float = setting(
+        1000.0,
+        "each side of the search region grows or shrinks at most by this in a frame",
+        low=1.0,
+        formerly=("motion.largest_change",),
+    )
     filtered: bool = setting(True, "what is answered is filtered by itself; false: it has the search region's size")
     smallest_side: float = setting(
         2.0,

@@ -203,8 +203,10 @@ class Follower:
         """The target is found: its box from now on. Returns the score as it is trusted."""
         state = self._started()
         presence = state.presence
-        rate, before, found = best.penalty * best.score * self.config.size.rate, seen.look.expected, best.box
-        width, height = (1 - rate) * np.array(before[2:]) + rate * np.array(found[2:])
+        config, before, found = self.config.size, seen.look.expected, best.box
+        rate = best.penalty * best.score * config.rate if config.by_score else config.rate
+        old, limit = np.array(before[2:]), config.largest_change
+        width, height = np.clip((1 - rate) * old + rate * np.array(found[2:]), old / limit, old * limit)
         state.box = self._limited(boxes.from_center(*found.center, float(width), float(height)), seen.look.frame)
         as_seen = self._limited(found, seen.look.frame)  # a network may answer with sides of nothing
         state.size.update(as_seen, presence.unseen + presence.step, best.score / presence.usual)

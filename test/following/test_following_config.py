@@ -27,11 +27,6 @@ def test_every_renamed_setting_names_its_successor(tracker: str) -> None:
         assert str(refusal.value) == f"setting {old!r} is now called {new!r}"
 
 
-def test_a_setting_without_a_successor_says_why_it_is_gone() -> None:
-    with pytest.raises(ConfigError, match=r"'motion.largest_change' is gone: the search region follows by size.rate"):
-        with_changes(registry.load("dmb_lite").default_config, {"motion.largest_change": 1.2})
-
-
 @pytest.mark.torch
 @pytest.mark.parametrize("tracker", registry.names())
 def test_the_command_line_names_the_successor_too(tracker: str) -> None:

@@ -90,6 +90,16 @@ def test_a_size_is_taken_over_by_the_rate_times_the_score() -> None:
     assert answer.box.center == pytest.approx(START.center)
 
 
+def test_a_rate_need_not_fall_with_the_score() -> None:
+    answer = Flight(replace(TRUSTING, size=replace(BY_RATE, by_score=False))).show(sized(1.5, 0.6))
+    assert answer.box[2:] == pytest.approx((50.0, 37.5))
+
+
+def test_the_search_region_changes_by_no_more_than_is_allowed() -> None:
+    answer = Flight(replace(TRUSTING, size=replace(BY_RATE, largest_change=1.1))).show(sized(1.5, 0.6))
+    assert answer.box[2:] == pytest.approx((44.0, 33.0))
+
+
 def test_the_penalty_of_a_strange_size_counts_as_well() -> None:
     config = replace(TRUSTING, size=BY_RATE, prior=PriorConfig(window=0.35, penalty=0.4))
     penalty = 2.718281828 ** (-(1.5 - 1) * 0.4)

@@ -171,14 +171,12 @@ class MaskConfig:
 PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
 SIGHT = SearchConfig(camera_motion=False, largest=3.0, growth=0.1, glance_score=0.5)
 PRIOR = PriorConfig(window=0.0, penalty=0.0)
-SIZE = SizeConfig(rate=0.5, filtered=False)
+SIZE = SizeConfig(rate=0.5, by_score=False, largest_change=1.15, filtered=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig(FollowingConfig):
     """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
-
-    WITHDRAWN: ClassVar = {"motion.largest_change": "the search region follows by size.rate alone"}
 
     area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
     search: SearchConfig = field(default=SIGHT)
