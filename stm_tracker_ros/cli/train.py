@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the recipe; 0 then."""
     changes = parse_changes(args.changes)
-    # A run takes hours: it is loaded only after everything cheap has been judged.
+    # A run takes hours: it is loaded only after everything cheap has been checked.
     from stm_tracker_ros.training import recipes
 
     recipes.run(

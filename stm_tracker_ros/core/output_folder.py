@@ -55,7 +55,7 @@ class OutputFolder:
     def check(
         self, files: Iterable[str], folders: Iterable[str] = (), inputs: Iterable[Path | str] = ()
     ) -> OutputFolder:
-        """Judge, before anything is written, what a command is about to write; gives this folder back.
+        """Check, before anything is written, what a command is about to write; gives this folder back.
 
         files: names that it may write; folders: those that hold its files alone; inputs: what it reads, where such
         files exist. Raises OutputError where something of the user's, or an input, would be overwritten or mixed up.

@@ -182,7 +182,7 @@ def _choose_stretch(scene: Sequence, rng: np.random.Generator) -> tuple[NDArray[
 def _is_followable(boxes: NDArray[np.float64], full_frames: int) -> bool:
     if not np.isfinite(boxes).all():
         return False
-    # The first and last covered frame depend on the shape of the cut-out: all that they may be are judged.
+    # The first and last covered frame depend on the shape of the cut-out: all that they may be are checked.
     begin, end = BEFORE_FRAMES + SLIDE_FRAMES, BEFORE_FRAMES + SLIDE_FRAMES + full_frames
     centers = boxes[:, :2] + boxes[:, 2:] / 2
     distances = np.linalg.norm(centers[begin - 3 : begin + 1, None] - centers[end - 1 : end + 3], axis=-1)

@@ -60,7 +60,7 @@ Verdict = Union[Track, Skip, Reset]
 
 
 class DropPolicy:
-    """Judges frames in the order in which they reach the engine.
+    """Decides about frames in the order in which they reach the engine.
 
     max_age_ms: frames older than this are too old; 0 = never. May be changed at any time.
     A stamp that falls by more than a second, or lies before the newest one for the fifth time in a row, is a jump

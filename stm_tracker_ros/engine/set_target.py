@@ -83,7 +83,7 @@ class RefusalError(TargetError):
 
 
 def check_request(request: TargetRequest) -> None:
-    """What can be judged without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, TOO_SMALL, BAD_REQUEST)."""
+    """What can be checked without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, TOO_SMALL, BAD_REQUEST)."""
     for what, name in (("id", request.id), ("class_id", request.class_id)):
         length = len(name.encode(errors="replace"))
         if length > MOST_BYTES:

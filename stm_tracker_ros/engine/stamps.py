@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stamps:
-    """Judges the stamps of one stream by its last WINDOW images; says once what is wrong with them.
+    """Checks the stamps of one stream by its last WINDOW images; says once what is wrong with them.
 
     A stamp of 0 counts as missing at once. Stamps are of use again when a whole window of them rises.
     """
@@ -41,7 +41,7 @@ class Stamps:
         return self._arrived(image.arrival_ns) if self.trouble else image.stamp_ns
 
     def likely_time_of(self, image: Offered[Any]) -> int:
-        """The same of an image out of its turn, which is judged by those before."""
+        """The same of an image out of its turn, which is checked by those before."""
         return image.arrival_ns if self.trouble else image.stamp_ns
 
     def _found(self) -> str:

@@ -41,7 +41,7 @@ class Snapshot:
     work is a waiting one. dropped has every reason, most of them 0.
     lost: frames lost before us, no part of the sum; estimated from stamps where `lost_is_estimated`.
     rate_hz: of the frames received lately; NaN with less than two. silent_s: since the last one; NaN without any.
-    clock_offset_ms: smallest recent (arrival - stamp); NaN before the first frame judged.
+    clock_offset_ms: smallest recent (arrival - stamp); NaN before the first frame decided on.
     image_trouble: why the last image cannot be used; empty if it can.
     stamp_trouble: what is wrong with the stamps, whose arrival stands for them then; empty while they are used.
     arrival_to_answer, stamp_to_answer, track, memorize: latencies; stamp_to_answer stays empty while the clocks differ.

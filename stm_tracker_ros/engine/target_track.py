@@ -91,7 +91,7 @@ class TargetTrack:
     def answer(
         self, offered: Offered[MessageT], frame: Frame, result: Result, *, now_ns: int, still_ns: int, age_ns: int
     ) -> Answer[MessageT]:
-        """The answer of the tracker to that frame, judged at the steady time `now_ns`.
+        """The answer of the tracker to that frame, as it stands at the steady time `now_ns`.
 
         still_ns: for how long the picture has been the same. age_ns: of the image now.
         """
@@ -133,7 +133,7 @@ class TargetTrack:
         self._state.resume(now_ns)
 
     def reconfigure(self, config: StateConfig) -> None:
-        """Judge by other settings from the next frame on."""
+        """Decide by other settings from the next frame on."""
         self._state.config = config
 
     def _is_still(self, still_ns: int) -> bool:

@@ -133,7 +133,7 @@ class _Flight:
         self._note(first, *self._last)
 
     def handle(self, frame: Frame) -> None:
-        """Judge the frame at the moment when it is taken from the slot; track it, or drop it."""
+        """Decide about the frame at the moment when it is taken from the slot; track it, or drop it."""
         now_ns = max(self.free_ns, frame.stamp_ns)
         verdict = self._policy.decide(stamp_ns=frame.stamp_ns, arrival_ns=frame.stamp_ns, now_ns=now_ns)
         if isinstance(verdict, Skip):

@@ -1,4 +1,4 @@
-"""The files of an evaluation, judged before the first one is written: none is the user's, none lies among the data."""
+"""The files of an evaluation, checked before the first one is written: none is the user's, none lies among the data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FL
 def check(
     out: Path, data: Path, names: Iterable[str], inputs: Iterable[Path] = (), folders: Iterable[Path] = ()
 ) -> None:
-    """Judge the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
+    """Check the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
 
     inputs: what else is read; folders: those that the sequences consist of. Raises DataError where something of the
     user's would be overwritten or mixed up.

@@ -22,7 +22,7 @@ class InputConsole:
         self._flows = False
 
     def look(self, report: InputReport, received: int, now_s: float) -> None:
-        """Judge the input anew. received: images since the node was activated; now_s: any clock that only rises."""
+        """Look at the input anew. received: images since the node was activated; now_s: any clock that only rises."""
         has_come, self._received = received > self._received, received
         if has_come and not self._flows:
             self._told, self._flows = None, True

@@ -98,7 +98,7 @@ def _guarded(service: Any, guard: Guard) -> Callback:
 
 
 def _one_by_one(inner: Callback, name: str, guard: Guard) -> Callback:
-    """Parameters that are not set together are judged alone: one of unknown type leaves the others as they are."""
+    """Parameters that are not set together are validated alone: one of unknown type leaves the others as they are."""
 
     def callback(request: SetParameters.Request, response: SetParameters.Response) -> SetParameters.Response:
         for parameter in request.parameters:

@@ -1,4 +1,4 @@
-"""ROS parameters from the typed configuration: declared with descriptors, judged by the configuration itself."""
+"""ROS parameters from the typed configuration: declared with descriptors, validated by the configuration itself."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _descriptor(setting: Setting) -> ParameterDescriptor:
         description=rule.doc,
         additional_constraints=rule.allowed,
         read_only=not rule.live,
-        # rclpy refuses a whole number for a float before we are asked; with dynamic typing we judge it ourselves.
+        # rclpy refuses a whole number for a float before we are asked; with dynamic typing we check it ourselves.
         dynamic_typing=setting.kind is float,
     )
     if rule.low is not None and rule.high is not None:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What is trained, on what, and how it is judged.
+    """What is trained, on what, and how it is validated.
 
     steps: the last step. The loop moves network and batches to its device and runs `loss_terms` under autocast.
     """

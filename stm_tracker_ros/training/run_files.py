@@ -1,4 +1,4 @@
-"""The files of a training, judged before the first one is written: none is the user's, none lies among the data."""
+"""The files of a training, checked before the first one is written: none is the user's, none lies among the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def weights_name(tracker: str) -> str:
 
 
 def check(out: Path, data: Path, tracker: str, changes: Mapping[str, str]) -> None:
-    """Judge the folder `out` of a training on `data`; changes: settings of the recipe, of which some name files.
+    """Check the folder `out` of a training on `data`; changes: settings of the recipe, of which some name files.
 
     Raises DataError where something of the user's, or what the training reads, would be overwritten or mixed up.
     """
