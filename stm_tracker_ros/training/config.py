@@ -52,7 +52,9 @@ class SamplerConfig:
     """How samples are drawn; shares are probabilities."""
 
     windows: tuple[int, ...] = (10, 30, 60, 100, 200, 400)  # frames to either side that a sample comes from
-    area_factor: float = setting(3.5, "side of the crop over the target's size", low=1.5, high=8.0)
+    search_scale: float = setting(
+        3.5, "side of the crop over the target's size", low=1.5, high=8.0, formerly=("area_factor",)
+    )
     scale_jitter: float = setting(0.3, "log of the largest wrong scale", low=0.0, high=1.0)
     shift: float = setting(0.08, "usual offset over the side of the crop", low=0.0, high=0.5)
     wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)

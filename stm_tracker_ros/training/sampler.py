@@ -122,7 +122,7 @@ class Sampler:
         """Crop about a guess of the box `x0, y0, x1, y1`, off in place and scale as a tracker's last answer is."""
         draw, config = self.random, self.config
         width, height = np.maximum(box[2:] - box[:2], 2.0)
-        side = config.area_factor * np.sqrt(width * height) * np.exp(draw.uniform(-1, 1) * config.scale_jitter)
+        side = config.search_scale * np.sqrt(width * height) * np.exp(draw.uniform(-1, 1) * config.scale_jitter)
         wide = draw.random() < config.wide_shift_share
         reach = config.wide_shift if wide else config.shift
         shift = draw.uniform(-reach, reach, 2) * side
@@ -166,7 +166,7 @@ class Sampler:
         """A crop of the same frame that does not show the target, if there is room for one."""
         height, width = picture.shape[:2]
         target = np.maximum(box[2:] - box[:2], 2.0)
-        side = self.config.area_factor * np.sqrt(target.prod())
+        side = self.config.search_scale * np.sqrt(target.prod())
         center = self.random.uniform([0, 0], [width, height])
         if (np.abs(center - (box[:2] + box[2:]) / 2) < (side + target) / 2).all():
             return None

@@ -15,7 +15,7 @@ from stm_tracker_ros.training.sampler import ABSENT, FRAMES, IGNORE, POST_WIDTH,
 from stm_tracker_ros.training.transforms import turned  # noqa: E402
 
 PLAIN = SamplerConfig(
-    area_factor=4.0,
+    search_scale=4.0,
     distractor_share=0.0,
     occluder_share=0.0,
     elsewhere_share=0.0,
@@ -62,7 +62,7 @@ def test_covered_targets_are_labelled_absent(drawn_pack: Pack) -> None:
 
 
 def test_a_crop_from_elsewhere_is_labelled_absent(drawn_pack: Pack) -> None:
-    looking_away = dataclasses.replace(PLAIN, elsewhere_share=1.0, video_share=1.0, area_factor=1.5)
+    looking_away = dataclasses.replace(PLAIN, elsewhere_share=1.0, video_share=1.0, search_scale=1.5)
     samples = [Sampler(drawn_pack, looking_away, 64, s).sample() for s in range(20)]
     states = np.concatenate([s.states for s in samples])
     boxes = np.concatenate([s.boxes for s in samples])
@@ -84,7 +84,7 @@ def _with_sibling(pack_folder: Path, x: float, y: float) -> Pack:
 @pytest.mark.parametrize(("place", "state"), [((92.0, 2.0), ABSENT), ((50.0, 32.0), PRESENT), ((72.0, 45.0), IGNORE)])
 def test_a_crop_about_another_object_is_labelled_by_what_it_shows_of_the_target(pack_folder, place, state):
     """Crops are 40 pixels wide, the target 30 x 24 at (30 + frame, 20)."""
-    still = dataclasses.replace(PLAIN, area_factor=1.5, scale_jitter=0.0, shift=0.0, wide_shift_share=0.0)
+    still = dataclasses.replace(PLAIN, search_scale=1.5, scale_jitter=0.0, shift=0.0, wide_shift_share=0.0)
     at_sibling = dataclasses.replace(still, video_share=1.0, sibling_share=1.0)
     sampler = Sampler(_with_sibling(pack_folder, *place), at_sibling, 64, 5)
     sampler.track_weights = np.array([1.0, 0.0])

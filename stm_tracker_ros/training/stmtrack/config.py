@@ -65,7 +65,9 @@ class PaperSamplerConfig:
     memory_frames: int = setting(3, "memory frames of a sample", low=1, high=16)
     window: int = setting(50, "frames from the middle of a sample to its ends", low=1)
     negative_share: float = setting(0.33, "share of samples whose query shows another object", low=0.0, high=1.0)
-    area_factor: float = setting(4.0, "side of the crop over the target's size", low=1.5, high=8.0)
+    search_scale: float = setting(
+        4.0, "side of the crop over the target's size", low=1.5, high=8.0, formerly=("area_factor",)
+    )
     resize: float = setting(0.3, "largest r of a crop's size factor, between 1 / (1 + r) and 1 + r", low=0.0, high=2.0)
     shift: float = setting(0.2, "largest offset over the side of the crop", low=0.0, high=0.5)
     longest: float = setting(10.0, "boxes this many times longer than wide are not used", low=1.0)

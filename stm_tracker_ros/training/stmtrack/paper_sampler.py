@@ -109,7 +109,7 @@ class PaperSampler:
         """Picture -> crop: resized and shifted at random, then moved so that it shows no more outside than it must."""
         config = self.config
         target = float(np.sqrt(np.prod(box[2:] - box[:2])))
-        side = ceil(target * config.area_factor * draw.uniform(1 / (1 + config.resize), 1 + config.resize))
+        side = ceil(target * config.search_scale * draw.uniform(1 / (1 + config.resize), 1 + config.resize))
         center = (box[:2] + box[2:]) / 2 + draw.uniform(-config.shift, config.shift, 2) * side
         room = np.array([width, height], np.float64) - side
         corner = np.clip(center - side / 2, np.minimum(room, 0), np.maximum(room, 0))
