@@ -180,7 +180,7 @@ class Flight:
     @property
     def scale(self) -> float:
         """Side of the last region over the usual one of START."""
-        side = self.follower.config.area_factor * float(np.sqrt(START.width * START.height))
+        side = self.follower.config.search.scale * float(np.sqrt(START.width * START.height))
         return self.look.crop.scale * self.matcher.crop_size / side
 
 

@@ -61,10 +61,8 @@ def test_it_follows_and_waits_for_what_is_hidden() -> None:
 
 
 def test_without_the_following_stages_rules_it_takes_what_is_there() -> None:
-    changes = {f"presence.{share}": 0.0 for share in ("near_share", "alone_share", "jump_share", "far_share")}
-    config = with_changes(
-        toy_tracker.DEFAULT, changes | {"presence.least_share": 0.0, "presence.distractor_share": 0.0}
-    )
+    changes = {f"presence.{share}": 0.0 for share in ("near_share", "far_share", "distractor_share")}
+    config = with_changes(toy_tracker.DEFAULT, changes)
     steps = followed(Follower(toy_tracker.ToyMatcher(config), config))
     assert all(step.result.found for step in steps)
 

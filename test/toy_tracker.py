@@ -13,7 +13,7 @@ from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.config import setting
 from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
 from stm_tracker_ros.core.types import Box, Pixels, Target
-from stm_tracker_ros.following.config import FollowingConfig
+from stm_tracker_ros.following.config import FollowingConfig, PresenceConfig
 from stm_tracker_ros.following.follower import Follower
 
 
@@ -24,7 +24,7 @@ class ToyConfig(FollowingConfig):
     store_score: float = setting(0.9, "looks with a lower score are not remembered", low=0.0, high=1.0, live=True)
 
 
-DEFAULT = ToyConfig()
+DEFAULT = ToyConfig(presence=PresenceConfig(near_share=0.45))  # any grey looks a little like anything to it
 
 
 class ToyMatcher:

@@ -15,6 +15,9 @@ from stm_tracker_ros.core.types import Box, Frame, Pixels, RotatedBox
 
 Floats = NDArray[np.float64]
 
+NOMINAL_PERIOD_NS = 1_000_000_000 / 30
+"""From one frame's number to the next."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:

@@ -135,7 +135,7 @@ def one_step(follower: Follower, sequence: Sequence, *, fps: float, max_frames: 
                 continue
             box = Box(*true.tolist())
             if first is None:
-                fill = mean_colour(frame, box.center, _side(box, follower.config.area_factor))
+                fill = mean_colour(frame, box.center, _side(box, follower.config.search.scale))
                 first = frame.stamp_ns, fill
                 matcher.start(_look(frame, 1, box, fill, follower), Target(box=box))
             elif index % STRIDE == 0:
@@ -195,7 +195,7 @@ def area_under_roc(positive: Floats, negative: Floats) -> float | None:
 
 
 def _look(frame: Frame, number: int, box: Box, fill: tuple[float, float, float], follower: Follower) -> Look:
-    side = _side(box, follower.config.area_factor)
+    side = _side(box, follower.config.search.scale)
     patch, crop = cut(frame, box.center, side, follower.matcher.crop_size, fill)
     return Look(frame=frame, number=number, crop=crop, patch=patch, fill=fill, expected=box)
 
@@ -208,8 +208,8 @@ def _perturbed(box: Box, draw: np.random.Generator) -> Box:
     return arithmetic.from_center(float(x), float(y), float(width), float(height))
 
 
-def _side(box: Box, area_factor: float) -> float:
-    return area_factor * float(np.sqrt(box.width * box.height))
+def _side(box: Box, search_scale: float) -> float:
+    return search_scale * float(np.sqrt(box.width * box.height))
 
 
 def _step(follower: Follower, look: Look, index: int, true: Box) -> Step:

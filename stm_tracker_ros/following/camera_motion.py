@@ -17,9 +17,7 @@ Floats = NDArray[np.float32]
 
 SIDE = 128  # of the small version, pixels
 WIDEST = 1024  # of the part of the image that is looked at, about its centre, pixels
-LARGEST = 40  # pixels of the small version that it may move: beyond, too little of it is in both
-BETTER = 0.9  # and as much less they must differ then than unmoved, to be believed
-FEWEST = 0.2  # share of the small version that is compared at least, be the target's surroundings as large as they may
+BETTER = 0.9  # as much less they must differ then than unmoved, to be believed
 WINDOW = cv2.createHanningWindow((SIDE, SIDE), cv2.CV_32F)
 
 
@@ -43,7 +41,8 @@ class CameraMotion:
         if right == down == 0:
             return 0.0, 0.0
         before, self._reference = self._reference, now
-        if max(abs(right), abs(down)) > LARGEST or not _better(before, now, right, down, _counted(part, surroundings)):
+        too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
+        if too_far or not _better(before, now, right, down, _counted(part, surroundings)):
             return 0.0, 0.0
         return x * part.width / SIDE, y * part.height / SIDE
 
@@ -64,13 +63,12 @@ def _small(frame: Frame, part: Box) -> Floats:
 
 
 def _counted(part: Box, surroundings: Box) -> NDArray[np.uint8]:
-    """Which pixels of the small version count: 255 outside of the surroundings, or everywhere if that is too little."""
+    """Which pixels of the small version count: 1 outside of the surroundings, 0 in them."""
     low = (np.array(surroundings[:2]) - part[:2]) * SIDE / part[2:]
     high = low + np.array(surroundings[2:]) * SIDE / part[2:]
     left, top, right, bottom = (int(value) for value in np.clip(np.concatenate([low, high]), 0, SIDE))
-    counted = np.full((SIDE, SIDE), 255, np.uint8)
-    if (right - left) * (bottom - top) <= (1 - FEWEST) * SIDE * SIDE:
-        counted[top:bottom, left:right] = 0
+    counted = np.ones((SIDE, SIDE), np.uint8)
+    counted[top:bottom, left:right] = 0
     return counted
 
 
@@ -78,6 +76,9 @@ def _better(before: Floats, now: Floats, right: int, down: int, counted: NDArray
     """Whether the two differ clearly less if `now` is `before` moved by that many pixels."""
     was = before[max(-down, 0) : SIDE - max(down, 0), max(-right, 0) : SIDE - max(right, 0)]
     part = slice(max(down, 0), SIDE - max(-down, 0)), slice(max(right, 0), SIDE - max(-right, 0))
-    moved = cv2.mean(cv2.absdiff(was, now[part]), counted[part])[0]
-    unmoved = cv2.mean(cv2.absdiff(before[part], now[part]), counted[part])[0]
+    weights = (
+        counted[part] if counted[part].any() else np.ones_like(counted[part])
+    )  # the surroundings may be all there is
+    moved = cv2.mean(cv2.absdiff(was, now[part]), weights)[0]
+    unmoved = cv2.mean(cv2.absdiff(before[part], now[part]), weights)[0]
     return bool(moved < BETTER * unmoved)

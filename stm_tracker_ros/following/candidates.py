@@ -10,25 +10,29 @@ from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Candidate
 
 Floats = NDArray[np.float64]
 
-LEAST_SCORE = 0.1  # what scores less looks like the background
-MOST_OVERLAP = 0.3  # IoU of two that are apart
-FIRST = 2.0  # more than any score
+BACKGROUND_SCORE = 0.1  # what scores less looks like the background
+SAME_OBJECT = 0.3  # IoU of two boxes from which on they are of one object
 
 
-def distinct(boxes: Floats, scores: Floats, followed: int | None = None) -> tuple[Candidate, ...]:
-    """The best candidates that are apart from each other, best first, at most MOST_CANDIDATES.
+def distinct(boxes: Floats, scores: Floats, followed: int | None = None) -> list[int]:
+    """The best candidates that are apart from each other: their numbers, best first, at most MOST_CANDIDATES.
 
-    boxes: N x 4, in pixels of the image; scores: N, cut to [0, 1] in the answer; followed: number of the one that is
-    taken for the target: it stands for all that overlap with it, however low it scores.
+    boxes: N x 4, in pixels of the image; scores: N; followed: number of the one that is taken for the target: it
+    stands for all that overlap with it, however low it scores.
     """
     ranks = scores if followed is None else scores.copy()
     if followed is not None:
-        ranks[followed] = FIRST
-    some = np.flatnonzero(ranks >= LEAST_SCORE)
+        ranks[followed] = np.inf
+    some = np.flatnonzero(ranks >= BACKGROUND_SCORE)
     if not some.size:
-        return ()
-    kept = cv2.dnn.NMSBoxes(boxes[some].tolist(), ranks[some].tolist(), 0.0, MOST_OVERLAP)
+        return []
+    kept = cv2.dnn.NMSBoxes(boxes[some].tolist(), ranks[some].tolist(), 0.0, SAME_OBJECT)
     chosen = some[np.asarray(kept, np.int64)[:MOST_CANDIDATES]]
-    best_first = chosen[np.argsort(-scores[chosen], kind="stable")]
-    clipped = np.clip(scores[best_first], 0.0, 1.0).tolist()
-    return tuple(Candidate(Box(*box), score) for box, score in zip(boxes[best_first].tolist(), clipped, strict=True))
+    return [int(number) for number in chosen[np.argsort(-scores[chosen], kind="stable")]]
+
+
+def published(boxes: Floats, scores: Floats, followed: int | None) -> tuple[Candidate, ...]:
+    """What `distinct` names, for a Result: scores cut to [0, 1]."""
+    chosen = distinct(boxes, scores, followed)
+    clipped = np.clip(scores[chosen], 0.0, 1.0).tolist()
+    return tuple(Candidate(Box(*box), score) for box, score in zip(boxes[chosen].tolist(), clipped, strict=True))

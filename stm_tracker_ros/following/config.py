@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from stm_tracker_ros.core.config import section, setting, validate
 
@@ -14,6 +14,14 @@ ConfigT = TypeVar("ConfigT", bound="FollowingConfig")
 class SearchConfig:
     """Where the target is looked for."""
 
+    WITHDRAWN: ClassVar = {
+        "growth": "the region grows to search.largest in two thirds of a second, again and again",
+        "glance_score": "nothing is looked at twice; presence.* says what is followed",
+    }
+
+    scale: float = setting(
+        3.5, "side of the search region over the size of the target", low=1.5, high=8.0, formerly=("area_factor",)
+    )
     camera_motion: bool = setting(True, "the search region moves as the picture does", formerly=("camera_motion",))
     largest: float = setting(
         2.0,
@@ -23,16 +31,6 @@ class SearchConfig:
         live=True,
         formerly=("presence.search_growth",),
     )
-    growth: float = setting(
-        0.0,
-        "growth of the search region with each nominal frame, over the usual one, after which it begins anew; "
-        "0 = it grows once, from the end of coasting on",
-        low=0.0,
-        high=1.0,
-    )
-    glance_score: float = setting(
-        1.0, "what scores above this and is not trusted is looked at closely next; 1 = nothing is", low=0.0, high=1.0
-    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -41,6 +39,8 @@ class SearchConfig:
 @dataclass(frozen=True, kw_only=True)
 class PriorConfig:
     """How much the last answer counts against the network's scores."""
+
+    WITHDRAWN: ClassVar = {"smallest_side": "no side gets smaller than 2 pixels"}
 
     window: float = setting(0.35, "weight of the Hann window about the last place", low=0.0, high=1.0, live=True)
     penalty: float = setting(0.15, "strength of the penalty on changes of size", low=0.0, high=2.0, live=True)
@@ -53,29 +53,21 @@ class PriorConfig:
 class SizeConfig:
     """How the size of the target follows what is seen."""
 
+    WITHDRAWN: ClassVar = {
+        "by_score": "size.rate always falls with score and penalty",
+        "largest_change": "what changes much is believed less, by prior.penalty",
+        "smallest_side": "no side gets smaller than 2 pixels",
+    }
+
     rate: float = setting(
         0.25,
-        "share of a new size that the search region takes over at full score",
+        "share of a new size that the search region takes over, at full score and without a penalty",
         low=0.0,
         high=1.0,
         live=True,
         formerly=("prior.size_rate", "motion.size_rate"),
     )
-    by_score: bool = setting(True, "that share falls with score and penalty")
-    largest_change: float = setting(
-        1000.0,
-        "each side of the search region grows or shrinks at most by this in a frame",
-        low=1.0,
-        formerly=("motion.largest_change",),
-    )
     filtered: bool = setting(True, "what is answered is filtered by itself; false: it has the search region's size")
-    smallest_side: float = setting(
-        2.0,
-        "no side of a box gets smaller, pixels",
-        low=1.0,
-        high=100.0,
-        formerly=("prior.smallest_side", "motion.smallest_side"),
-    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -83,21 +75,28 @@ class SizeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PresenceConfig:
-    """Shares are of the target's usual score; frames are nominal ones, 30 a second."""
+    """Shares are of the target's usual score."""
+
+    WITHDRAWN: ClassVar = {
+        "alone_share": "presence.near_share is needed, whatever else is in the picture",
+        "jump_share": "of a target in sight .7 is needed elsewhere, or presence.far_share if that is less",
+        "least_share": "what is needed elsewhere falls to presence.near_share",
+        "far_frames": "what is needed elsewhere falls to presence.near_share in two seconds",
+        "least_trust": "after a jump the score falls by up to half of presence.far_share",
+        "trust_frames": "after a jump a score is trusted again in two seconds",
+    }
 
     least_score: float = setting(
         0.0, "needed everywhere, whatever is usual", low=0.0, high=1.0, formerly=("motion.follow_score",)
     )
-    near_share: float = setting(0.45, "needed at the expected place", low=0.0, high=2.0, live=True)
-    alone_share: float = setting(
-        0.2, "needed there where nothing else in the picture scores more", low=0.0, high=2.0, live=True
-    )
-    jump_share: float = setting(0.6, "needed elsewhere", low=0.0, high=2.0, live=True)
+    near_share: float = setting(0.2, "needed where the target is expected", low=0.0, high=2.0, live=True)
     far_share: float = setting(
-        0.9, "needed elsewhere after a frame without the target; less later", low=0.0, high=2.0, live=True
+        0.9,
+        "needed elsewhere once the target is not seen, less later; a score after a jump falls by up to half of it",
+        low=0.0,
+        high=2.0,
+        live=True,
     )
-    far_frames: float = setting(60.0, "frames without the target in which that falls to nothing", low=1.0, live=True)
-    least_share: float = setting(0.25, "never less than this is needed then", low=0.0, high=2.0, live=True)
     distractor_share: float = setting(
         0.95,
         "needed on a known distractor; 0 = none are known",
@@ -107,10 +106,11 @@ class PresenceConfig:
         formerly=("presence.rival_share",),
     )
     coast_frames: int = setting(
-        10, "frames that the target is expected to move on for; 0 = it is expected where it was", low=0, live=True
+        10,
+        "nominal frames, 30 a second, that a target is expected to move on for; then less is asked elsewhere; 0 = none",
+        low=0,
+        live=True,
     )
-    least_trust: float = setting(0.5, "factor of the score after a jump; 1 = none", low=0.0, high=1.0, live=True)
-    trust_frames: float = setting(45.0, "frames from no trust to all of it", low=1.0, live=True)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -120,7 +120,6 @@ class PresenceConfig:
 class FollowingConfig:
     """Everything of the following stage; the defaults are those of `stmtrack_lite`."""
 
-    area_factor: float = setting(3.5, "side of the search region over the size of the target", low=1.5, high=8.0)
     search: SearchConfig = section(SearchConfig)
     prior: PriorConfig = section(PriorConfig)
     size: SizeConfig = section(SizeConfig)
@@ -137,14 +136,5 @@ class FollowingConfig:
 
 STILL = SearchConfig(camera_motion=False, largest=1.0)
 """The search region stays where the last box was."""
-CREDULOUS = PresenceConfig(
-    near_share=0.0,
-    alone_share=0.0,
-    jump_share=0.0,
-    far_share=0.0,
-    least_share=0.0,
-    distractor_share=0.0,
-    coast_frames=0,
-    least_trust=1.0,
-)
+FOLLOW_BEST = PresenceConfig(near_share=0.0, far_share=0.0, distractor_share=0.0, coast_frames=0)
 """The best candidate is the target, always: as trackers are published."""

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.boxes import centers, iou
+from stm_tracker_ros.following.candidates import SAME_OBJECT, distinct
+from stm_tracker_ros.following.motion import SPEED_RATE
 
 Floats = NDArray[np.float64]
 
-PEAK_SCORE, PEAK_OVERLAP, MOST_PEAKS = 0.12, 0.45, 6  # what counts as an object of its own
-SAME_OVERLAP = 0.25  # with its predicted box: the same object
-TARGET_OVERLAP = 0.3  # with the target's box: the target itself
-SPEED_RATE = 0.3  # share of a new displacement in the speed
-LONGEST_STEP, KEPT_FRAMES = 5, 15  # frames: predicted ahead at most, remembered without being seen
-CONFIRMED = 2  # sightings
+KEPT_FRAMES = 15  # remembered for so long without being seen
 
 
 @dataclass
@@ -37,8 +33,7 @@ class Distractor:
 
     def predicted(self, number: int) -> Floats:
         """Its box in that frame."""
-        steps = min(number - self.number, LONGEST_STEP)
-        return np.concatenate([self.box[:2] + steps * self.speed, self.box[2:]])
+        return np.concatenate([self.box[:2] + (number - self.number) * self.speed, self.box[2:]])
 
     def move(self, box: Floats, number: int) -> None:
         """It was seen there."""
@@ -66,38 +61,29 @@ class Distractors:
         self.known = [distractor for distractor in self.known if number - distractor.number <= KEPT_FRAMES]
         claimed = np.zeros(len(boxes), bool)
         for distractor in self.known:
-            if distractor.sightings >= CONFIRMED:
+            if distractor.sightings >= 2:  # once may be noise
                 shared = iou(distractor.predicted(number), boxes)
-                claimed |= (shared >= SAME_OVERLAP) & (shared > overlap)
+                claimed |= (shared >= SAME_OBJECT) & (shared > overlap)
         return claimed
 
-    def learn(
-        self, boxes: Floats, scores: Floats, target: Floats, number: int, apart: float, below: float = np.inf
-    ) -> None:
+    def learn(self, boxes: Floats, scores: Floats, target: Floats, number: int, below: float | None = None) -> None:
         """Move the distractors that are seen, and add those that are new.
 
-        boxes: N x 4 candidates; scores: N; target: T x 4, boxes that are the target's; apart, below: what overlaps with
-        those at most so much and scores less is a new distractor (apart < 0: none is).
+        boxes: N x 4 candidates; scores: N; target: T x 4, boxes that are the target's; below: what lies apart from
+        those and scores less is a new distractor (None: none is).
         """
         left = list(self.known)
-        for peak in _peaks(boxes, scores):
+        for peak in distinct(boxes, scores):
             shared = float(iou(boxes[peak], target).max())
-            if shared > TARGET_OVERLAP:
+            if shared > SAME_OBJECT:
                 continue
             overlaps = [float(iou(boxes[peak], distractor.predicted(number))) for distractor in left]
             best = int(np.argmax(overlaps)) if left else -1
-            if left and overlaps[best] >= SAME_OVERLAP:
+            if left and overlaps[best] >= SAME_OBJECT:
                 if overlaps[best] > shared:
                     left.pop(best).move(boxes[peak], number)
-            elif shared <= apart and scores[peak] < below and not _inside(boxes[peak], target):
+            elif below is not None and scores[peak] < below and not _inside(boxes[peak], target):
                 self.known.append(Distractor(boxes[peak], number))
-
-
-def _peaks(boxes: Floats, scores: Floats) -> list[int]:
-    """Candidates that stand for an object each, best first."""
-    some = np.flatnonzero(scores > PEAK_SCORE)
-    kept = np.ravel(cv2.dnn.NMSBoxes(boxes[some].tolist(), scores[some].tolist(), PEAK_SCORE, PEAK_OVERLAP))
-    return [int(some[index]) for index in kept[:MOST_PEAKS].astype(int)]
 
 
 def _inside(box: Floats, target: Floats) -> bool:

@@ -19,11 +19,11 @@ import numpy as np
 from stm_tracker_ros.core import boxes, masks
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
-from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
+from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS, Candidates, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.camera_motion import CameraMotion
-from stm_tracker_ros.following.candidates import distinct
+from stm_tracker_ros.following.candidates import published
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
@@ -32,7 +32,7 @@ from stm_tracker_ros.following.size import Size
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
-NOMINAL_PERIOD_NS = 1_000_000_000 / 30
+SMALLEST_SIDE = 2.0  # of a box, pixels
 
 
 class Seen(NamedTuple):
@@ -83,7 +83,6 @@ class _Followed:
     presence: Presence
     size: Size
     camera: CameraMotion | None
-    glance: Box | None = None  # looked at closely in the next frame, and only there
     learnable: Answered | None = None  # found, not yet remembered
 
 
@@ -117,7 +116,6 @@ class Follower:
         presence = state.presence
         number = max(nominal_number(frame.stamp_ns - state.first_stamp_ns), presence.number + 1)
         expected = presence.expect(number, self._camera_motion(frame))
-        expected = state.glance or expected
         seen = self._see(frame, number, expected)
         found = seen.something and bool(seen.gate.allowed.any())
         best = self._choose(seen)
@@ -126,15 +124,17 @@ class Follower:
         evidence = Evidence(score, score / presence.usual)
         state.learnable = Answered(seen, best.number, evidence) if found else None
         segment = seen.candidates.segment
+        if segment is not None and not found and best.score >= presence.enough:  # it is in the wrong place
+            segment = Segment(np.zeros_like(segment.pixels), None)
         return Result(
-            box=state.answer if segment is None or not seen.something else self._limited(best.box, frame),
+            box=state.answer if segment is None or segment.rotated is None else self._limited(best.box, frame),
             score=float(np.clip(score, 0.0, 1.0)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,
             expected=expected,
             region=seen.candidates.crop.region(self.matcher.crop_size),
-            candidates=distinct(seen.places, seen.scores, best.number if found else None) if seen.something else (),
+            candidates=published(seen.places, seen.scores, best.number if found else None) if seen.something else (),
         )
 
     def memorize(self, true: Box | None = None) -> None:
@@ -162,7 +162,7 @@ class Follower:
         return self.state
 
     def _side(self, box: Box) -> float:
-        return self.config.area_factor * float(np.sqrt(box.width * box.height))
+        return self.config.search.scale * float(np.sqrt(box.width * box.height))
 
     def _camera_motion(self, frame: Frame) -> tuple[float, float]:
         """How far it has moved the image since the frame before, pixels."""
@@ -182,7 +182,7 @@ class Follower:
 
     def _see(self, frame: Frame, number: int, expected: Box) -> Seen:
         state = self._started()
-        factor = 1.0 if state.glance else search_factor(self.config, state.presence.unseen)
+        factor = search_factor(self.config.search.largest, state.presence.unseen)
         look = self._look(frame, number, self._limited(expected, frame), state.fill, factor)
         candidates = self.matcher.match([look])[0]
         places, scores = in_image(candidates), candidates.scores * candidates.trust
@@ -201,34 +201,25 @@ class Follower:
 
     def _follow(self, seen: Seen, best: Best) -> float:
         """The target is found: its box from now on. Returns the score as it is trusted."""
-        state = self._started()
-        presence = state.presence
-        config, before, found = self.config.size, seen.look.expected, best.box
-        rate = best.penalty * best.score * config.rate if config.by_score else config.rate
-        old, limit = np.array(before[2:]), config.largest_change
-        width, height = np.clip((1 - rate) * old + rate * np.array(found[2:]), old / limit, old * limit)
-        state.box = self._limited(boxes.from_center(*found.center, float(width), float(height)), seen.look.frame)
-        as_seen = self._limited(found, seen.look.frame)  # a network may answer with sides of nothing
-        state.size.update(as_seen, presence.unseen + presence.step, best.score / presence.usual)
-        self._say(seen.look.frame)
-        state.glance = None
+        state, frame = self._started(), seen.look.frame
+        presence, found = state.presence, self._limited(best.box, frame)  # a network may answer with sides of nothing
+        rate = best.penalty * best.score * self.config.size.rate
+        sides = (1 - rate) * np.array(seen.look.expected[2:]) + rate * np.array(best.box[2:])
+        state.box = self._limited(boxes.from_center(*best.box.center, *sides.tolist()), frame)
+        state.size.update(found, presence.unseen + presence.step, best.score / presence.usual)
+        self._say(frame)
         return presence.followed(seen.places, seen.scores, seen.gate, best.number, state.box)
 
     def _wait(self, seen: Seen, best: Best) -> float:
-        """The target is not found: it is waited for, with one close look at what may be it. Returns the score."""
+        """The target is not found: it is waited for. Returns the score."""
         state, frame = self._started(), seen.look.frame
         score, place = state.presence.missed(seen.places, seen.scores, seen.gate), state.presence.place
         state.box = self._limited(place, frame)
-        if seen.candidates.peaks:
+        if seen.candidates.peaks and best.score < state.presence.enough:
             center = seen.candidates.peaks[0]
             state.box = self._limited(boxes.from_center(*center, place.width, place.height), frame)
             state.presence.wait_at(state.box)
         self._say(frame)
-        looked, state.glance = state.glance, None
-        raw = float(seen.candidates.scores[best.number])
-        if looked is None and seen.something and raw > self.config.search.glance_score:
-            glance = boxes.from_center(*best.box.center, place.width, place.height)
-            state.glance = self._limited(glance, frame)
         return score
 
     def _say(self, frame: Frame) -> None:
@@ -240,9 +231,8 @@ class Follower:
 
     def _limited(self, box: Box, frame: Frame) -> Box:
         """Centre inside the image, sides from the smallest allowed to the image's."""
-        low = self.config.size.smallest_side
-        width = min(max(box.width, low), max(frame.width, low))
-        height = min(max(box.height, low), max(frame.height, low))
+        width = min(max(box.width, SMALLEST_SIDE), max(frame.width, SMALLEST_SIDE))
+        height = min(max(box.height, SMALLEST_SIDE), max(frame.height, SMALLEST_SIDE))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
 

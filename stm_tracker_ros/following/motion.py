@@ -7,15 +7,25 @@ after.
 
 from __future__ import annotations
 
+from enum import IntEnum, auto
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 SPEED_RATE, SLOWING = 0.3, 0.9  # share of a new displacement in the speeds, what is left of them a frame ahead
-ERROR_RATE, LARGEST_ERROR = 0.1, 0.5  # share of a new error in the usual ones; more does not count
+ERROR_RATE = 0.1  # share of a new error in the usual ones
 CLEARLY = 0.7  # share of the first guess's error that another one may have to be taken
-IN_WORLD, IN_IMAGE, ON_IN_WORLD, ON_IN_IMAGE = range(4)
+
+
+class Guess(IntEnum):
+    """Ways in which a target may move."""
+
+    STANDS_IN_WORLD = 0
+    STANDS_IN_IMAGE = auto()
+    MOVES_IN_WORLD = auto()
+    MOVES_IN_IMAGE = auto()
 
 
 class Motion:
@@ -23,15 +33,15 @@ class Motion:
 
     def __init__(self, error: float) -> None:
         """`error` is the usual one of each guess to begin with, over the target's size."""
-        self.errors = np.full(4, error)
+        self.errors = np.full(len(Guess), error)
         self.speeds = np.zeros((2, 2))  # pixels a nominal frame: in the world, in the image
-        self._guesses = np.zeros((4, 2))
+        self._guesses = np.zeros((len(Guess), 2))
 
     @property
-    def best(self) -> int:
+    def best(self) -> Guess:
         """The guess that is taken."""
-        best = int(self.errors.argmin())
-        return best if self.errors[best] < CLEARLY * self.errors[IN_WORLD] else IN_WORLD
+        best = Guess(int(self.errors.argmin()))
+        return best if self.errors[best] < CLEARLY * self.errors[Guess.STANDS_IN_WORLD] else Guess.STANDS_IN_WORLD
 
     @property
     def error(self) -> float:
@@ -47,10 +57,10 @@ class Motion:
         far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(frames))
         still = np.array([camera, (0.0, 0.0)])
         self._guesses = np.concatenate([still, still + far * self.speeds])
-        return self._guesses[IN_WORLD if unseen and not frames else self.best]
+        return self._guesses[Guess.STANDS_IN_WORLD if unseen and not frames else self.best]
 
     def learn(self, moved: Floats, frames: int, size: float) -> None:
         """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""
         errors = np.hypot(*(moved - self._guesses).T) / size
-        self.errors += ERROR_RATE * (np.minimum(errors, LARGEST_ERROR) - self.errors)
-        self.speeds += SPEED_RATE * ((moved - self._guesses[[IN_WORLD, IN_IMAGE]]) / frames - self.speeds)
+        self.errors += ERROR_RATE * (np.minimum(errors, 1.0) - self.errors)
+        self.speeds += SPEED_RATE * ((moved - self._guesses[:2]) / frames - self.speeds)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core import boxes as arithmetic
 from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.following.candidates import SAME_OBJECT
 from stm_tracker_ros.following.config import PresenceConfig
 from stm_tracker_ros.following.distractors import Distractors
 from stm_tracker_ros.following.motion import Motion
@@ -25,12 +26,11 @@ from stm_tracker_ros.following.motion import Motion
 Floats = NDArray[np.float64]
 
 FIRST_GUESS, USUAL_RATE = 0.6, 0.05  # of the usual score; share of a new score in it
-ORDINARY, SURE = 0.6, 0.7  # shares of the usual score: counts for it, counts for the speed
-NEAR_OVERLAP = 0.25  # with the expected box: what is seen at its place
-FULL_OVERLAP = 0.7  # with the expected box: no jump at all
-STEADY, ERRATIC = 0.1, 0.2  # usual error of the expected place, over the target's size: all is asked, nothing is asked
-LOSS_FRAMES = 3  # after the loss: what is seen elsewhere then has not come from the target's place
-APART, NONE = 0.1, -1.0  # overlap with the target of a new distractor at most: while it is hidden, if there is none
+# Share of the usual score from which on a look counts for that score and for the motion, and may be a jump in sight.
+ORDINARY = 0.7
+AT_PLACE = 0.7  # overlap with the expected box of what is there
+STEADY = 0.1  # usual error of the expected place, over the target's size: all is asked; from twice that, nothing
+PATIENCE_FRAMES = 60  # after coasting, until no more is asked far off than near by; and until a jump is forgotten
 
 
 class Gate(NamedTuple):
@@ -49,8 +49,8 @@ class Presence:
     def __init__(self, config: PresenceConfig, place: Box, number: int) -> None:
         """A target just named, in the frame of that number; frames are numbered by time."""
         self.config, self.place, self.number = config, place, number
-        self.usual, self.trust, self.unseen = FIRST_GUESS, 1.0, 0
-        self.motion = Motion(ERRATIC)
+        self.usual, self.doubt, self.unseen = FIRST_GUESS, 0.0, 0
+        self.motion = Motion(2 * STEADY)
         self.distractors = Distractors()
         self._last = place
         self.step = 1
@@ -71,63 +71,65 @@ class Presence:
     def gate(self, boxes: Floats, scores: Floats) -> Gate:
         """Candidates N x 4 in image pixels and their scores N."""
         overlap = arithmetic.iou(tuple(self.place), boxes)
-        near, far = self._needed(alone=bool(overlap[scores.argmax()] >= NEAR_OVERLAP))
-        needed = far + (near - far) * np.clip(overlap / FULL_OVERLAP, 0.0, 1.0)
+        near, far = self.config.near_share, self._far_share()
+        needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
-        usual = needed * self.steadiness * self.usual
-        return Gate(overlap, (scores >= usual) & (scores >= self.config.least_score))
+        needed = needed * self.steadiness * self.usual
+        return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score))
 
     @property
     def steadiness(self) -> float:
         """How far the expected place can be relied on, from 0 to 1."""
-        return float(np.clip((ERRATIC - self.motion.error) / (ERRATIC - STEADY), 0.0, 1.0))
+        return float(np.clip(2 - self.motion.error / STEADY, 0.0, 1.0))
 
     def followed(self, boxes: Floats, scores: Floats, gate: Gate, cell: int, box: Box) -> float:
         """The candidate `cell` is the target, now at `box`. Returns its score as it is trusted."""
-        config, score = self.config, float(scores[cell])
-        seen_well = score >= SURE * self.usual
-        doubt = self.steadiness * (1 - min(float(gate.overlap[cell]) / FULL_OVERLAP, 1.0))
-        self.trust = min(1.0, self.trust + (1 - config.least_trust) * self.step / config.trust_frames)
-        if self.unseen or not seen_well:
-            self.trust = min(self.trust, 1 - (1 - config.least_trust) * doubt)
+        score = float(scores[cell])
+        ordinary = score >= ORDINARY * self.usual
+        self.doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0)
+        if self.unseen or not ordinary:
+            jump = self.steadiness * (1 - min(float(gate.overlap[cell]) / AT_PLACE, 1.0))
+            self.doubt = max(self.doubt, jump)
         else:
             size = float(np.sqrt(self._last.width * self._last.height))
             self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
-        apart = 1.0 if self._ordinary(score) else NONE
-        self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), apart, score)
+        self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), score if ordinary else None)
         self.place, self.unseen = box, 0
-        if self._ordinary(score):
+        if ordinary:
             self.usual += USUAL_RATE * (score - self.usual)
-        return score * self.trust
+        return score * (1 - self.doubt * self.config.far_share / 2)
 
     def missed(self, boxes: Floats, scores: Floats, gate: Gate) -> float:
-        """No candidate is the target. Returns the score at the expected place, below what would have been enough."""
+        """No candidate is the target. Returns the score at the expected place, or of what scores too little anywhere.
+
+        Never more than what would have been enough.
+        """
         self.unseen += self.step
-        self._learn_distractors(boxes, scores, np.array([self.place]), APART if self.unseen <= LOSS_FRAMES else NONE)
-        near = scores if len(scores) == 1 else scores[gate.overlap >= NEAR_OVERLAP]
-        enough = max(self.config.near_share * self.usual, self.config.least_score)
-        return min(float(near.max(initial=0.0)), enough)
+        # What is elsewhere when the target has just gone has not come from its place.
+        just_gone = self.unseen <= max(self.step, self.config.coast_frames // 2)
+        self._learn_distractors(boxes, scores, np.array([self.place]), np.inf if just_gone else None)
+        counted = scores[(gate.overlap >= SAME_OBJECT) | (scores < self.enough)]
+        return min(float(counted.max(initial=0.0)), self.enough)
+
+    @property
+    def enough(self) -> float:
+        """Score that is needed where the target is expected."""
+        return max(self.config.near_share * self.usual, self.config.least_score)
 
     def wait_at(self, place: Box) -> None:
         """It is expected there from now on, whatever its motion was."""
         self.place = place
 
-    def _ordinary(self, score: float) -> bool:
-        return score >= ORDINARY * self.usual
-
-    def _needed(self, alone: bool) -> tuple[float, float]:
-        """Shares of the usual score at the expected place and elsewhere; alone: nothing elsewhere scores more."""
+    def _far_share(self) -> float:
+        """Share of the usual score that is needed where the target is not expected; of one that is away ever less."""
         config = self.config
-        near = min(config.near_share, config.alone_share) if alone else config.near_share
         if not self.unseen:
-            return near, config.jump_share
-        far = max(config.least_share, config.far_share * (1 - self.unseen / config.far_frames))
-        return min(near, far), far
+            return max(config.near_share, min(ORDINARY, config.far_share))
+        waited = max(self.unseen - config.coast_frames, 0) / PATIENCE_FRAMES
+        return max(config.near_share, config.far_share * (1 - waited))
 
-    def _learn_distractors(
-        self, boxes: Floats, scores: Floats, target: Floats, apart: float, below: float = np.inf
-    ) -> None:
+    def _learn_distractors(self, boxes: Floats, scores: Floats, target: Floats, below: float | None = None) -> None:
         if self.config.distractor_share:
-            self.distractors.learn(boxes, scores, target, self.number, apart, below)
+            self.distractors.learn(boxes, scores, target, self.number, below)

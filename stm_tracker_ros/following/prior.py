@@ -5,15 +5,17 @@ The formulas of SiamRPN (Li et al., CVPR 2018, section 4.3) and its followers; S
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+NOTHING = np.finfo(np.float64).eps  # what a side of nothing counts as
 
-@lru_cache(maxsize=4)
+
+@cache
 def hann_window(rows: int, columns: int, anchors: int = 1) -> Floats:
     """Outer product of two Hann windows, flattened row-major, each value for every anchor."""
     return np.outer(np.hanning(rows), np.hanning(columns)).ravel().repeat(anchors)
@@ -24,9 +26,10 @@ def size_penalty(sizes: Floats, previous: tuple[float, float], strength: float) 
 
     sizes: N x 2, width and height of the candidates; previous: those of the last answer in the same unit.
     """
-    width, height = np.maximum(sizes, 1e-6).T
-    size_change = _ratio(_extent(width, height) / _extent(*np.maximum(previous, 1e-6)))
-    aspect_change = _ratio((previous[0] / max(previous[1], 1e-6)) / (width / height))
+    width, height = np.maximum(sizes, NOTHING).T
+    was_wide, was_high = np.maximum(previous, NOTHING)
+    size_change = _ratio(_extent(width, height) / _extent(was_wide, was_high))
+    aspect_change = _ratio((was_wide / was_high) / (width / height))
     return np.asarray(np.exp(-(size_change * aspect_change - 1.0) * strength))
 
 

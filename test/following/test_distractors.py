@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stm_tracker_ros.core.types import MOST_CANDIDATES
 from stm_tracker_ros.following.distractors import KEPT_FRAMES, Distractors
 
 pytestmark = pytest.mark.pure
@@ -18,8 +19,8 @@ def candidates(*boxes: np.ndarray) -> np.ndarray:
     return np.array([TARGET[0], *boxes])
 
 
-def seen(distractors: Distractors, box: np.ndarray, number: int, score: float = 0.4, apart: float = 1.0) -> None:
-    distractors.learn(candidates(box), np.array([0.8, score]), TARGET, number, apart, below=0.8)
+def seen(distractors: Distractors, box: np.ndarray, number: int, score: float = 0.4) -> None:
+    distractors.learn(candidates(box), np.array([0.8, score]), TARGET, number, below=0.8)
 
 
 def claimed(distractors: Distractors, box: np.ndarray, number: int, overlap: float = 0.0) -> bool:
@@ -93,15 +94,15 @@ def test_none_is_added_unless_asked_but_the_known_ones_are_followed() -> None:
     for number in (1, 2):
         seen(distractors, BESIDE, number)
     other = BESIDE + (0, 200, 0, 0)
-    distractors.learn(candidates(BESIDE + (8, 0, 0, 0), other), np.array([0.8, 0.4, 0.4]), NOWHERE, 3, apart=-1.0)
+    distractors.learn(candidates(BESIDE + (8, 0, 0, 0), other), np.array([0.8, 0.4, 0.4]), NOWHERE, 3)
     assert [distractor.box[0] for distractor in distractors.known] == [BESIDE[0] + 8]
 
 
 def test_two_distractors_are_kept_apart_and_a_frame_may_show_neither() -> None:
     distractors, second = Distractors(), BESIDE + (60, 0, 0, 0)
     for number in (1, 2):
-        distractors.learn(candidates(BESIDE, second), np.array([0.8, 0.4, 0.3]), TARGET, number, 1.0, 0.8)
-    distractors.learn(candidates(), np.array([0.8]), TARGET, 3, 1.0, 0.8)
+        distractors.learn(candidates(BESIDE, second), np.array([0.8, 0.4, 0.3]), TARGET, number, 0.8)
+    distractors.learn(candidates(), np.array([0.8]), TARGET, 3, 0.8)
     assert len(distractors.known) == 2
     assert claimed(distractors, BESIDE, 4)
     assert claimed(distractors, second, 4)
@@ -122,5 +123,5 @@ def test_a_crowd_does_not_pile_up(crowd: int) -> None:
     for number in range(1, 200):
         places = np.concatenate([draw.uniform(200, 5000, (crowd, 2)), np.full((crowd, 2), 30.0)], 1)
         distractors.claims(candidates(*places), np.zeros(crowd + 1), number)
-        distractors.learn(candidates(*places), np.full(crowd + 1, 0.5), TARGET, number, 1.0, 0.8)
-    assert len(distractors.known) <= 6 * (KEPT_FRAMES + 1)
+        distractors.learn(candidates(*places), np.full(crowd + 1, 0.5), TARGET, number, 0.8)
+    assert len(distractors.known) <= MOST_CANDIDATES * (KEPT_FRAMES + 1)

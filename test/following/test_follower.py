@@ -11,14 +11,13 @@ from scripted_matcher import START, Flight, MaskingMatcher, ScriptedMatcher, con
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError, NotInitialisedError, TargetError
 from stm_tracker_ros.core.types import Box, Target
-from stm_tracker_ros.following.config import CREDULOUS, FollowingConfig, PresenceConfig, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, FollowingConfig, PresenceConfig, PriorConfig, SizeConfig
 from stm_tracker_ros.following.follower import Follower
-from stm_tracker_ros.following.search import search_factor
 
 pytestmark = pytest.mark.pure
 
 SIDE = 3.5 * 1200**0.5  # of the usual region about START
-TRUSTING = config_of(presence=CREDULOUS)
+TRUSTING = config_of(presence=FOLLOW_BEST)
 AT_ONCE = replace(TRUSTING, size=SizeConfig(rate=1.0, filtered=False), prior=PriorConfig(window=0.35, penalty=0.0))
 
 
@@ -99,7 +98,7 @@ class TestWhatIsToldToTheMatcher:
         assert flight.matcher.settled == [(middle, pytest.approx(0.75 * 0.6 + 0.25))]
 
     def test_in_a_frame_without_the_target_none_is_chosen_and_the_best_ranks_nevertheless(self) -> None:
-        flight = Flight(config_of(presence=replace(CREDULOUS, least_score=0.5), prior=PriorConfig(window=0.0)))
+        flight = Flight(config_of(presence=replace(FOLLOW_BEST, least_score=0.5), prior=PriorConfig(window=0.0)))
         flight.show(right(0, 0.4))
         assert flight.matcher.settled == [(None, pytest.approx(0.4, abs=0.01))]
 
@@ -167,7 +166,7 @@ class TestAnswer:
         assert answer.box.x == pytest.approx(START.x)
 
     def test_what_looks_like_the_target_and_is_not_taken_for_it_is_named_too(self) -> None:
-        config = config_of(presence=replace(CREDULOUS, least_score=0.5))
+        config = config_of(presence=replace(FOLLOW_BEST, least_score=0.5))
         answer = Flight(config).show(right(20, 0.4))
         assert not answer.found
         assert [seen.box for seen in answer.candidates] == [pytest.approx(right(20, 0.4)[0])]
@@ -179,11 +178,6 @@ class TestAnswer:
         answer = Flight(AT_ONCE, start=Box(300.0, 200.0, 4.0, 4.0)).show((Box(302.0, 201.0, 1.0, 1.0), 1.0))
         assert (answer.box.width, answer.box.height) == (2, 2)
         assert answer.box.center == pytest.approx((302.5, 201.5))
-
-    def test_the_smallest_side_can_be_set(self) -> None:
-        config = replace(AT_ONCE, size=SizeConfig(rate=1.0, filtered=False, smallest_side=3.0))
-        answer = Flight(config, start=Box(300.0, 200.0, 4.0, 4.0)).show((Box(302.0, 201.0, 1.0, 1.0), 1.0))
-        assert (answer.box.width, answer.box.height) == (3, 3)
 
     def test_the_box_is_never_larger_than_the_image_and_its_centre_in_it(self) -> None:
         flight = Flight(AT_ONCE, start=Box(600.0, 200.0, 40.0, 30.0))
@@ -222,7 +216,7 @@ class TestNothingMissedIsRemembered:
         """The network may well be sure that nothing is there; with these settings any score is enough."""
         matcher = MaskingMatcher()
         matcher.empty_score = 0.25
-        flight = Flight(config_of(presence=replace(CREDULOUS, least_score=least_score)), matcher)
+        flight = Flight(config_of(presence=replace(FOLLOW_BEST, least_score=least_score)), matcher)
         assert flight.show(right(4, 0.6)).found
         answer = flight.show()
         assert (answer.found, answer.rotated, answer.candidates) == (False, None, ())
@@ -233,7 +227,7 @@ class TestNothingMissedIsRemembered:
 class TestLiveSettings:
     def test_the_matcher_is_told_and_only_what_is_live_is_taken_over(self) -> None:
         flight = Flight(config_of())
-        wanted = with_changes(config_of(), {"prior.window": 0.9, "area_factor": 6.0})
+        wanted = with_changes(config_of(), {"prior.window": 0.9, "search.scale": 6.0})
         flight.follower.reconfigure(wanted)
         assert flight.follower.config == with_changes(config_of(), {"prior.window": 0.9})
         assert flight.matcher.configs == [flight.follower.config]
@@ -254,6 +248,11 @@ class TestLiveSettings:
             assert flight.matcher.configs[-1] == flight.follower.config
 
     def test_they_may_be_given_before_there_is_a_target(self) -> None:
-        follower = Follower(ScriptedMatcher(), FollowingConfig())
-        follower.reconfigure(with_changes(FollowingConfig(), {"search.largest": 3.0}))
-        assert search_factor(follower.config, 1000) == 3.0
+        matcher, config = ScriptedMatcher(), config_of()
+        follower = Follower(matcher, config)
+        follower.reconfigure(with_changes(config, {"search.largest": 3.0}))
+        follower.init(frame_at(1), Target(box=START))
+        for number in range(2, 70):
+            matcher.sights = [right(0, 0.6)] if number < 40 else []
+            follower.track(frame_at(number))
+        assert max(look.search_factor for look in matcher.looks) == pytest.approx(3.0)

@@ -46,7 +46,9 @@ class Filmed:
         x, y = int(self.start.x) + MARGIN, int(self.start.y) + MARGIN
         self.world[y : y + 30, x : x + 40] = 255
         self.matcher = SeesWhite()
-        self.follower = Follower(self.matcher, with_changes(FollowingConfig(area_factor=4.0), AT_ONCE | changes))
+        self.follower = Follower(
+            self.matcher, with_changes(FollowingConfig(), AT_ONCE | {"search.scale": 4.0} | changes)
+        )
         self.answer = self.follower.init(self._frame(0, 0), Target(box=self.start))
 
     def show(self, x: float, y: float = 0.0) -> float:

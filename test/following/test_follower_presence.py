@@ -9,14 +9,14 @@ from scripted_matcher import START, Flight, config_of, right
 
 from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, PriorConfig, SizeConfig
 
 pytestmark = pytest.mark.pure
 
 PRIOR = PriorConfig(window=0.35, penalty=0.0)
 SIZE = SizeConfig(rate=1.0, filtered=False)
 JUDGING = config_of(prior=PRIOR, size=SIZE)
-TRUSTING = config_of(prior=PRIOR, size=SIZE, presence=CREDULOUS)
+TRUSTING = config_of(prior=PRIOR, size=SIZE, presence=FOLLOW_BEST)
 
 
 def test_of_the_candidates_only_those_that_may_be_the_target_are_ranked() -> None:
@@ -47,18 +47,28 @@ def test_of_those_that_may_be_the_target_one_of_its_size_is_preferred() -> None:
 
 
 def test_how_a_candidate_is_judged_can_be_changed_while_tracking() -> None:
-    flight = Flight(TRUSTING)
+    flight = Flight(JUDGING)
     flight.show(right(0, 1.0), frames=28)
-    flight.follower.reconfigure(with_changes(TRUSTING, {"presence.jump_share": 1.5}))
-    assert flight.show(right(45, 1.0)).box.x == pytest.approx(START.x, abs=0.1)
-    flight.follower.reconfigure(with_changes(TRUSTING, {"presence.jump_share": 0.0}))
-    assert flight.show(right(45, 1.0)).box.x == pytest.approx(START.x + 45, abs=0.5)
+    flight.show()
+    assert not flight.show(right(45, 0.6)).found
+    flight.follower.reconfigure(with_changes(JUDGING, {"presence.far_share": 0.5}))
+    assert flight.show(right(45, 0.6)).box.x == pytest.approx(START.x + 45, abs=0.5)
+
+
+def test_after_a_jump_the_answer_is_trusted_less() -> None:
+    flight = Flight(JUDGING)
+    flight.show(right(0, 0.6), frames=30)
+    flight.show()
+    answer = flight.show(right(45, 0.6))
+    assert answer.found
+    assert answer.score == pytest.approx(0.6 * (1 - JUDGING.presence.far_share / 2), abs=0.01)
+    assert flight.matcher.remembered[-1].evidence.score == pytest.approx(answer.score)
 
 
 def test_less_than_the_least_score_is_nowhere_the_target() -> None:
     """Whatever is usual, and however little is asked otherwise."""
     for score, found in ((0.45, False), (0.55, True)):
-        flight = Flight(replace(TRUSTING, presence=replace(CREDULOUS, least_score=0.5)))
+        flight = Flight(replace(TRUSTING, presence=replace(FOLLOW_BEST, least_score=0.5)))
         answer = flight.show(right(12, score))
         assert (answer.found, answer.expected) == (found, START)
         assert answer.score == pytest.approx(score)
@@ -68,21 +78,11 @@ def test_less_than_the_least_score_is_nowhere_the_target() -> None:
 
 
 def test_what_the_matcher_does_not_trust_itself_is_judged_by_what_is_left_of_its_score() -> None:
-    flight = Flight(replace(TRUSTING, presence=replace(CREDULOUS, least_score=0.5)))
+    flight = Flight(replace(TRUSTING, presence=replace(FOLLOW_BEST, least_score=0.5)))
     flight.matcher.trust = 0.5
     answer = flight.show(right(0, 0.9))
     assert not answer.found
     assert answer.score == pytest.approx(0.45)
-
-
-def test_after_a_jump_the_answer_is_trusted_less() -> None:
-    flight = Flight(JUDGING)
-    flight.show(right(0, 0.6), frames=30)
-    flight.show()
-    answer = flight.show(right(45, 0.6))
-    assert answer.found
-    assert answer.score == pytest.approx(0.6 * JUDGING.presence.least_trust, abs=0.01)
-    assert flight.matcher.remembered[-1].evidence.score == pytest.approx(answer.score)
 
 
 class TestDistractors:

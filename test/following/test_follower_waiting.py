@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from scripted_matcher import START, Flight, MaskingMatcher, config_of, right
 
-from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, PresenceConfig, PriorConfig, SizeConfig
 
 pytestmark = pytest.mark.pure
 
 JUDGING = config_of(prior=PriorConfig(window=0.35, penalty=0.0), size=SizeConfig(rate=1.0, filtered=False))
-GATED = config_of(presence=replace(CREDULOUS, least_score=0.5), prior=PriorConfig(window=0.0, penalty=0.0))
+GATED = config_of(presence=replace(FOLLOW_BEST, least_score=0.5), prior=PriorConfig(window=0.0, penalty=0.0))
 
 
 def test_a_hidden_target_is_waited_for_where_it_was_going_and_nothing_is_remembered_of_it() -> None:
@@ -70,6 +70,41 @@ class TestGuesses:
         flight = Flight(GATED)
         flight.matcher.peaks = ((-50.0, 700.0),)
         assert flight.show().box.center == pytest.approx((0.0, 480.0))
+
+
+JUDGED = config_of(presence=PresenceConfig(least_score=0.5, distractor_share=0.0), prior=PriorConfig(window=0.0))
+
+
+class TestMasksInTheWrongPlace:
+    """A mask that scores well enough and is not where the target must be is another object: it is not answered."""
+
+    def test_it_is_neither_shown_nor_scored(self) -> None:
+        flight = Flight(JUDGED, MaskingMatcher())
+        flight.show(right(0, 0.93), frames=40)
+        flight.show()
+        for _ in range(6):
+            answer = flight.show(right(45, 0.75))
+            assert (answer.found, answer.score, answer.rotated) == (False, 0.0, None)
+            assert answer.box == pytest.approx(START)
+            assert answer.mask is not None
+            assert not answer.mask.any()
+            assert [seen.score for seen in answer.candidates] == [0.75]
+
+    def test_a_guess_does_not_move_the_place_to_it(self) -> None:
+        flight = Flight(JUDGED, MaskingMatcher())
+        flight.show(right(0, 0.93), frames=40)
+        flight.show()
+        flight.matcher.peaks = (right(45, 0)[0].center,)
+        assert not any(flight.show(right(45, 0.75)).found for _ in range(6))
+        flight.show()  # nothing is seen: now the guess counts
+        assert flight.show(right(45, 0.75)).found
+
+    def test_one_that_scores_too_little_is_shown(self) -> None:
+        flight = Flight(JUDGED, MaskingMatcher())
+        answer = flight.show(right(12, 0.3))
+        assert (answer.found, answer.score) == (False, pytest.approx(0.3))
+        assert answer.mask is not None
+        assert answer.mask.any()
 
 
 class TestMasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import pytest
-from renamed_settings import renamed
+from renamed_settings import renamed, withdrawn
 
 from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
 from stm_tracker_ros.core.config import settings, with_changes
@@ -27,6 +27,13 @@ def test_every_renamed_setting_names_its_successor(tracker: str) -> None:
         assert str(refusal.value) == f"setting {old!r} is now called {new!r}"
 
 
+@pytest.mark.parametrize("tracker", registry.names())
+def test_every_withdrawn_setting_names_what_does_its_work(tracker: str) -> None:
+    for name in withdrawn(tracker):
+        with pytest.raises(ConfigError, match=rf"^setting '{name}' is gone: \w+"):
+            with_changes(registry.load(tracker).default_config, {name: 0.5})
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("tracker", registry.names())
 def test_the_command_line_names_the_successor_too(tracker: str) -> None:
@@ -41,7 +48,7 @@ def test_the_command_line_names_the_successor_too(tracker: str) -> None:
 
 
 @pytest.mark.parametrize("tracker", registry.names())
-@pytest.mark.parametrize("name", ["search.largest", "size.smallest_side", "presence.near_share", "prior.window"])
+@pytest.mark.parametrize("name", ["search.largest", "size.rate", "presence.near_share", "prior.window"])
 def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name.split('.')[-1]} is -1.* at least"):
         with_changes(registry.load(tracker).default_config, {name: -1.0})
@@ -50,9 +57,6 @@ def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str
 @pytest.mark.parametrize("tracker", ["stmtrack", "dmb"])
 def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str) -> None:
     config = registry.load(tracker).default_config
-    assert (config.search.camera_motion, config.search.largest, config.search.growth) == (False, 1.0, 0.0)
-    assert config.search.glance_score == 1.0
+    assert (config.search.camera_motion, config.search.largest) == (False, 1.0)
     presence = config.presence
-    asked = presence.near_share, presence.alone_share, presence.jump_share, presence.far_share, presence.least_share
-    assert set(asked) == {0.0}
-    assert (presence.distractor_share, presence.coast_frames, presence.least_trust) == (0.0, 0, 1.0)
+    assert (presence.near_share, presence.far_share, presence.distractor_share, presence.coast_frames) == (0, 0, 0, 0)

@@ -10,8 +10,8 @@ import pytest
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.following.config import CREDULOUS, PresenceConfig
-from stm_tracker_ros.following.presence import Presence
+from stm_tracker_ros.following.config import FOLLOW_BEST, PresenceConfig
+from stm_tracker_ros.following.presence import ORDINARY, PATIENCE_FRAMES, Presence
 
 pytestmark = pytest.mark.pure
 
@@ -68,8 +68,7 @@ def test_the_usual_score_follows_what_is_seen() -> None:
 
 def test_less_is_asked_at_the_expected_place_than_elsewhere() -> None:
     usual = Scene().presence.usual
-    shares = {START: CONFIG.alone_share, FAR: CONFIG.jump_share}
-    for box, share in shares.items():
+    for box, share in ((START, CONFIG.near_share), (FAR, ORDINARY)):
         follows, stays = Scene(), Scene()
         follows.show((box, share * usual + 0.01))
         stays.show((box, share * usual - 0.01))
@@ -77,12 +76,12 @@ def test_less_is_asked_at_the_expected_place_than_elsewhere() -> None:
         assert (follows.presence.unseen, stays.presence.unseen) == (0, 1)
 
 
-def test_more_is_asked_at_the_expected_place_if_something_elsewhere_scores_more() -> None:
-    for score, unseen in ((CONFIG.near_share * 0.6 - 0.01, 1), (CONFIG.near_share * 0.6 + 0.01, 0)):
+def test_of_a_hidden_one_more_is_asked_elsewhere_than_at_the_expected_place() -> None:
+    for box, follows in ((START, True), (FAR, False)):
         scene = Scene()
-        scene.show((START, score), (FAR, 0.3))
-        assert scene.presence.unseen == unseen
-        assert scene.box == START
+        scene.show()
+        scene.show((box, 0.45))
+        assert (scene.presence.unseen == 0) == follows
 
 
 def test_where_every_frame_is_a_surprise_the_best_candidate_is_followed() -> None:
@@ -92,9 +91,9 @@ def test_where_every_frame_is_a_surprise_the_best_candidate_is_followed() -> Non
         for frame in range(60):
             scene.show((moved(swing * (-1) ** frame), 0.6))
         assert scene.presence.steadiness == steadiness
-        score = scene.show((FAR, 0.1))
+        score = scene.show((FAR, 0.2))
         assert (scene.box == FAR) == (steadiness == 0.0)
-        assert score == (0.1 if steadiness == 0.0 else 0.0)  # no jump can be told there, so none is doubted
+        assert score == (0.2 if steadiness == 0.0 else 0.0)  # no jump can be told there, so none is doubted
 
 
 def test_a_new_target_s_place_is_not_relied_on_at_once() -> None:
@@ -113,12 +112,32 @@ def test_what_appears_elsewhere_when_the_target_has_just_gone_is_not_followed() 
     assert score == 0.0  # nothing at the target's place, however good the other one looks
 
 
-@pytest.mark.parametrize(("gone", "follows"), [(10, False), (40, True)])
-def test_the_longer_it_is_gone_the_less_is_asked_elsewhere(gone: int, follows: bool) -> None:
+@pytest.mark.parametrize(
+    ("gone", "share", "follows"),
+    [(10, 0.8, False), (10, 0.95, True), (20, 0.8, True), (20, 0.7, False), (50, 0.4, True)],
+)
+def test_after_coasting_the_longer_it_is_gone_the_less_is_asked_elsewhere(
+    gone: int, share: float, follows: bool
+) -> None:
     scene = Scene()
     scene.show(frames=gone)
-    scene.show((FAR, 0.4))
+    scene.show((FAR, share * scene.presence.usual))
     assert (scene.box == FAR) == follows
+
+
+def test_no_less_is_asked_elsewhere_than_at_the_expected_place() -> None:
+    for share, found in ((0.9, False), (0.5, True)):
+        scene = Scene(dataclasses.replace(CONFIG, near_share=share, far_share=0.3))
+        scene.show((FAR, 0.75 * scene.presence.usual))
+        assert (scene.box == FAR) == found
+
+
+def test_a_jump_is_no_doubt_where_no_place_is_asked_for_more() -> None:
+    scene = Scene()
+    scene.show(frames=55)
+    assert scene.show((FAR, 0.6)) < 0.4
+    scene.presence.config = dataclasses.replace(CONFIG, far_share=0.0)
+    assert scene.show((FAR, 0.6)) == pytest.approx(0.6)
 
 
 def test_a_hidden_target_is_expected_where_its_motion_takes_it_and_then_waited_for() -> None:
@@ -161,16 +180,16 @@ def test_time_counts_not_frames() -> None:
 
 
 def test_after_a_jump_the_score_is_trusted_less_and_by_and_by_again() -> None:
-    scene = Scene()
+    scene, least = Scene(), 1 - CONFIG.far_share / 2
     scene.show((START, 0.6), frames=20)
     scene.show()
     scene.show((START, 0.6))
     assert scene.show((START, 0.6)) == pytest.approx(0.6)  # back at its place: no doubt
-    scene.show(frames=45)
-    assert scene.show((FAR, 0.6)) == pytest.approx(0.6 * CONFIG.least_trust)
-    half = scene.show((FAR, 0.6), frames=round(CONFIG.trust_frames / 2))
-    assert 0.42 < half < 0.5
-    assert scene.show((FAR, 0.6), frames=round(CONFIG.trust_frames / 2) + 1) == pytest.approx(0.6)
+    scene.show(frames=55)
+    assert scene.show((FAR, 0.6)) == pytest.approx(0.6 * least)
+    half = scene.show((FAR, 0.6), frames=PATIENCE_FRAMES // 2)
+    assert half == pytest.approx(0.6 * (1 + least) / 2)
+    assert scene.show((FAR, 0.6), frames=PATIENCE_FRAMES // 2 + 1) == pytest.approx(0.6)
 
 
 def test_a_known_distractor_is_not_taken_for_a_hidden_target() -> None:
@@ -207,20 +226,20 @@ def test_what_is_reported_without_the_target_is_what_its_place_scores_and_never_
     scene = Scene()
     scene.show((START, 0.6), frames=10)
     scene.show()
-    assert scene.show((START, 0.2), (FAR, 0.5)) == pytest.approx(0.2)
-    assert scene.show((moved(15.0), 0.32), (FAR, 0.5)) == pytest.approx(CONFIG.near_share * scene.presence.usual)
+    assert scene.show((START, 0.1), (FAR, 0.5)) == pytest.approx(0.1)
+    assert scene.show((moved(20.0), 0.2), (FAR, 0.5)) == pytest.approx(CONFIG.near_share * scene.presence.usual)
     assert scene.presence.unseen == 3
 
 
-def test_credulous_follows_the_best_candidate_whatever_it_scores() -> None:
-    scene = Scene(CREDULOUS)
+def test_follow_best_follows_the_best_candidate_whatever_it_scores() -> None:
+    scene = Scene(FOLLOW_BEST)
     for box, score in ((FAR, 0.0), (START, 0.001), (FAR, 0.3)):
         assert scene.show((box, score)) == pytest.approx(score)
         assert scene.box == box
     assert scene.presence.distractors.known == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("near_share", -0.1), ("least_trust", 1.5), ("coast_frames", -1)])
+@pytest.mark.parametrize(("name", "value"), [("near_share", -0.1), ("distractor_share", 2.5), ("coast_frames", -1)])
 def test_settings_out_of_range_are_named(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         with_changes(CONFIG, {name: value})

@@ -10,13 +10,13 @@ from scripted_matcher import START, Flight, config_of, sized
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.following.config import CREDULOUS, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, PriorConfig, SizeConfig
 from stm_tracker_ros.following.size import Size
 
 pytestmark = pytest.mark.pure
 
 BEFORE, FOUND = Box(0.0, 0.0, 40.0, 30.0), Box(0.0, 0.0, 42.0, 28.5)
-TRUSTING = config_of(presence=CREDULOUS, prior=PriorConfig(window=0.35, penalty=0.0))
+TRUSTING = config_of(presence=FOLLOW_BEST, prior=PriorConfig(window=0.35, penalty=0.0))
 BY_RATE = SizeConfig(rate=0.5, filtered=False)
 
 
@@ -88,16 +88,6 @@ def test_a_size_is_taken_over_by_the_rate_times_the_score() -> None:
     assert answer.box.width == pytest.approx(40 + 0.3 * 20)
     assert answer.box.height == pytest.approx(30 + 0.3 * 15)
     assert answer.box.center == pytest.approx(START.center)
-
-
-def test_a_rate_need_not_fall_with_the_score() -> None:
-    answer = Flight(replace(TRUSTING, size=replace(BY_RATE, by_score=False))).show(sized(1.5, 0.6))
-    assert answer.box[2:] == pytest.approx((50.0, 37.5))
-
-
-def test_the_search_region_changes_by_no_more_than_is_allowed() -> None:
-    answer = Flight(replace(TRUSTING, size=replace(BY_RATE, largest_change=1.1))).show(sized(1.5, 0.6))
-    assert answer.box[2:] == pytest.approx((44.0, 33.0))
 
 
 def test_the_penalty_of_a_strange_size_counts_as_well() -> None:

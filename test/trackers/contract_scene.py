@@ -14,7 +14,7 @@ from torch import Tensor
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
-from stm_tracker_ros.following.config import CREDULOUS
+from stm_tracker_ros.following.config import FOLLOW_BEST
 from stm_tracker_ros.trackers import registry
 
 # what is remembered, whatever the score of random weights; few slots, so that they fill in a short test
@@ -27,7 +27,7 @@ def build(name: str, weights: Path | None) -> Tracker:
     entry = registry.load(name)
     config = with_changes(entry.default_config, SETTINGS)
     if weights is not None:
-        config = dataclasses.replace(config, presence=CREDULOUS)  # random weights score next to nothing
+        config = dataclasses.replace(config, presence=FOLLOW_BEST)  # random weights score next to nothing
     return entry.from_checkpoint(weights, config=config)
 
 

@@ -47,23 +47,16 @@ MOVING: list[Sights] = [[at(2 * frame, 0.6)] for frame in range(30)]
 APPROACHED: list[Sights] = [*STEADY[:20], *([at(0, 0.6), at(28 + 3 * frame, 0.3)] for frame in range(9, -1, -1))]
 REPLACED: list[Sights] = [*STEADY, *[[at(45, 0.3)]] * 4]
 NOTHING: Sights = []
-FAST = {"presence.far_frames": 20.0}  # an impatient one, for shorter flights
 
 FOLLOWING = {
-    "search.largest": Flight(1.0, [*[NOTHING] * 40, [at(100, 0.6)]], base=FAST),
+    "search.largest": Flight(1.0, [*[NOTHING] * 18, [at(85, 0.6)]]),
     "prior.window": Flight(0.0, [[at(0, 0.5), at(12, 0.6)]]),
     "prior.penalty": Flight(1.0, [[LARGE], [LARGE]]),
     "size.rate": Flight(1.0, [[LARGE], [LARGE]]),
-    "presence.near_share": Flight(0.1, [[at(6, 0.2), at(45, 0.3)]]),
-    "presence.alone_share": Flight(0.1, [[at(6, 0.1)]]),
-    "presence.jump_share": Flight(1.0, [[at(45, 0.4)]]),
+    "presence.near_share": Flight(0.6, [[at(6, 0.2)]]),
     "presence.far_share": Flight(0.6, [NOTHING, [at(45, 0.5)]]),
-    "presence.far_frames": Flight(600.0, [*[NOTHING] * 20, [at(45, 0.4)]]),
-    "presence.least_share": Flight(0.1, [*[NOTHING] * 25, [at(45, 0.1)]], base=FAST),
     "presence.distractor_share": Flight(0.0, [[at(28, 0.5)]] * 3, lead=APPROACHED, base={"presence.far_share": 0.6}),
     "presence.coast_frames": Flight(0, [NOTHING] * 3, lead=MOVING),
-    "presence.least_trust": Flight(1.0, [NOTHING, [at(45, 0.6)]]),
-    "presence.trust_frames": Flight(450.0, [NOTHING, *[[at(45, 0.6)]] * 3]),
 }
 STMTRACK = FOLLOWING | {
     "memory.store_score": Flight(0.9, STEADY),
@@ -81,7 +74,6 @@ DMB = {
 OF_ONE_MASK = FOLLOWING | {
     "prior.penalty": Flight(1.0, [[LARGE], [LARGE]], lead=STEADY[:4], base={"memory.previous_score": 0.65}),
     "prior.window": Flight(0.0, STEADY[:2], lead=STEADY[:4], base={"memory.previous_score": 0.7}),
-    "presence.near_share": Flight(0.1, [[at(6, 0.2)]], base={"presence.alone_share": 2.0}),
     "presence.distractor_share": Flight(0.0, [[at(45, 0.5)]] * 3, lead=REPLACED, base={"presence.far_share": 0.6}),
 }
 
@@ -219,8 +211,8 @@ def hangars(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> list[Hangar
     patch.setattr(stepper, "segment", blot(stepper.segment))
     # the filter of a random network knows nothing, however long it learns
     base: dict[str, Any] = {"uncertainty.rule": "none", "spatial.first_steps": 1, "spatial.first_inner_steps": 1}
-    plain = {"search.growth": 0.0, "search.glance_score": 1.0, "uncertainty.guess": 0.0, "presence.least_score": 0.0}
-    following = base | plain | {"area_factor": 4.5} | {name: value for name, value in lite.items() if name in shared}
+    plain = {"uncertainty.guess": 0.0, "presence.least_score": 0.0}
+    following = base | plain | {"search.scale": 4.5} | {name: value for name, value in lite.items() if name in shared}
     return [
         Hangar(kind, stepper, with_changes(config, base), DMB),
         Hangar(kind, ScriptedMasks(), with_changes(config, following), OF_ONE_MASK),

@@ -16,6 +16,7 @@ from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.matching import Crop
 from stm_tracker_ros.core.types import Box, Frame, Target
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.dmb.config import LITE, PAPER, LiteNetworkConfig, TrackConfig
@@ -231,8 +232,12 @@ def test_compat_brings_the_rules_of_paper_or_code(compat: str, expected: tuple[b
     rules = replace(PAPER, compat=compat).rules
     assert (rules.memory.keeps_first, rules.spatial.guide, rules.uncertainty.rule) == expected
     assert rules.uncertainty.remember == 10
-    assert replace(LITE, compat=compat).rules.search == PAPER.search
-    assert PAPER.search.growth == 0
+    lite = replace(LITE, compat=compat).rules
+    assert lite.search == replace(STILL, scale=LITE.search.scale)
+    assert (lite.prior, lite.size) == (PAPER.prior, PAPER.size)
+    assert lite.presence == replace(FOLLOW_BEST, least_score=LITE.presence.least_score)
+    assert PAPER.search == replace(STILL, scale=4.0)
+    assert (PAPER.prior.penalty, PAPER.size.filtered) == (0.0, False)
     assert PAPER.rules is PAPER
 
 

@@ -31,7 +31,7 @@ def looks_into(tracker: Any, frame: Frame, number: int) -> list[Look]:
     looks, box, size = [], TARGET.box or Box(0, 0, 0, 0), tracker.matcher.crop_size
     for shift, factor in ((0.0, 1.0), (20.0, 1.0), (0.0, 1.5)):
         expected = box._replace(x=box.x + shift)
-        side = tracker.config.area_factor * float(np.sqrt(box.width * box.height)) * factor
+        side = tracker.config.search.scale * float(np.sqrt(box.width * box.height)) * factor
         patch, crop = cut(frame, expected.center, side, size, tracker.state.fill)
         some = {"fill": tracker.state.fill, "expected": expected, "search_factor": factor}
         looks.append(Look(frame=frame, number=number, crop=crop, patch=patch, **some))

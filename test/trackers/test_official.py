@@ -145,7 +145,7 @@ def test_live_settings_that_are_the_authors_act_in_flight(golden: Golden) -> Non
     undisturbed = flown({})
     changes = {"prior.window": 0.5, "prior.penalty": 1.0, "size.rate": 0.1, "memory.previous_score": 1.0}
     assert [name for name, value in changes.items() if flown({name: value}) == undisturbed] == []
-    assert flown({"compat": "official", "area_factor": 6.0, "memory.policy": "first"}) == undisturbed
+    assert flown({"compat": "official", "search.scale": 6.0, "memory.policy": "first"}) == undisturbed
 
 
 def test_answers_say_where_was_looked_and_what_was_seen(golden: Golden) -> None:

@@ -18,7 +18,7 @@ ABSENT_MARGIN = 0.1
 """Annotated boxes are tight: absent is only a target whose box with this margin (in target sizes) is out of sight."""
 SEEN_SHARE = 0.5
 USUAL_REGION = 3.5
-"""Side of the usual search region over the size of the target (`area_factor` of `stmtrack_lite`)."""
+"""Side of the usual search region over the size of the target (`search.scale` of `stmtrack_lite`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

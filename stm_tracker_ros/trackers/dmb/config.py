@@ -8,7 +8,7 @@ from typing import ClassVar
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import (
-    CREDULOUS,
+    FOLLOW_BEST,
     STILL,
     FollowingConfig,
     PresenceConfig,
@@ -98,7 +98,13 @@ class SpatialConfig:
         "what enters the decoder: the filter's map, the distance to the crop's centre, or nothing",
         choices=("response", "distance", "flat"),
     )
-    area_factor: float = setting(4.5, "side of the filter's own crop over the target's size", low=1.5, high=8.0)
+    scale: float = setting(
+        4.5,
+        "side of the filter's own crop over the target's size",
+        low=1.5,
+        high=8.0,
+        formerly=("spatial.area_factor",),
+    )
     window: bool = setting(False, "the filter's map is lowered towards its borders (Hann)")
     channels: int = setting(24, "channels after the projection", low=1, high=256)
     kernel: int = setting(4, "side of the filter in cells", low=1, high=15)
@@ -169,24 +175,29 @@ class MaskConfig:
 
 
 PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
-SIGHT = SearchConfig(camera_motion=False, largest=3.0, growth=0.1, glance_score=0.5)
-PRIOR = PriorConfig(window=0.0, penalty=0.0)
-SIZE = SizeConfig(rate=0.5, by_score=False, largest_change=1.15, filtered=False)
+SIGHT = SearchConfig(scale=3.2, largest=3.0)
+PRIOR, NO_PRIOR = PriorConfig(window=0.0), PriorConfig(window=0.0, penalty=0.0)
+SIZE, FIXED = SizeConfig(rate=0.5), SizeConfig(rate=0.5, filtered=False)
+PRESENCE = PresenceConfig(least_score=0.5, distractor_share=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig(FollowingConfig):
     """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
 
-    area_factor: float = setting(3.2, "side of the search region over the size of the target", low=1.5, high=8.0)
     search: SearchConfig = field(default=SIGHT)
     prior: PriorConfig = field(default=PRIOR)
     size: SizeConfig = field(default=SIZE)
-    presence: PresenceConfig = field(default=replace(CREDULOUS, least_score=0.5))
+    presence: PresenceConfig = field(default=PRESENCE)
     memory: MemoryConfig = section(MemoryConfig)
     spatial: SpatialConfig = section(SpatialConfig)
     uncertainty: UncertaintyConfig = section(UncertaintyConfig)
     mask: MaskConfig = section(MaskConfig)
+    WITHDRAWN: ClassVar = {
+        "motion.largest_change": "what changes much is believed less, by prior.penalty",
+        "motion.smallest_side": "no side gets smaller than 2 pixels",
+    }
+
     compat: str = setting(
         "none",
         "paper, official: the rules of the one or the other where they differ, whatever is set for them",
@@ -210,19 +221,23 @@ class TrackConfig(FollowingConfig):
             uncertainty=replace(
                 self.uncertainty, rule="average" if paper else "ratio", remember=10.0, learn=3.0, guess=PAPER_GUESS
             ),
-            search=STILL,
+            search=replace(STILL, scale=self.search.scale),
+            prior=NO_PRIOR,
+            size=FIXED,
+            presence=replace(FOLLOW_BEST, least_score=self.presence.least_score),
         )
 
 
 LITE = TrackConfig()
 # the authors' settings, for which `dmb` has the network; what is read is bounded
 PAPER = TrackConfig(
-    area_factor=4.0,
     memory=MemoryConfig(history=64),
     spatial=SpatialConfig(
         channels=64, samples=250, rate=0.0075, hard_rate=0.02, first_steps=6, first_inner_steps=10, second_peak=0.3
     ),
     uncertainty=UncertaintyConfig(guess=PAPER_GUESS),
-    presence=replace(CREDULOUS, least_score=0.3),
-    search=STILL,
+    presence=replace(FOLLOW_BEST, least_score=0.3),
+    prior=NO_PRIOR,
+    size=FIXED,
+    search=replace(STILL, scale=4.0),
 )

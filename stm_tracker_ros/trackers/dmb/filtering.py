@@ -44,7 +44,7 @@ class TargetFilter:
         """Learned from the first look and its variations."""
         self.stepper, self.config = stepper, config
         size = stepper.spatial_size or stepper.crop_size
-        self.factor = config.spatial.area_factor if stepper.spatial_size else config.area_factor
+        self.factor = config.spatial.scale if stepper.spatial_size else config.search.scale
         varied = variations(look.frame, look.expected.center, self.factor * _extent(look.expected), size, look.fill)
         with torch.inference_mode():
             features = torch.cat([stepper.spatial_of(one.patch) for one in varied])
@@ -91,7 +91,7 @@ class TargetFilter:
         found = sight.crop.to_image(Box(x * STRIDE, y * STRIDE, 0.0, 0.0)).center
         if stepper.spatial_size:
             if follows and doubt < self.config.uncertainty.learn:
-                side = self.config.area_factor * _extent(look.expected) * look.search_factor
+                side = self.config.search.scale * _extent(look.expected) * look.search_factor
                 patch, crop = cut(look.frame, found, side, stepper.crop_size, look.fill)
             encoded = stepper.encode(patch)
         entering = guide(self.config.spatial.guide, sight, crop, stepper.cells)

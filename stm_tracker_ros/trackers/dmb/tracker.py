@@ -7,10 +7,10 @@
 | dropped if 1 / peak > mean or > 10 (.632) | if mean / peak > 10 (filter: 3) | 3 (AUC .686) | `uncertainty` |
 | every peak joins the queue | those under 3 | those of frames that were learned from | |
 | a frame that is dropped is not segmented | likewise | segmented and answered with a low score | |
-| two crops, encoded twice | 4.5 and 4 target sizes | `dmb` so; `dmb_lite` has one crop | `spatial.area_factor` |
+| two crops, encoded twice | 4.5 and 4 target sizes | `dmb` so; `dmb_lite` has one crop | `spatial.scale` |
 | memory from a pass of its own | likewise | `dmb` so; `dmb_lite` from the query's features | |
 | every 5 frames, every 10 frames | calls are counted | stamps at a nominal 30 Hz | `interval` |
-| the filter's peak is the next place | if mean / peak < 3 | mask; without one, peak if < 1.4 | `uncertainty.guess` |
+| the filter's peak is the next place | if mean / peak < 3 | mask; if too poor, peak if < 1.4 | `uncertainty.guess` |
 
 `compat=paper`, `compat=official` set all that is a setting. Figures: `dmb_lite`, validation (`training/dmb_lite_1`).
 """

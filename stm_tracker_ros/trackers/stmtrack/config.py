@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.following.config import CREDULOUS, STILL, FollowingConfig, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SizeConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 
@@ -101,10 +101,9 @@ class TrackConfig(FollowingConfig):
 LITE = TrackConfig()
 # the authors' settings for GOT-10k; they remember every frame, and follow the best candidate whatever it scores
 PAPER = TrackConfig(
-    area_factor=4.0,
     memory=MemoryConfig(store_score=0.0, interval=1, agreement_score=0.0, first_weight=1.0, previous_score=0.6),
-    search=STILL,
+    search=replace(STILL, scale=4.0),
     prior=PriorConfig(window=0.21, penalty=0.04),
     size=SizeConfig(rate=0.95, filtered=False),
-    presence=CREDULOUS,
+    presence=FOLLOW_BEST,
 )

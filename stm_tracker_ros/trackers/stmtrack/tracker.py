@@ -94,7 +94,7 @@ class StmMatcher:
         """Remember a box of the look; the paper's network has a crop about that box for it (section 3.2)."""
         crop = look.crop
         if self.stepper.fresh_memory_crop:
-            side = self.config.area_factor * float(np.sqrt(box.width * box.height))
+            side = self.config.search.scale * float(np.sqrt(box.width * box.height))
             patch, crop = cut(look.frame, box.center, side, self.crop_size, look.fill)
             features = self.stepper.upload(patch)
         self.memory.bank.add(look.number, self.stepper.remember(features, crop.to_crop(box)))
