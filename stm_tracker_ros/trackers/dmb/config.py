@@ -185,6 +185,11 @@ PRESENCE = PresenceConfig(least_score=0.5, distractor_share=0.0)
 class TrackConfig(FollowingConfig):
     """Everything of DMB that is set from outside; the defaults are those of `dmb_lite`."""
 
+    WITHDRAWN: ClassVar = {
+        "motion.largest_change": "what changes much is believed less, by prior.penalty",
+        "motion.smallest_side": "no side gets smaller than 2 pixels",
+    }
+
     search: SearchConfig = field(default=SIGHT)
     prior: PriorConfig = field(default=PRIOR)
     size: SizeConfig = field(default=SIZE)
@@ -193,11 +198,6 @@ class TrackConfig(FollowingConfig):
     spatial: SpatialConfig = section(SpatialConfig)
     uncertainty: UncertaintyConfig = section(UncertaintyConfig)
     mask: MaskConfig = section(MaskConfig)
-    WITHDRAWN: ClassVar = {
-        "motion.largest_change": "what changes much is believed less, by prior.penalty",
-        "motion.smallest_side": "no side gets smaller than 2 pixels",
-    }
-
     compat: str = setting(
         "none",
         "paper, official: the rules of the one or the other where they differ, whatever is set for them",
