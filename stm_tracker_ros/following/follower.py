@@ -215,7 +215,7 @@ class Follower:
         state, frame = self._started(), seen.look.frame
         score, place = state.presence.missed(seen.places, seen.scores, seen.gate), state.presence.place
         state.box = self._limited(place, frame)
-        if seen.candidates.peaks and best.score < state.presence.enough:
+        if seen.candidates.peaks and not (seen.something and best.score >= state.presence.enough):
             center = seen.candidates.peaks[0]
             state.box = self._limited(boxes.from_center(*center, place.width, place.height), frame)
             state.presence.wait_at(state.box)
