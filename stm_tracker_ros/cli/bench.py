@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.options import LoadedTracker, add_tracker_options, load_tracker, parse_box, whole_number
 from stm_tracker_ros.core.errors import ConfigError, DataError
+from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Frame, Target
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from stm_tracker_ros.evaluation.bench import Runner
 
 MOST_IMAGES = 120  # kept in memory; longer runs play them to and fro
-NOMINAL_PERIOD_NS = 33_333_333
 
 EPILOG = """\
 stages: crop; query backbone (encode the search region); memory backbone (encode what is remembered); read (attention
@@ -97,7 +97,7 @@ def _to_and_fro(images: list[Frame]) -> Iterator[Frame]:
     """The images forwards and backwards for ever, so that the target never jumps; stamps at 30 Hz."""
     order = cycle(chain(images, images[-2:0:-1]))
     for index, frame in enumerate(order):
-        yield replace(frame, stamp_ns=index * NOMINAL_PERIOD_NS)
+        yield replace(frame, stamp_ns=round(index * NOMINAL_PERIOD_NS))
 
 
 def _started(loaded: LoadedTracker, images: list[Frame], target: Target) -> Runner:

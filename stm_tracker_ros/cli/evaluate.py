@@ -109,6 +109,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what of the first frame's truth names the target; mask: on the sequences that have masks, the others "
         "are left out (default: %(default)s)",
     )
+    _add_modes(parser)
+    parser.add_argument(
+        "--oracle-memory", action="store_true", help="remember the true boxes: what better labels would bring"
+    )
+    parser.add_argument("--kinds", metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
+    parser.add_argument(
+        "--seeds",
+        metavar="A,B-C",
+        help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="processes that share the work, each with a tracker and --threads (then 1 by default) of its own; times "
+        "a frame are longer for it (default: %(default)s)",
+    )
+    add_tracker_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    """What is run in place of one pass over the sequences."""
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--real-time", action="store_true", help="a simulated camera of --fps does not wait for the tracker"
@@ -129,25 +153,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="true region and memory of true boxes at every step: what the network alone can do",
     )
-    parser.add_argument(
-        "--oracle-memory", action="store_true", help="remember the true boxes: what better labels would bring"
-    )
-    parser.add_argument("--kinds", metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
-    parser.add_argument(
-        "--seeds",
-        metavar="A,B-C",
-        help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)",
-    )
-    parser.add_argument(
-        "--jobs",
-        type=whole_number,
-        default=1,
-        metavar="N",
-        help="processes that share the work, each with a tracker and --threads (then 1 by default) of its own; times "
-        "a frame are longer for it (default: %(default)s)",
-    )
-    add_tracker_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

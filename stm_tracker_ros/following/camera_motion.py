@@ -76,9 +76,9 @@ def _better(before: Floats, now: Floats, right: int, down: int, counted: NDArray
     """Whether the two differ clearly less if `now` is `before` moved by that many pixels."""
     was = before[max(-down, 0) : SIDE - max(down, 0), max(-right, 0) : SIDE - max(right, 0)]
     part = slice(max(down, 0), SIDE - max(-down, 0)), slice(max(right, 0), SIDE - max(-right, 0))
-    weights = (
-        counted[part] if counted[part].any() else np.ones_like(counted[part])
-    )  # the surroundings may be all there is
+    weights = counted[part]
+    if not weights.any():  # the surroundings are all that is in both
+        weights = np.ones_like(weights)
     moved = cv2.mean(cv2.absdiff(was, now[part]), weights)[0]
     unmoved = cv2.mean(cv2.absdiff(before[part], now[part]), weights)[0]
     return bool(moved < BETTER * unmoved)

@@ -5,7 +5,7 @@ The formulas of SiamRPN (Li et al., CVPR 2018, section 4.3) and its followers; S
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 NOTHING = np.finfo(np.float64).eps  # what a side of nothing counts as
 
 
-@cache
+@lru_cache
 def hann_window(rows: int, columns: int, anchors: int = 1) -> Floats:
     """Outer product of two Hann windows, flattened row-major, each value for every anchor."""
     return np.outer(np.hanning(rows), np.hanning(columns)).ravel().repeat(anchors)

@@ -99,6 +99,13 @@ class TestMasksInTheWrongPlace:
         flight.show()  # nothing is seen: now the guess counts
         assert flight.show(right(45, 0.75)).found
 
+    def test_where_the_mask_is_empty_a_guess_counts_however_sure_the_network_is(self) -> None:
+        flight = Flight(GATED, MaskingMatcher())
+        flight.matcher.empty_score = 0.9  # type: ignore[attr-defined]
+        flight.matcher.peaks = ((340.0, 225.0),)
+        assert not flight.show().found
+        assert flight.show().expected.center == pytest.approx((340.0, 225.0))
+
     def test_one_that_scores_too_little_is_shown(self) -> None:
         flight = Flight(JUDGED, MaskingMatcher())
         answer = flight.show(right(12, 0.3))
