@@ -125,6 +125,30 @@ def test_after_coasting_the_longer_it_is_gone_the_less_is_asked_elsewhere(
     assert (scene.box == FAR) == follows
 
 
+@pytest.mark.parametrize(("hidden", "follows"), [(0, False), (20, True)])
+def test_what_is_elsewhere_as_the_target_goes_has_not_come_from_its_place(hidden: int, follows: bool) -> None:
+    """It is known for another object from then on; what appears later may be the target."""
+    scene = Scene()
+    scene.show(frames=hidden)
+    scene.show((FAR, 0.4), frames=40 - hidden)
+    assert (scene.box == FAR) == follows
+
+
+@pytest.mark.parametrize("elapsed", [1, 6])
+def test_that_is_learned_at_any_rate(elapsed: int) -> None:
+    scene = Scene()
+    scene.step((FAR, 0.4), elapsed=elapsed)
+    assert len(scene.presence.distractors.known) == 1
+
+
+def test_what_is_seen_badly_teaches_no_speed_and_no_distractor() -> None:
+    for score, learns in ((0.5, True), (0.3, False)):
+        scene = Scene()
+        scene.step((moved(4.0), score), (FAR, 0.2))
+        assert (scene.presence.motion.speeds[0, 0] > 0) == learns
+        assert len(scene.presence.distractors.known) == learns
+
+
 def test_no_less_is_asked_elsewhere_than_at_the_expected_place() -> None:
     for share, found in ((0.9, False), (0.5, True)):
         scene = Scene(dataclasses.replace(CONFIG, near_share=share, far_share=0.3))
