@@ -80,6 +80,14 @@ def test_the_target_itself_and_faint_or_better_candidates_are_no_distractors() -
     assert distractors.known == []
 
 
+def test_what_overlaps_with_the_targets_place_is_the_target_though_its_centre_lies_outside() -> None:
+    """It shares a third with it, and nothing in the picture scores more."""
+    distractors = Distractors()
+    for number in (1, 2):
+        distractors.learn(TARGET + (20, 0, 0, 0), np.array([0.4]), TARGET, number, below=0.8)
+    assert distractors.known == []
+
+
 def test_another_outline_of_the_target_is_no_distractor() -> None:
     """A part of it, or a box of other proportions: it overlaps little, but its centre lies in the target's box."""
     distractors = Distractors()

@@ -12,11 +12,11 @@ import torch
 from dmb_scene import COLOUR, PERIOD_NS, SIDE, ColourStepper, Dmb, doubting, made, picture, start
 from made_weights import save_small, small_network
 
-from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.matching import Crop
 from stm_tracker_ros.core.types import Box, Frame, Target
-from stm_tracker_ros.following.config import FOLLOW_BEST, STILL
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.dmb.config import LITE, PAPER, LiteNetworkConfig, TrackConfig
@@ -239,6 +239,13 @@ def test_compat_brings_the_rules_of_paper_or_code(compat: str, expected: tuple[b
     assert PAPER.search == replace(STILL, scale=4.0)
     assert (PAPER.prior.penalty, PAPER.size.filtered) == (0.0, False)
     assert PAPER.rules is PAPER
+
+
+def test_the_lite_one_follows_by_the_shared_rules_but_for_what_its_one_mask_asks() -> None:
+    shared = {one.name: one.value for one in settings(FollowingConfig())}
+    own = {one.name: one.value for one in settings(LITE) if one.name in shared}
+    other = {"search.scale", "search.largest", "prior.window", "size.rate", "presence.least_score"}
+    assert {name for name, value in own.items() if value != shared[name]} == other | {"presence.distractor_share"}
 
 
 @pytest.mark.parametrize("compat", ["none", "paper", "official"])
