@@ -151,6 +151,19 @@ class Candidate(NamedTuple):
     score: float
 
 
+class Lead(NamedTuple):
+    """What may be the target that is away, and is looked at closely: box in pixels of the image, score in [0, 1].
+
+    frames: nominal ones, 30 a second, for which it has been the same; times: how many looks running have found that it
+    scores as the target usually does.
+    """
+
+    box: Box
+    score: float
+    frames: int
+    times: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """A tracker's answer for one frame.
@@ -168,6 +181,7 @@ class Result:
     region: what was searched, a box that may reach beyond the image; None in the answer of `init`.
     candidates: what else looked like the target, the best first, `box` among them if it was found; at most
         MOST_CANDIDATES, each apart from the others.
+    lead: of a target that is away: what elsewhere may be it; None where there is nothing, or where it is found.
     trouble: why this frame cannot show the target whatever is in it, in words: LOST at once. Empty otherwise.
     """
 
@@ -179,4 +193,5 @@ class Result:
     expected: Box | None = None
     region: Box | None = None
     candidates: tuple[Candidate, ...] = ()
+    lead: Lead | None = None
     trouble: str = ""

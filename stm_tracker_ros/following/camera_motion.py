@@ -18,33 +18,51 @@ Floats = NDArray[np.float32]
 SIDE = 128  # of the small version, pixels
 WIDEST = 1024  # of the part of the image that is looked at, about its centre, pixels
 BETTER = 0.9  # as much less they must differ then than unmoved, to be believed
+ALIKE = 0.6  # correlation of two small versions of one scene at least
 WINDOW = cv2.createHanningWindow((SIDE, SIDE), cv2.CV_32F)
 
 
 class CameraMotion:
-    """Motion of the picture since the frame before."""
+    """Motion of the picture since the frame before, and since one that is kept."""
 
     def __init__(self, frame: Frame) -> None:
-        """`frame` is the first one."""
-        self._reference = _small(frame, _part(frame))
+        """`frame` is the first one, and kept."""
+        self._reference = self._last = self._kept = _small(frame, _part(frame))
 
-    def to(self, frame: Frame, surroundings: Box) -> tuple[float, float]:
+    def to(self, frame: Frame, surroundings: Box) -> tuple[float, float] | None:
         """How far what stands still has moved in the image since the last call, x and y in pixels; 0, 0 if unclear.
 
-        surroundings: where the target is, and what may pass before it. Less than half a pixel of the small version is
-        left to add up: the frame is compared with the last that moved.
+        None where this is another picture: a cut. surroundings: where the target is, and what may pass before it. Less
+        than half a pixel of the small version is left to add up: the frame is compared with the last that moved.
         """
         part = _part(frame)
-        now = _small(frame, part)
-        (x, y), _ = cv2.phaseCorrelate(self._reference.copy(), now.copy(), WINDOW)  # writes into its arguments
-        right, down = round(x), round(y)
-        if right == down == 0:
-            return 0.0, 0.0
-        before, self._reference = self._reference, now
-        too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
-        if too_far or not _better(before, now, right, down, _counted(part, surroundings)):
-            return 0.0, 0.0
-        return x * part.width / SIDE, y * part.height / SIDE
+        self._last = _small(frame, part)
+        right, down, likeness = _moved(self._reference, self._last, _counted(part, surroundings))
+        if right or down or likeness < ALIKE:
+            self._reference = self._last
+        return None if likeness < ALIKE else (right * part.width / SIDE, down * part.height / SIDE)
+
+    def keep(self) -> None:
+        """Keep the picture of the last frame."""
+        self._kept = self._last
+
+    def since_kept(self, frame: Frame) -> tuple[float, float] | None:
+        """Motion from the kept picture to that of the last frame, which is `frame`; None where it is another one."""
+        part = _part(frame)
+        right, down, likeness = _moved(self._kept, self._last, np.ones((SIDE, SIDE), np.uint8))
+        return None if likeness < (1 + ALIKE) / 2 else (right * part.width / SIDE, down * part.height / SIDE)
+
+
+def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so."""
+    (x, y), _ = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
+    right, down = round(x), round(y)
+    too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
+    if too_far or right == down == 0 or not _better(before, now, right, down, counted):
+        x, y, right, down = 0.0, 0.0, 0, 0
+    was, part = _common(before, right, down)
+    likeness = cv2.matchTemplate(np.ascontiguousarray(now[part]), np.ascontiguousarray(was), cv2.TM_CCOEFF_NORMED)
+    return x, y, float(likeness[0, 0])
 
 
 def _part(frame: Frame) -> Box:
@@ -74,11 +92,16 @@ def _counted(part: Box, surroundings: Box) -> NDArray[np.uint8]:
 
 def _better(before: Floats, now: Floats, right: int, down: int, counted: NDArray[np.uint8]) -> bool:
     """Whether the two differ clearly less if `now` is `before` moved by that many pixels."""
-    was = before[max(-down, 0) : SIDE - max(down, 0), max(-right, 0) : SIDE - max(right, 0)]
-    part = slice(max(down, 0), SIDE - max(-down, 0)), slice(max(right, 0), SIDE - max(-right, 0))
+    was, part = _common(before, right, down)
     weights = counted[part]
     if not weights.any():  # the surroundings are all that is in both
         weights = np.ones_like(weights)
     moved = cv2.mean(cv2.absdiff(was, now[part]), weights)[0]
     unmoved = cv2.mean(cv2.absdiff(before[part], now[part]), weights)[0]
     return bool(moved < BETTER * unmoved)
+
+
+def _common(before: Floats, right: int, down: int) -> tuple[Floats, tuple[slice, slice]]:
+    """What of `before` is in the picture still, and where."""
+    was = before[max(-down, 0) : SIDE - max(down, 0), max(-right, 0) : SIDE - max(right, 0)]
+    return was, (slice(max(down, 0), SIDE - max(-down, 0)), slice(max(right, 0), SIDE - max(-right, 0)))

@@ -15,7 +15,8 @@ class SearchConfig:
     """Where the target is looked for."""
 
     WITHDRAWN: ClassVar = {
-        "growth": "the region grows to search.largest in two thirds of a second, again and again",
+        "growth": "what is away is looked for in the whole image, see search.again and search.looks",
+        "largest": "what is away is looked for in the whole image, see search.again and search.looks",
         "glance_score": "nothing is looked at twice; presence.* says what is followed",
     }
 
@@ -23,14 +24,14 @@ class SearchConfig:
         3.5, "side of the search region over the size of the target", low=1.5, high=8.0, formerly=("area_factor",)
     )
     camera_motion: bool = setting(True, "the search region moves as the picture does", formerly=("camera_motion",))
-    largest: float = setting(
-        2.0,
-        "side of the search region at most, over the usual one, while the target is not seen",
-        low=1.0,
-        high=8.0,
+    again: str = setting(
+        "auto",
+        "a target that is away is looked for in the whole image; auto: and followed where it is found; confirm: once "
+        "the operator has said so; off: it is only waited for",
+        choices=("auto", "confirm", "off"),
         live=True,
-        formerly=("presence.search_growth",),
     )
+    looks: int = setting(1, "looks elsewhere in each frame, while the target is away", low=1, high=8)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -134,7 +135,7 @@ class FollowingConfig:
         return self
 
 
-STILL = SearchConfig(camera_motion=False, largest=1.0)
+STILL = SearchConfig(camera_motion=False, again="off")
 """The search region stays where the last box was."""
 FOLLOW_BEST = PresenceConfig(near_share=0.0, far_share=0.0, distractor_share=0.0, coast_frames=0)
 """The best candidate is the target, always: as trackers are published."""

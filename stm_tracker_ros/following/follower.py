@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,13 +23,13 @@ from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS, Candidates, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
-from stm_tracker_ros.following.camera_motion import CameraMotion
 from stm_tracker_ros.following.candidates import published
 from stm_tracker_ros.following.config import FollowingConfig
-from stm_tracker_ros.following.presence import Gate, Presence
+from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
-from stm_tracker_ros.following.search import search_factor
+from stm_tracker_ros.following.search import Search, Sighting
 from stm_tracker_ros.following.size import Size
+from stm_tracker_ros.following.whereabouts import Whereabouts
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
@@ -82,7 +83,8 @@ class _Followed:
     first_stamp_ns: int
     presence: Presence
     size: Size
-    camera: CameraMotion | None
+    whereabouts: Whereabouts
+    search: Search
     learnable: Answered | None = None  # found, not yet remembered
 
 
@@ -99,8 +101,8 @@ class Follower:
         fill = mean_colour(frame, box.center, self._side(box))
         candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
         presence = Presence(self.config.presence, box, 1)
-        camera = CameraMotion(frame) if self.config.search.camera_motion else None
-        self.state = _Followed(box, box, fill, frame.stamp_ns, presence, Size(box), camera)
+        whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
+        self.state = _Followed(box, box, fill, frame.stamp_ns, presence, Size(box), whereabouts, Search())
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -115,11 +117,18 @@ class Follower:
         state = self._started()
         presence = state.presence
         number = max(nominal_number(frame.stamp_ns - state.first_stamp_ns), presence.number + 1)
-        expected = presence.expect(number, self._camera_motion(frame))
-        seen = self._see(frame, number, expected)
+        expected = self._expect(frame, number)
+        seen, *elsewhere = self._see(frame, number, expected)
         found = seen.something and bool(seen.gate.allowed.any())
-        best = self._choose(seen)
-        score = self._follow(seen, best) if found else self._wait(seen, best)
+        if (again := self._again(elsewhere, number)) is not None:
+            found, (seen, best) = True, again
+            score = best.score
+        else:
+            best = self._choose(seen)
+            score = self._follow(seen, best) if found else self._wait(seen, best)
+        if found and presence.is_well_seen:
+            state.search = Search()
+            state.whereabouts.keep(presence.place)
         self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
         evidence = Evidence(score, score / presence.usual)
         state.learnable = Answered(seen, best.number, evidence) if found else None
@@ -135,6 +144,7 @@ class Follower:
             expected=expected,
             region=seen.candidates.crop.region(self.matcher.crop_size),
             candidates=published(seen.places, seen.scores, best.number if found else None) if seen.something else (),
+            lead=None if found else state.search.lead,
         )
 
     def memorize(self, true: Box | None = None) -> None:
@@ -147,6 +157,13 @@ class Follower:
         if answered is not None:
             seen, chosen, evidence = answered
             self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
+
+    def confirm(self, box: Box) -> None:
+        """The target is at `box` of the frame just answered: the operator says so. It is followed from there on."""
+        state = self._started()
+        state.box, state.size, state.search, state.learnable = box, Size(box), Search(), None
+        state.presence.found_again(box)
+        state.whereabouts.keep(box)
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
@@ -164,13 +181,18 @@ class Follower:
     def _side(self, box: Box) -> float:
         return self.config.search.scale * float(np.sqrt(box.width * box.height))
 
-    def _camera_motion(self, frame: Frame) -> tuple[float, float]:
-        """How far it has moved the image since the frame before, pixels."""
+    def _expect(self, frame: Frame, number: int) -> Box:
+        """Where the target must be in this frame."""
         state = self._started()
-        if state.camera is None:
-            return 0.0, 0.0
         side = self._side(state.box)
-        return state.camera.to(frame, boxes.from_center(*state.box.center, side, side))
+        moved = state.whereabouts.moved(frame, boxes.from_center(*state.box.center, side, side))
+        state.search.carry(moved)
+        place = state.presence.expect(number, moved)
+        back = state.whereabouts.again(frame, place) if state.presence.is_away else None
+        if back is None:
+            return place
+        state.presence.wait_at(back)
+        return back
 
     def _look(
         self, frame: Frame, number: int, expected: Box, fill: tuple[float, float, float], factor: float = 1.0
@@ -180,13 +202,57 @@ class Follower:
             frame=frame, number=number, crop=crop, patch=patch, fill=fill, expected=expected, search_factor=factor
         )
 
-    def _see(self, frame: Frame, number: int, expected: Box) -> Seen:
+    def _see(self, frame: Frame, number: int, expected: Box) -> list[Seen]:
+        """What is seen where the target is expected, and then in the looks elsewhere."""
         state = self._started()
-        factor = search_factor(self.config.search.largest, state.presence.unseen)
-        look = self._look(frame, number, self._limited(expected, frame), state.fill, factor)
-        candidates = self.matcher.match([look])[0]
-        places, scores = in_image(candidates), candidates.scores * candidates.trust
-        return Seen(look, candidates, places, scores, state.presence.gate(places, scores))
+        place = self._limited(expected, frame)
+        looks = [self._look(frame, number, place, state.fill)]
+        if self._is_searched(frame, expected):
+            search, roams = self.config.search, self.config.search.again == "confirm"
+            regions = state.search.next(frame, place, self._side(place), search.looks, roams=roams)
+            looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
+        found = []
+        for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
+            places, scores = in_image(candidates), candidates.scores * candidates.trust
+            found.append(Seen(look, candidates, places, scores, state.presence.gate(places, scores)))
+        return found
+
+    def _is_searched(self, frame: Frame, expected: Box) -> bool:
+        """Whether the target is looked for elsewhere: what the camera has left behind is nowhere in the image."""
+        state = self._started()
+        away = self.config.search.again != "off" and state.presence.is_away
+        return away and not state.whereabouts.is_left_behind(frame, expected)
+
+    def _again(self, elsewhere: Sequence[Seen], number: int) -> tuple[Seen, Best] | None:
+        """The target, if it is found in the looks elsewhere."""
+        if not elsewhere:
+            return None
+        state, frame = self._started(), elsewhere[0].look.frame
+        seen, best = max(((seen, self._most_alike(seen)) for seen in elsewhere), key=lambda one: one[1].score)
+        if not state.search.saw(self._sighting(seen, best), number) or self.config.search.again == "confirm":
+            return None
+        state.box, state.size = best.box, Size(best.box)
+        state.presence.found_again(best.box)
+        self._say(frame)
+        return seen, best
+
+    def _most_alike(self, seen: Seen) -> Best:
+        """What is most like the target and no known distractor."""
+        scores = np.where(self._started().presence.lies_on_distractors(seen.places), 0.0, seen.scores)
+        number = int(scores.argmax())
+        score, box = float(scores[number]), self._limited(Box(*seen.places[number].tolist()), seen.look.frame)
+        return Best(number, box, score if seen.something else 0.0, 1.0, score)
+
+    def _sighting(self, seen: Seen, best: Best) -> Sighting | None:
+        """What the best of the looks elsewhere is worth; None: it is not like the target."""
+        presence = self._started().presence
+        if best.score < ORDINARY / 2 * presence.usual:
+            return None
+        needed = presence.config.far_share * presence.usual
+        sure = seen.look.search_factor == 1 and best.score >= needed
+        if sure:
+            sure = self.matcher.anchor_scores(seen.look, seen.candidates)[best.number] >= needed / 2
+        return Sighting(best.box, best.score, bool(sure))
 
     def _choose(self, seen: Seen) -> Best:
         """The best candidate under the prior, of the allowed ones if there are any."""

@@ -52,6 +52,7 @@ class Presence:
         self.usual, self.doubt, self.unseen = FIRST_GUESS, 0.0, 0
         self.motion = Motion(2 * STEADY)
         self.distractors = Distractors()
+        self.poor = 0  # frames since it was last seen well
         self._last = place
         self.step = 1
         """Nominal frames from the frame before to this one."""
@@ -71,7 +72,7 @@ class Presence:
     def gate(self, boxes: Floats, scores: Floats) -> Gate:
         """Candidates N x 4 in image pixels and their scores N."""
         overlap = arithmetic.iou(tuple(self.place), boxes)
-        near, far = self.config.near_share, self._far_share()
+        near, far = self._needed()
         needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number)
@@ -96,7 +97,7 @@ class Presence:
             size = float(np.sqrt(self._last.width * self._last.height))
             self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
         self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), score if ordinary else None)
-        self.place, self.unseen = box, 0
+        self.place, self.unseen, self.poor = box, 0, 0 if ordinary else self.poor + self.step
         if ordinary:
             self.usual += USUAL_RATE * (score - self.usual)
         return score * (1 - self.doubt * self.config.far_share / 2)
@@ -107,6 +108,7 @@ class Presence:
         Never more than what would have been enough.
         """
         self.unseen += self.step
+        self.poor += self.step
         # What is elsewhere when the target has just gone has not come from its place.
         just_gone = self.unseen <= max(self.step, self.config.coast_frames // 2)
         self._learn_distractors(boxes, scores, np.array([self.place]), np.inf if just_gone else None)
@@ -118,17 +120,35 @@ class Presence:
         """Score that is needed where the target is expected."""
         return max(self.config.near_share * self.usual, self.config.least_score)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it is to be looked for elsewhere as well: it is not seen, or has been seen badly for a while."""
+        return bool(self.unseen) or self.poor > self.config.coast_frames
+
+    @property
+    def is_well_seen(self) -> bool:
+        """Whether there is no doubt of it in the frame just followed."""
+        return not (self.unseen or self.poor or self.doubt)
+
+    def lies_on_distractors(self, boxes: Floats) -> NDArray[np.bool_]:
+        """Which of these candidates are known to be something else."""
+        return self.distractors.claims(boxes, np.zeros(len(boxes)), self.number)
+
+    def found_again(self, box: Box) -> None:
+        """It is there, beyond doubt."""
+        self.place, self.unseen, self.poor, self.doubt = box, 0, 0, 0.0
+
     def wait_at(self, place: Box) -> None:
         """It is expected there from now on, whatever its motion was."""
         self.place = place
 
-    def _far_share(self) -> float:
-        """Share of the usual score that is needed where the target is not expected; of one that is away ever less."""
+    def _needed(self) -> tuple[float, float]:
+        """Shares of the usual score at the expected place and elsewhere: of one that was long away nearly all of it."""
         config = self.config
         if not self.unseen:
-            return max(config.near_share, min(ORDINARY, config.far_share))
-        waited = max(self.unseen - config.coast_frames, 0) / PATIENCE_FRAMES
-        return max(config.near_share, config.far_share * (1 - waited))
+            return config.near_share, max(config.near_share, min(ORDINARY, config.far_share))
+        far = max(config.near_share, config.far_share)
+        return (config.near_share if self.unseen <= config.coast_frames else min(ORDINARY, far)), far
 
     def _learn_distractors(self, boxes: Floats, scores: Floats, target: Floats, below: float | None = None) -> None:
         if self.config.distractor_share:

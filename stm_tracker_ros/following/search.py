@@ -1,14 +1,108 @@
-"""How far around the expected place the target is looked for."""
+"""Where a target that is away is looked for, beside the place where it is expected, and when it is believed to be back.
+
+Some looks a frame more go around: at the surroundings of the expected place, over the whole image in wide looks, then
+in usual ones, nearest first, and anew. What looks like the target there is a lead: the next looks go to it, as large as
+it seems, and it is the target if it scores as the target usually does in some frames running, by the first frame's
+memory as well.
+"""
 
 from __future__ import annotations
 
-TURN_FRAMES = 20  # in which the region grows to the largest
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from stm_tracker_ros.core.boxes import from_center, iou
+from stm_tracker_ros.core.types import Box, Frame, Lead
+from stm_tracker_ros.following.candidates import SAME_OBJECT
+
+WIDE = 2.0  # side of a wide look over the usual one
+ENOUGH = 3  # frames running in which a lead must score as the target to be believed
 
 
-def search_factor(largest: float, unseen: int) -> float:
-    """Side of the search region over the usual one, for a target that was not seen in so many nominal frames.
+class Region(NamedTuple):
+    """A look elsewhere: for a box there, of that size; side over that of the usual region of such a box."""
 
-    largest: what it is at most. It grows evenly and begins anew: what comes back near by is found most surely in the
-    usual region, what comes back farther off in a larger one.
+    box: Box
+    factor: float
+
+
+class Sighting(NamedTuple):
+    """What looks most like the target in the looks elsewhere.
+
+    box: in the image; score: as trusted; sure: whether it scores as the target usually does.
     """
-    return 1 + (largest - 1) * (unseen % (TURN_FRAMES + 1)) / TURN_FRAMES
+
+    box: Box
+    score: float
+    sure: bool
+
+
+@dataclass
+class Search:
+    """The looks elsewhere for one target."""
+
+    lead: Lead | None = None
+    _since: int = 0  # number of the frame in which the lead was seen first
+    _watching: bool = False  # the last look was at the lead
+    _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
+
+    def carry(self, camera: tuple[float, float]) -> None:
+        """The camera's motion has moved the image by so much, x and y in pixels."""
+        if self.lead is not None:
+            box = self.lead.box
+            self.lead = self.lead._replace(box=box._replace(x=box.x + camera[0], y=box.y + camera[1]))
+
+    def next(self, frame: Frame, expected: Box, side: float, looks: int, *, roams: bool) -> list[Region]:
+        """Where to look in this frame, so many times at most: at the lead, or else further on the way around.
+
+        expected: where the target was expected; side: of its usual region, pixels. roams: in turns at the lead and
+        further on, so that something better than it is found.
+        """
+        self._watching = self.lead is not None and not (roams and self._watching)
+        if self.lead is not None and self._watching:
+            return [Region(self.lead.box, 1.0)]
+        return [self._further(frame, expected, side) for _ in range(looks)]
+
+    def saw(self, sighting: Sighting | None, number: int) -> bool:
+        """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?"""
+        lead = self.lead
+        if lead is None or not self._watching:
+            if sighting is not None and (lead is None or sighting.score > lead.score):
+                self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
+            return False
+        if sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
+            self.lead = None
+            return False
+        self.lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
+        return self.lead.times >= ENOUGH
+
+    def _further(self, frame: Frame, expected: Box, side: float) -> Region:
+        region = next(self._ahead, None)
+        if region is None:
+            self._ahead = tour(frame, expected, side)
+            region = next(self._ahead)
+        return region
+
+
+def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:
+    """Regions over the whole image, wide ones and then usual ones, each from the expected place outwards."""
+    size = math.sqrt(expected.width * expected.height)
+    for factor in (WIDE, 1.0):
+        columns = _middles(frame.width, side * factor, size)
+        rows = _middles(frame.height, side * factor, size)
+        places = np.array([expected.center, *((x, y) for y in rows for x in columns)])
+        order = np.argsort(np.hypot(*(places - expected.center).T), kind="stable")
+        for x, y in places[order].tolist():
+            yield Region(from_center(x, y, expected.width, expected.height), factor)
+
+
+def _middles(extent: float, side: float, size: float) -> list[float]:
+    """Of looks along one side of the image that overlap by the target's size."""
+    count = max(1, math.ceil((extent - size) / max(side - size, 1.0)))
+    if count == 1:
+        return [extent / 2]
+    return [float(middle) for middle in np.linspace(side / 2, extent - side / 2, count)]

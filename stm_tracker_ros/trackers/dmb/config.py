@@ -175,7 +175,7 @@ class MaskConfig:
 
 
 PAPER_GUESS = 3.0  # of uncertainty.guess: up to here the filter's peak is the next place
-SIGHT = SearchConfig(scale=3.2, largest=3.0)
+SIGHT = SearchConfig(scale=3.2)
 PRIOR, NO_PRIOR = PriorConfig(window=0.0), PriorConfig(window=0.0, penalty=0.0)
 SIZE, FIXED = SizeConfig(rate=0.5), SizeConfig(rate=0.5, filtered=False)
 PRESENCE = PresenceConfig(least_score=0.5, distractor_share=0.0)
