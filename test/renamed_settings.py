@@ -5,7 +5,6 @@ from __future__ import annotations
 RENAMED = {
     "area_factor": "search.scale",
     "camera_motion": "search.camera_motion",
-    "presence.search_growth": "search.largest",
     "prior.size_rate": "size.rate",
     "motion.size_rate": "size.rate",
     "presence.rival_share": "presence.distractor_share",
@@ -25,7 +24,9 @@ WITHDRAWN = [
     "presence.far_frames",
     "presence.least_trust",
     "presence.trust_frames",
+    "presence.search_growth",
     "search.growth",
+    "search.largest",
     "search.glance_score",
     "size.by_score",
     "size.largest_change",

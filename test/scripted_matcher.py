@@ -55,37 +55,44 @@ class ScriptedMatcher:
         self.trust = 1.0
         self.peaks: tuple[tuple[float, float], ...] = ()
         self.calls: list[str] = []
-        self.looks: list[Look] = []  # what was searched
+        self.looks: list[Look] = []  # where the target is expected, of every frame
+        self.elsewhere: list[list[Look]] = []  # the other looks of every frame
+        self.anchor: float | None = None  # score by the first frame's memory; None: as by all of it
         self.settled: list[tuple[int | None, float]] = []  # candidate and rank of each frame
         self.remembered: list[Remembered] = []
         self.configs: list[Any] = []
 
     def start(self, look: Look, target: Target) -> Candidates:
         self.calls = ["start"]
-        self.looks, self.settled, self.remembered = [look], [], []
+        self.looks, self.elsewhere, self.settled, self.remembered = [look], [[]], [], []
         return self.seen(look)
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
         self.calls.append("match")
-        self.looks += looks
+        self.looks.append(looks[0])
+        self.elsewhere.append(list(looks[1:]))
         return [self.seen(look) for look in looks]
 
     def settle(self, look: Look, candidates: Candidates, chosen: int | None, rank: float) -> None:
-        assert look is self.looks[-1]
+        self._check(look)
         self.calls.append("settle")
         self.settled.append((chosen, rank))
 
     def anchor_scores(self, look: Look, candidates: Candidates) -> Floats:
-        raise AssertionError("the following stage has no use for it yet")
+        self._check(look)
+        return candidates.scores if self.anchor is None else np.full(len(candidates.scores), self.anchor)
 
     def remember(self, look: Look, candidates: Candidates, chosen: int, box: Box, evidence: Evidence) -> None:
-        assert look is self.looks[-1]
+        self._check(look)
         self.calls.append("remember")
         found = candidates.crop.to_image(Box(*candidates.boxes[chosen].tolist()))
         self.remembered.append(Remembered(look.number, found, box, evidence))
 
     def reconfigure(self, config: Any) -> None:
         self.configs.append(config)
+
+    def _check(self, look: Look) -> None:
+        assert any(look is one for one in (self.looks[-1], *self.elsewhere[-1]))
 
     def seen(self, look: Look) -> Candidates:
         """The answer to one look."""
@@ -174,7 +181,7 @@ class Flight:
 
     @property
     def look(self) -> Look:
-        """The last one."""
+        """The last one where the target was expected."""
         return self.matcher.looks[-1]
 
     @property

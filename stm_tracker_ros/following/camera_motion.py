@@ -37,10 +37,10 @@ class CameraMotion:
         """
         part = _part(frame)
         self._last = _small(frame, part)
-        right, down, likeness = _moved(self._reference, self._last, _counted(part, surroundings))
-        if right or down or likeness < ALIKE:
+        x, y, likeness = _moved(self._reference, self._last, _counted(part, surroundings))
+        if x or y or likeness < ALIKE:
             self._reference = self._last
-        return None if likeness < ALIKE else (right * part.width / SIDE, down * part.height / SIDE)
+        return None if likeness < ALIKE else (x * part.width / SIDE, y * part.height / SIDE)
 
     def keep(self) -> None:
         """Keep the picture of the last frame."""
@@ -49,8 +49,8 @@ class CameraMotion:
     def since_kept(self, frame: Frame) -> tuple[float, float] | None:
         """Motion from the kept picture to that of the last frame, which is `frame`; None where it is another one."""
         part = _part(frame)
-        right, down, likeness = _moved(self._kept, self._last, np.ones((SIDE, SIDE), np.uint8))
-        return None if likeness < (1 + ALIKE) / 2 else (right * part.width / SIDE, down * part.height / SIDE)
+        x, y, likeness = _moved(self._kept, self._last, np.ones((SIDE, SIDE), np.uint8))
+        return None if likeness < (1 + ALIKE) / 2 else (x * part.width / SIDE, y * part.height / SIDE)
 
 
 def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[float, float, float]:
@@ -61,8 +61,15 @@ def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[flo
     if too_far or right == down == 0 or not _better(before, now, right, down, counted):
         x, y, right, down = 0.0, 0.0, 0, 0
     was, part = _common(before, right, down)
-    likeness = cv2.matchTemplate(np.ascontiguousarray(now[part]), np.ascontiguousarray(was), cv2.TM_CCOEFF_NORMED)
-    return x, y, float(likeness[0, 0])
+    return x, y, _correlation(was, now[part], _weights(counted[part]))
+
+
+def _correlation(one: Floats, other: Floats, weights: NDArray[np.uint8]) -> float:
+    """From -1 to 1, over the pixels that count; 1 where there is nothing to see in one of the two."""
+    one, other = one[weights > 0], other[weights > 0]
+    one, other = one - one.mean(), other - other.mean()
+    norm = float(np.sqrt((one * one).sum() * (other * other).sum()))
+    return float((one * other).sum()) / norm if norm else 1.0
 
 
 def _part(frame: Frame) -> Box:
@@ -93,12 +100,15 @@ def _counted(part: Box, surroundings: Box) -> NDArray[np.uint8]:
 def _better(before: Floats, now: Floats, right: int, down: int, counted: NDArray[np.uint8]) -> bool:
     """Whether the two differ clearly less if `now` is `before` moved by that many pixels."""
     was, part = _common(before, right, down)
-    weights = counted[part]
-    if not weights.any():  # the surroundings are all that is in both
-        weights = np.ones_like(weights)
+    weights = _weights(counted[part])
     moved = cv2.mean(cv2.absdiff(was, now[part]), weights)[0]
     unmoved = cv2.mean(cv2.absdiff(before[part], now[part]), weights)[0]
     return bool(moved < BETTER * unmoved)
+
+
+def _weights(counted: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What counts of that part; all of it where the surroundings are all that there is."""
+    return counted if counted.any() else np.ones_like(counted)
 
 
 def _common(before: Floats, right: int, down: int) -> tuple[Floats, tuple[slice, slice]]:

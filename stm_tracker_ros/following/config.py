@@ -79,6 +79,7 @@ class PresenceConfig:
     """Shares are of the target's usual score."""
 
     WITHDRAWN: ClassVar = {
+        "search_growth": "what is away is looked for in the whole image, see search.again and search.looks",
         "alone_share": "presence.near_share is needed, whatever else is in the picture",
         "jump_share": "of a target in sight .7 is needed elsewhere, or presence.far_share if that is less",
         "least_share": "what is needed elsewhere falls to presence.near_share",

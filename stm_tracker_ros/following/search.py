@@ -102,7 +102,7 @@ def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:
 
 def _middles(extent: float, side: float, size: float) -> list[float]:
     """Of looks along one side of the image that overlap by the target's size."""
-    count = max(1, math.ceil((extent - size) / max(side - size, 1.0)))
+    count = max(1, math.ceil((extent - size) / (side - size)))
     if count == 1:
         return [extent / 2]
     return [float(middle) for middle in np.linspace(side / 2, extent - side / 2, count)]

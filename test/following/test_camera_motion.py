@@ -62,19 +62,38 @@ def test_what_passes_before_the_target_moves_nothing() -> None:
         assert (found < 1.0) == still
 
 
-def test_what_cannot_be_told_is_no_motion() -> None:
-    """A picture without anything in it, another scene altogether, and more than half the picture."""
-    flat, world = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0), scenery(240, 320)
-    assert CameraMotion(flat).to(flat, NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
-    for seed in (5, 6):
-        assert CameraMotion(seen(world, 0.0, 0.0)).to(seen(scenery(240, 320, seed), 0.0, 0.0), NOTHING) == (0.0, 0.0)
+def test_a_picture_without_anything_in_it_moves_nothing() -> None:
+    """A lens that is covered for a frame, and what comes after it."""
+    flat, world = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0), seen(scenery(240, 320), 0.0, 0.0)
+    for one, other in ((flat, flat), (world, flat), (flat, world)):
+        assert CameraMotion(one).to(other, NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_another_scene_is_a_cut_and_from_there_on_it_is_followed(seed: int) -> None:
+    camera, other = CameraMotion(seen(scenery(240, 320), 0.0, 0.0)), scenery(240, 320, seed)
+    assert camera.to(seen(other, 0.0, 0.0), NOTHING) is None
+    assert camera.to(seen(other, 10.0, 0.0), NOTHING) == pytest.approx((-10.0, 0.0), abs=1.0)
 
 
 def test_what_noise_says_is_no_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     """The centroid of a peak in noise may lie outside of the picture."""
     monkeypatch.setattr("cv2.phaseCorrelate", lambda *_: ((200.0, -90.0), 0.0))
     world = scenery(240, 320)
-    assert CameraMotion(seen(world, 0.0, 0.0)).to(seen(world, 20.0, 0.0), NOTHING) == (0.0, 0.0)
+    assert CameraMotion(seen(world, 0.0, 0.0)).to(seen(world, 2.0, 0.0), NOTHING) == (0.0, 0.0)
+
+
+def test_since_the_picture_that_is_kept() -> None:
+    """Its own motion counts, whatever was seen meanwhile; a scene that is not the same has none."""
+    world, other = scenery(240, 320), scenery(240, 320, seed=5)
+    camera = CameraMotion(seen(world, 0.0, 0.0))
+    camera.to(seen(world, 10.0, 0.0), NOTHING)
+    camera.keep()
+    camera.to(seen(other, 0.0, 0.0), NOTHING)
+    assert camera.since_kept(seen(other, 0.0, 0.0)) is None
+    back = seen(world, 30.0, 5.0)
+    camera.to(back, NOTHING)
+    assert camera.since_kept(back) == pytest.approx((-20.0, -5.0), abs=1.0)
 
 
 def test_a_target_as_large_as_the_picture_hides_no_motion() -> None:

@@ -250,9 +250,9 @@ class TestLiveSettings:
     def test_they_may_be_given_before_there_is_a_target(self) -> None:
         matcher, config = ScriptedMatcher(), config_of()
         follower = Follower(matcher, config)
-        follower.reconfigure(with_changes(config, {"search.largest": 3.0}))
+        follower.reconfigure(with_changes(config, {"search.again": "off"}))
         follower.init(frame_at(1), Target(box=START))
         for number in range(2, 70):
             matcher.sights = [right(0, 0.6)] if number < 40 else []
             follower.track(frame_at(number))
-        assert max(look.search_factor for look in matcher.looks) == pytest.approx(3.0)
+        assert not any(matcher.elsewhere)

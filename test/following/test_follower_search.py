@@ -1,63 +1,179 @@
-"""How far around the expected place is looked: the usual region, a larger one each frame, and the usual one again."""
+"""A target that is away is looked for elsewhere and found again, by itself or once the operator says so."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from scripted_matcher import Flight, config_of, right
+from scripted_matcher import START, Flight, MaskingMatcher, config_of, frame_at, right
 
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.following.config import STILL, PriorConfig, SearchConfig, SizeConfig
-from stm_tracker_ros.following.search import TURN_FRAMES, search_factor
+from stm_tracker_ros.core.errors import NotInitialisedError
+from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.following.config import FollowingConfig, PriorConfig, SizeConfig
+from stm_tracker_ros.following.follower import Follower
+from stm_tracker_ros.following.search import ENOUGH
 
 pytestmark = pytest.mark.pure
 
 PLAIN = {"prior": PriorConfig(window=0.0, penalty=0.0), "size": SizeConfig(rate=1.0, filtered=False)}
+USUAL, TOUR = 0.6, 60  # score of the target; frames in which the whole image is looked at
+AWAY = (-200.0, 200.0)  # pixels to the right: farther off than the usual region reaches
 
 
-def test_the_region_grows_in_turns_while_the_target_is_not_found() -> None:
-    flight, scales = Flight(config_of(search=SearchConfig(camera_motion=False, largest=1.5), **PLAIN)), []
-    flight.show(right(0, 1.0), frames=38)
-    for _ in range(2 * (TURN_FRAMES + 1)):
-        flight.show()
-        scales.append(flight.scale)
-        assert flight.look.search_factor == pytest.approx(flight.scale)
-    turn = [1 + 0.5 * frame / TURN_FRAMES for frame in range(TURN_FRAMES + 1)]
-    assert scales == pytest.approx(turn * 2)
-    flight.show(right(0, 1.0), frames=2)
-    assert flight.scale == pytest.approx(1.0, rel=0.02)
-
-
-def test_what_comes_back_far_off_is_found_within_a_turn() -> None:
-    """Ninety pixels away, where the usual region does not reach."""
-    for largest, found in ((2.0, True), (1.0, False)):
-        flight = Flight(config_of(search=SearchConfig(camera_motion=False, largest=largest), **PLAIN))
-        flight.show(right(0, 0.6), frames=30)
-        flight.show(frames=3 * (TURN_FRAMES + 1))
-        assert any(flight.show(right(90, 0.6)).found for _ in range(TURN_FRAMES + 1)) == found
-
-
-def test_how_far_can_be_changed_while_the_target_is_away() -> None:
+def flying(matcher: Any = None, **search: Any) -> Flight:
+    """A target that was well seen for a while, and is gone."""
     config = config_of(**PLAIN)
-    flight = Flight(config)
-    flight.show(right(0, 0.6), frames=30)
-    flight.show(frames=TURN_FRAMES + 1)
-    flight.follower.reconfigure(with_changes(config, {"search.largest": 5.0}))
-    flight.show(frames=TURN_FRAMES + 1)
-    assert flight.scale == pytest.approx(5.0)
+    flight = Flight(replace(config, search=replace(config.search, **search)), matcher)
+    flight.show(right(0, USUAL), frames=30)
+    flight.show()
+    return flight
 
 
-def test_time_counts_not_frames() -> None:
-    fast, slow = (Flight(config_of(**PLAIN)) for _ in range(2))
-    for flight, elapsed in ((fast, 1), (slow, 3)):
-        flight.show(right(0, 0.6), frames=30)
-        flight.show(frames=15 // elapsed, elapsed=elapsed)
-        flight.show()
-    assert fast.scale == slow.scale > 1.2
+def until_found(flight: Flight, *sights: tuple[Box, float], frames: int = TOUR) -> int | None:
+    """How many frames with these sights it takes until the target is found."""
+    return next((number for number in range(1, frames + 1) if flight.show(*sights).found), None)
 
 
-def test_at_a_low_rate_it_grows_as_well() -> None:
-    assert {search_factor(2.0, TURN_FRAMES * frame) for frame in range(30)} > {1.0}
+@pytest.mark.parametrize("x", AWAY)
+def test_what_comes_back_far_off_is_found_with_its_size_and_no_doubt(x: float) -> None:
+    flight = flying()
+    larger = Box(START.x + x, START.y, 50.0, 37.5)
+    assert until_found(flight, (larger, USUAL)) is not None
+    assert flight.answer.box == pytest.approx(larger)
+    assert flight.answer.score == pytest.approx(USUAL, abs=0.01)
+    assert flight.answer.lead is None
+    assert flight.matcher.remembered[-1].chosen == pytest.approx(larger)  # and learned
+    assert flight.show((larger, USUAL)).expected == pytest.approx(larger)
 
 
-def test_still_is_the_usual_region_for_ever() -> None:
-    assert {search_factor(STILL.largest, unseen) for unseen in (0, 1, 50, 10_000)} == {1.0}
+def test_a_target_in_sight_costs_one_look_a_frame_and_one_that_is_away_one_more() -> None:
+    flight = flying()
+    assert {len(looks) for looks in flight.matcher.elsewhere[:-1]} == {0}
+    flight.show(frames=TOUR)
+    assert {len(looks) for looks in flight.matcher.elsewhere[-TOUR:]} == {1}
+    flight = flying(looks=3)
+    flight.show()
+    assert len(flight.matcher.elsewhere[-1]) == 3
+
+
+def test_found_again_it_is_searched_no_longer() -> None:
+    flight = flying()
+    until_found(flight, right(200, USUAL))
+    flight.show(right(200, USUAL), frames=3)
+    assert not any(flight.matcher.elsewhere[-3:])
+
+
+@pytest.mark.parametrize(("score", "anchor"), [(0.8 * USUAL, USUAL), (USUAL, 0.4 * USUAL), (0.3 * USUAL, USUAL)])
+def test_what_is_less_like_the_target_than_usual_is_not_taken(score: float, anchor: float) -> None:
+    """By all the memory, or by the first frame's alone."""
+    flight = flying()
+    flight.matcher.anchor = anchor
+    assert until_found(flight, right(200, score)) is None
+
+
+def test_what_is_seen_for_too_short_a_time_is_not_taken() -> None:
+    flight = flying()
+    for _ in range(TOUR):
+        lead = flight.answer.lead
+        flight.show(*([right(200, USUAL)] if lead is None or lead.times < ENOUGH - 1 else []))
+        assert not flight.answer.found
+
+
+def test_a_known_distractor_is_not_taken() -> None:
+    beside = 60.0
+    config = config_of(**PLAIN)
+    for share, found in ((0.95, False), (0.0, True)):
+        presence = replace(config.presence, distractor_share=share, far_share=0.8)
+        flight = Flight(replace(config, presence=presence))
+        flight.show(right(0, USUAL), right(beside, 0.85 * USUAL), frames=30)
+        assert (until_found(flight, right(beside, 0.85 * USUAL), frames=12) is not None) == found
+
+
+def test_what_the_camera_left_behind_is_looked_for_nowhere() -> None:
+    flight = flying()
+    assert flight.follower.state is not None
+    flight.follower.state.presence.wait_at(START._replace(x=-100.0))
+    flight.show(right(100, USUAL))
+    assert flight.matcher.elsewhere[-1] == []
+
+
+def test_it_is_looked_for_as_well_while_it_is_seen_badly() -> None:
+    """What is followed then may be something else."""
+    flight = Flight(config_of(**PLAIN))
+    flight.show(right(0, USUAL), frames=30)
+    poor = 0.4 * USUAL
+    flight.show(right(0, poor), frames=flight.follower.config.presence.coast_frames + 1)
+    assert flight.answer.found
+    assert not any(flight.matcher.elsewhere)
+    for _ in range(TOUR):
+        flight.show(right(0, poor), right(200, USUAL))
+    assert flight.answer.box.x == pytest.approx(START.x + 200, abs=1.0)
+
+
+def test_off_it_is_only_waited_for() -> None:
+    flight = flying(again="off")
+    assert until_found(flight, right(200, USUAL)) is None
+    assert not any(flight.matcher.elsewhere)
+    assert flight.answer.lead is None
+
+
+def test_the_mode_can_be_changed_while_it_is_away() -> None:
+    flight = flying(again="off")
+    flight.follower.reconfigure(with_changes(flight.follower.config, {"search.again": "auto"}))
+    assert until_found(flight, right(200, USUAL)) is not None
+
+
+def test_a_mask_elsewhere_is_answered_once_it_is_the_target() -> None:
+    flight = flying(MaskingMatcher())
+    for _ in range(TOUR):
+        answer = flight.show(right(200, USUAL))
+        assert answer.mask is not None
+        assert answer.mask.any() == answer.found
+        if answer.found:
+            break
+    assert answer.found
+    assert answer.mask[200:230, 500:540].all()
+
+
+class TestConfirm:
+    """The operator has the last word."""
+
+    def test_what_looks_like_the_target_is_named_and_not_followed(self) -> None:
+        flight = flying(again="confirm")
+        there = right(200, USUAL)
+        assert until_found(flight, there) is None
+        lead = flight.answer.lead
+        assert lead is not None
+        assert lead.box == pytest.approx(there[0])
+        assert lead.score == pytest.approx(USUAL)
+        assert lead.frames >= 15
+        assert lead.times >= ENOUGH
+        assert flight.answer.box.center == pytest.approx(START.center, abs=1.0)  # what waits stays where it is
+
+    @pytest.mark.parametrize("mode", ["auto", "confirm", "off"])
+    def test_from_where_the_operator_says_it_is_followed(self, mode: str) -> None:
+        flight = flying(again=mode)
+        there, score = right(200, 0.75 * USUAL)
+        flight.show((there, score), frames=4)
+        known = len(flight.matcher.remembered)
+        flight.follower.confirm(there)
+        answer = flight.show((there, score))
+        assert (answer.found, answer.expected, answer.lead) == (True, there, None)
+        assert answer.score == pytest.approx(score)
+        assert len(flight.matcher.remembered) == known + 1
+        assert flight.matcher.calls.count("start") == 1
+
+    def test_the_frame_before_teaches_nothing(self) -> None:
+        flight = flying()
+        flight.matcher.sights = [right(0, USUAL)]
+        assert flight.follower.track(frame_at(flight.number + 1)).found
+        known = len(flight.matcher.remembered)
+        flight.follower.confirm(START)
+        flight.follower.memorize()
+        assert len(flight.matcher.remembered) == known
+
+    def test_there_must_be_a_target(self) -> None:
+        with pytest.raises(NotInitialisedError, match="init"):
+            Follower(Flight(FollowingConfig()).matcher, FollowingConfig()).confirm(START)

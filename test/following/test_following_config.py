@@ -48,7 +48,7 @@ def test_the_command_line_names_the_successor_too(tracker: str) -> None:
 
 
 @pytest.mark.parametrize("tracker", registry.names())
-@pytest.mark.parametrize("name", ["search.largest", "size.rate", "presence.near_share", "prior.window"])
+@pytest.mark.parametrize("name", ["search.scale", "size.rate", "presence.near_share", "prior.window"])
 def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"{name.split('.')[-1]} is -1.* at least"):
         with_changes(registry.load(tracker).default_config, {name: -1.0})
@@ -57,6 +57,6 @@ def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str
 @pytest.mark.parametrize("tracker", ["stmtrack", "dmb"])
 def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str) -> None:
     config = registry.load(tracker).default_config
-    assert (config.search.camera_motion, config.search.largest) == (False, 1.0)
+    assert (config.search.camera_motion, config.search.again) == (False, "off")
     presence = config.presence
     assert (presence.near_share, presence.far_share, presence.distractor_share, presence.coast_frames) == (0, 0, 0, 0)

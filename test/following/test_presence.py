@@ -112,26 +112,31 @@ def test_what_appears_elsewhere_when_the_target_has_just_gone_is_not_followed() 
     assert score == 0.0  # nothing at the target's place, however good the other one looks
 
 
-@pytest.mark.parametrize(
-    ("gone", "share", "follows"),
-    [(10, 0.8, False), (10, 0.95, True), (20, 0.8, True), (20, 0.7, False), (50, 0.4, True)],
-)
-def test_after_coasting_the_longer_it_is_gone_the_less_is_asked_elsewhere(
-    gone: int, share: float, follows: bool
-) -> None:
-    scene = Scene()
-    scene.show(frames=gone)
-    scene.show((FAR, share * scene.presence.usual))
-    assert (scene.box == FAR) == follows
+@pytest.mark.parametrize("gone", [1, 10, 11, 400])
+def test_elsewhere_nearly_all_of_the_usual_score_is_asked_however_long_it_is_gone(gone: int) -> None:
+    for share, follows in ((0.85, False), (0.95, True)):
+        scene = Scene()
+        scene.show(frames=gone)
+        scene.show((FAR, share * scene.presence.usual))
+        assert (scene.box == FAR) == follows
 
 
-@pytest.mark.parametrize(("hidden", "follows"), [(0, False), (20, True)])
-def test_what_is_elsewhere_as_the_target_goes_has_not_come_from_its_place(hidden: int, follows: bool) -> None:
-    """It is known for another object from then on; what appears later may be the target."""
-    scene = Scene()
-    scene.show(frames=hidden)
-    scene.show((FAR, 0.4), frames=40 - hidden)
-    assert (scene.box == FAR) == follows
+@pytest.mark.parametrize(("gone", "share"), [(10, CONFIG.near_share), (11, ORDINARY), (400, ORDINARY)])
+def test_after_coasting_the_usual_is_asked_at_its_place_as_well(gone: int, share: float) -> None:
+    for more, follows in ((-0.01, False), (0.01, True)):
+        scene = Scene()
+        scene.show(frames=gone)
+        scene.show((START, share * scene.presence.usual + more))
+        assert (scene.presence.unseen == 0) == follows
+
+
+def test_what_is_elsewhere_as_the_target_goes_has_not_come_from_its_place() -> None:
+    """It is known for another object from then on."""
+    for hidden, known in ((0, 1), (20, 0)):
+        scene = Scene()
+        scene.show(frames=hidden)
+        scene.step((FAR, 0.4))
+        assert len(scene.presence.distractors.known) == known
 
 
 @pytest.mark.parametrize("elapsed", [1, 6])
@@ -156,9 +161,35 @@ def test_no_less_is_asked_elsewhere_than_at_the_expected_place() -> None:
         assert (scene.box == FAR) == found
 
 
+def test_it_is_looked_for_elsewhere_once_it_is_not_seen_and_while_it_is_seen_badly() -> None:
+    scene = Scene()
+    assert not scene.presence.is_away
+    scene.show()
+    assert scene.presence.is_away
+    scene.show((START, 0.6))
+    assert not scene.presence.is_away
+    scene.show((START, 0.3), frames=CONFIG.coast_frames)
+    assert not scene.presence.is_away
+    scene.show((START, 0.3))
+    assert scene.presence.is_away
+
+
+def test_it_is_well_seen_where_there_is_no_doubt_of_it() -> None:
+    for share, badly in ((0.65, True), (0.75, False)):
+        scene = Scene()
+        scene.show((START, share * scene.presence.usual))
+        assert scene.presence.is_well_seen != badly
+    scene = Scene()
+    scene.show()
+    scene.show((FAR, 0.6))
+    assert not scene.presence.is_well_seen
+    scene.presence.found_again(FAR)
+    assert scene.presence.is_well_seen
+
+
 def test_a_jump_is_no_doubt_where_no_place_is_asked_for_more() -> None:
     scene = Scene()
-    scene.show(frames=55)
+    scene.show(frames=5)
     assert scene.show((FAR, 0.6)) < 0.4
     scene.presence.config = dataclasses.replace(CONFIG, far_share=0.0)
     assert scene.show((FAR, 0.6)) == pytest.approx(0.6)

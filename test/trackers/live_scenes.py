@@ -49,7 +49,7 @@ REPLACED: list[Sights] = [*STEADY, *[[at(45, 0.3)]] * 4]
 NOTHING: Sights = []
 
 FOLLOWING = {
-    "search.largest": Flight(1.0, [*[NOTHING] * 18, [at(85, 0.6)]]),
+    "search.again": Flight("off", [NOTHING, *[[at(150, 0.6)]] * 9]),
     "prior.window": Flight(0.0, [[at(0, 0.5), at(12, 0.6)]]),
     "prior.penalty": Flight(1.0, [[LARGE], [LARGE]]),
     "size.rate": Flight(1.0, [[LARGE], [LARGE]]),

@@ -50,25 +50,12 @@ def test_a_map_of_distances_guesses_nothing(stepper: ColourStepper) -> None:
     assert tracker.matcher.answers[-1].peaks == ()
 
 
-@pytest.mark.parametrize(("largest", "finds"), [(3.0, True), (1.0, False)])
-def test_what_comes_back_farther_off_is_found(stepper: ColourStepper, largest: float, finds: bool) -> None:
+@pytest.mark.parametrize(("again", "finds"), [("auto", True), ("off", False)])
+def test_what_comes_back_farther_off_is_found(stepper: ColourStepper, again: str, finds: bool) -> None:
     """2.6 sizes away, where the usual region of 3.2 does not reach."""
     stepper.score = 0.9
-    tracker = made(stepper, with_changes(LITE, {"search.largest": largest}))
+    tracker = made(stepper, with_changes(LITE, {"search.again": again, "search.camera_motion": False}))
     start(tracker)
     hide(tracker, range(1, 6), 2.0)
     scores = [tracker.track(picture(204, 90, number)).score for number in range(6, 26)]
     assert (max(scores) > 0.5) == finds
-
-
-def test_a_wider_search_teaches_nothing(tracker: Dmb) -> None:
-    """It shows the target smaller than it is known; the next frame, of the usual region, is remembered."""
-    start(tracker)
-    hide(tracker, range(1, 5), 2.0)
-    bank, spatial = tracker.memory.bank, tracker.memory.filter.memory
-    for number, remembered in ((5, 1), (6, 7)):
-        filled = spatial.filled
-        assert tracker.track(picture(100, 90, number)).score == 0.9
-        tracker.memorize()
-        assert bank.numbers[bank.previous] == remembered
-        assert (spatial.filled > filled) == (remembered == 7)

@@ -244,7 +244,7 @@ def test_compat_brings_the_rules_of_paper_or_code(compat: str, expected: tuple[b
 def test_the_lite_one_follows_by_the_shared_rules_but_for_what_its_one_mask_asks() -> None:
     shared = {one.name: one.value for one in settings(FollowingConfig())}
     own = {one.name: one.value for one in settings(LITE) if one.name in shared}
-    other = {"search.scale", "search.largest", "prior.window", "size.rate", "presence.least_score"}
+    other = {"search.scale", "prior.window", "size.rate", "presence.least_score"}
     assert {name for name, value in own.items() if value != shared[name]} == other | {"presence.distractor_share"}
 
 
@@ -295,7 +295,7 @@ def test_the_papers_tracker_looks_twice(compat: str) -> None:
         {"spatial.kernel": 0},
         {"compat": "both"},
         {"uncertainty.queue": 0},
-        {"search.largest": 0.5},
+        {"search.looks": 0},
     ],
 )
 def test_settings_judge_themselves(changes: dict[str, Any]) -> None:

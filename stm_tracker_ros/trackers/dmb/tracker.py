@@ -93,13 +93,9 @@ class DmbMatcher:
         return np.array([self.stepper.segment(seen.encoded, bank, [bank.first], seen.guide, 1.0).score])
 
     def remember(self, look: Look, candidates: Candidates, chosen: int, box: Box, evidence: Evidence) -> None:
-        """Remember the frame where it is certain enough; improve the filter when it is due.
-
-        A wider search region shows the target smaller than the network knows it: what is found there is followed,
-        and remembered from the next frame on.
-        """
+        """Remember the frame where it is certain enough; improve the filter when it is due."""
         memory, limits, payload = self._started(), self.config.uncertainty, candidates.payload
-        if evidence.score < self.config.memory.store_score or look.search_factor > 1:
+        if evidence.score < self.config.memory.store_score:
             return
         if payload.seen.doubt < limits.remember:
             memory.bank.add(look.number, self.stepper.remember(payload.seen.encoded, payload.label))
