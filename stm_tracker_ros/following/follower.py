@@ -23,7 +23,7 @@ from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS, Candidates, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
-from stm_tracker_ros.following.candidates import published
+from stm_tracker_ros.following.candidates import SAME_OBJECT, published
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
@@ -120,7 +120,7 @@ class Follower:
         expected = self._expect(frame, number)
         seen, *elsewhere = self._see(frame, number, expected)
         found = seen.something and bool(seen.gate.allowed.any())
-        if (again := self._again(elsewhere, number)) is not None:
+        if (again := self._again(seen, elsewhere, number)) is not None:
             found, (seen, best) = True, again
             score = best.score
         else:
@@ -203,32 +203,33 @@ class Follower:
         )
 
     def _see(self, frame: Frame, number: int, expected: Box) -> list[Seen]:
-        """What is seen where the target is expected, and then in the looks elsewhere."""
-        state = self._started()
-        place = self._limited(expected, frame)
+        """What is seen where the target is expected, and then in the looks elsewhere.
+
+        What the camera has left behind is nowhere in the image, unless at its border.
+        """
+        state, config = self._started(), self.config.search
+        place, left_behind = self._limited(expected, frame), state.whereabouts.is_left_behind(frame, expected)
         looks = [self._look(frame, number, place, state.fill)]
-        if self._is_searched(frame, expected):
-            search, roams = self.config.search, self.config.search.again == "confirm"
-            regions = state.search.next(frame, place, self._side(place), search.looks, roams=roams)
+        if config.again != "off" and state.presence.is_away and not left_behind:
+            roams = config.again == "confirm"
+            regions = state.search.next(frame, place, self._side(place), config.looks, roams=roams)
             looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
         found = []
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
             places, scores = in_image(candidates), candidates.scores * candidates.trust
-            found.append(Seen(look, candidates, places, scores, state.presence.gate(places, scores)))
+            gate = state.presence.gate(places, scores, only_here=left_behind)
+            found.append(Seen(look, candidates, places, scores, gate))
         return found
 
-    def _is_searched(self, frame: Frame, expected: Box) -> bool:
-        """Whether the target is looked for elsewhere: what the camera has left behind is nowhere in the image."""
-        state = self._started()
-        away = self.config.search.again != "off" and state.presence.is_away
-        return away and not state.whereabouts.is_left_behind(frame, expected)
-
-    def _again(self, elsewhere: Sequence[Seen], number: int) -> tuple[Seen, Best] | None:
-        """The target, if it is found in the looks elsewhere."""
+    def _again(self, here: Seen, elsewhere: Sequence[Seen], number: int) -> tuple[Seen, Best] | None:
+        """The target, if it is found apart from where it is expected. here: what is seen in the look at that place."""
         if not elsewhere:
             return None
-        state, frame = self._started(), elsewhere[0].look.frame
-        seen, best = max(((seen, self._most_alike(seen)) for seen in elsewhere), key=lambda one: one[1].score)
+        state, frame = self._started(), here.look.frame
+        found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
+        if not state.search.is_watching:
+            found.append((here, self._most_alike(here, np.where(here.gate.overlap < SAME_OBJECT, here.scores, 0.0))))
+        seen, best = max(found, key=lambda one: one[1].score)
         if not state.search.saw(self._sighting(seen, best), number) or self.config.search.again == "confirm":
             return None
         state.box, state.size = best.box, Size(best.box)
@@ -236,9 +237,9 @@ class Follower:
         self._say(frame)
         return seen, best
 
-    def _most_alike(self, seen: Seen) -> Best:
+    def _most_alike(self, seen: Seen, scores: Floats) -> Best:
         """What is most like the target and no known distractor."""
-        scores = np.where(self._started().presence.lies_on_distractors(seen.places), 0.0, seen.scores)
+        scores = np.where(self._started().presence.lies_on_distractors(seen.places), 0.0, scores)
         number = int(scores.argmax())
         score, box = float(scores[number]), self._limited(Box(*seen.places[number].tolist()), seen.look.frame)
         return Best(number, box, score if seen.something else 0.0, 1.0, score)

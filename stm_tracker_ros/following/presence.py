@@ -69,15 +69,20 @@ class Presence:
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
         return self.place
 
-    def gate(self, boxes: Floats, scores: Floats) -> Gate:
-        """Candidates N x 4 in image pixels and their scores N."""
+    def gate(self, boxes: Floats, scores: Floats, *, only_here: bool = False) -> Gate:
+        """Candidates N x 4 in image pixels and their scores N; only_here: it is at the expected place or nowhere.
+
+        So it is as well after coasting: what is elsewhere then must be found again (`search.py`).
+        """
         overlap = arithmetic.iou(tuple(self.place), boxes)
         near, far = self._needed()
         needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
-        needed = needed * self.steadiness * self.usual
+        needed = needed * self.usual * (1.0 if self.unseen else self.steadiness)
+        if self.config.far_share and (only_here or self.unseen > self.config.coast_frames):
+            needed = np.where(overlap < SAME_OBJECT, np.inf, needed)
         return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score))
 
     @property

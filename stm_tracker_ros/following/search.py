@@ -47,7 +47,7 @@ class Search:
 
     lead: Lead | None = None
     _since: int = 0  # number of the frame in which the lead was seen first
-    _watching: bool = False  # the last look was at the lead
+    is_watching: bool = False  # the last look was at the lead
     _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
 
     def carry(self, camera: tuple[float, float]) -> None:
@@ -62,15 +62,15 @@ class Search:
         expected: where the target was expected; side: of its usual region, pixels. roams: in turns at the lead and
         further on, so that something better than it is found.
         """
-        self._watching = self.lead is not None and not (roams and self._watching)
-        if self.lead is not None and self._watching:
+        self.is_watching = self.lead is not None and not (roams and self.is_watching)
+        if self.lead is not None and self.is_watching:
             return [Region(self.lead.box, 1.0)]
         return [self._further(frame, expected, side) for _ in range(looks)]
 
     def saw(self, sighting: Sighting | None, number: int) -> bool:
         """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?"""
         lead = self.lead
-        if lead is None or not self._watching:
+        if lead is None or not self.is_watching:
             if sighting is not None and (lead is None or sighting.score > lead.score):
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
             return False

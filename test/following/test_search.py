@@ -128,7 +128,7 @@ class TestRoaming:
         looking.see(THERE)
         watched = []
         for _ in range(4):
-            looking.see(THERE if looking.search.lead and not looking.search._watching else None)
+            looking.see(THERE if looking.search.lead and not looking.search.is_watching else None)
             watched.append(looking.regions[0].box == THERE)
         assert watched == [True, False, True, False]
         assert looking.search.lead is not None
