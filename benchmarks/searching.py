@@ -23,6 +23,7 @@ from stm_tracker_ros.trackers import registry
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of eval/ and train_video/")
     parser.add_argument("--tracker", default="stmtrack_lite", choices=registry.names())
@@ -45,7 +46,9 @@ def main() -> None:
             elif not result.found:
                 away.append(milliseconds)
     usual, searching = statistics.median(tracked), statistics.median(away)
-    print(f"{args.tracker}: tracked {usual:.1f} ms ({len(tracked)} frames), away {searching:.1f} ms ({len(away)} frames)")
+    print(
+        f"{args.tracker}: tracked {usual:.1f} ms ({len(tracked)} frames), away {searching:.1f} ms ({len(away)} frames)"
+    )
     print(f"searching over tracking: {searching / usual:.2f} (medians), {statistics.mean(away) / usual:.2f} (mean)")
 
 

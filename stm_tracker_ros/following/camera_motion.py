@@ -36,8 +36,12 @@ class CameraMotion:
         than half a pixel of the small version is left to add up: the frame is compared with the last that moved.
         """
         part = _part(frame)
-        self._last = _small(frame, part)
-        x, y, likeness = _moved(self._reference, self._last, _counted(part, surroundings))
+        before, self._last = self._last, _small(frame, part)
+        counted = _counted(part, surroundings)
+        x, y, likeness = _moved(self._reference, self._last, counted)
+        if likeness < ALIKE and before is not self._reference:  # it may have changed bit by bit
+            x, y, likeness = _moved(before, self._last, counted)
+            self._reference = self._last
         if x or y or likeness < ALIKE:
             self._reference = self._last
         return None if likeness < ALIKE else (x * part.width / SIDE, y * part.height / SIDE)

@@ -205,21 +205,27 @@ class Follower:
     def _see(self, frame: Frame, number: int, expected: Box) -> list[Seen]:
         """What is seen where the target is expected, and then in the looks elsewhere.
 
-        What the camera has left behind is nowhere in the image, unless at its border.
+        What the camera has left behind is nowhere in the image, unless at its border; where a place is unknown, nothing
+        is taken for the target because it lies there.
         """
         state, config = self._started(), self.config.search
         place, left_behind = self._limited(expected, frame), state.whereabouts.is_left_behind(frame, expected)
-        looks = [self._look(frame, number, place, state.fill)]
-        if config.again != "off" and state.presence.is_away and not left_behind:
+        looks, known = [self._look(frame, number, place, state.fill)], self._is_known
+        if config.again != "off" and (state.presence.is_away or not known) and not left_behind:
             roams = config.again == "confirm"
             regions = state.search.next(frame, place, self._side(place), config.looks, roams=roams)
             looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
         found = []
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
             places, scores = in_image(candidates), candidates.scores * candidates.trust
-            gate = state.presence.gate(places, scores, only_here=left_behind)
+            gate = state.presence.gate(places, scores, here=known, elsewhere=known and not left_behind)
             found.append(Seen(look, candidates, places, scores, gate))
         return found
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the expected place is one; where nothing is looked for elsewhere it has to be."""
+        return self.config.search.again == "off" or self._started().whereabouts.is_known
 
     def _again(self, here: Seen, elsewhere: Sequence[Seen], number: int) -> tuple[Seen, Best] | None:
         """The target, if it is found apart from where it is expected. here: what is seen in the look at that place."""
@@ -228,7 +234,8 @@ class Follower:
         state, frame = self._started(), here.look.frame
         found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
         if not state.search.is_watching:
-            found.append((here, self._most_alike(here, np.where(here.gate.overlap < SAME_OBJECT, here.scores, 0.0))))
+            apart = (here.gate.overlap < SAME_OBJECT) | (not self._is_known)
+            found.append((here, self._most_alike(here, np.where(apart, here.scores, 0.0))))
         seen, best = max(found, key=lambda one: one[1].score)
         if not state.search.saw(self._sighting(seen, best), number) or self.config.search.again == "confirm":
             return None
@@ -280,7 +287,8 @@ class Follower:
     def _wait(self, seen: Seen, best: Best) -> float:
         """The target is not found: it is waited for. Returns the score."""
         state, frame = self._started(), seen.look.frame
-        score, place = state.presence.missed(seen.places, seen.scores, seen.gate), state.presence.place
+        score = state.presence.missed(seen.places, seen.scores, seen.gate, learns=self._is_known)
+        place = state.presence.place
         state.box = self._limited(place, frame)
         if seen.candidates.peaks and not (seen.something and best.score >= state.presence.enough):
             center = seen.candidates.peaks[0]

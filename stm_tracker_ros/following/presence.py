@@ -69,10 +69,11 @@ class Presence:
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
         return self.place
 
-    def gate(self, boxes: Floats, scores: Floats, *, only_here: bool = False) -> Gate:
-        """Candidates N x 4 in image pixels and their scores N; only_here: it is at the expected place or nowhere.
+    def gate(self, boxes: Floats, scores: Floats, *, here: bool = True, elsewhere: bool = True) -> Gate:
+        """Candidates N x 4 in image pixels and their scores N.
 
-        So it is as well after coasting: what is elsewhere then must be found again (`search.py`).
+        here, elsewhere: whether it may be where it is expected, and apart from there. After coasting what is elsewhere
+        must be found again (`search.py`).
         """
         overlap = arithmetic.iou(tuple(self.place), boxes)
         near, far = self._needed()
@@ -81,8 +82,9 @@ class Presence:
             claimed = self.distractors.claims(boxes, overlap, self.number)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
         needed = needed * self.usual * (1.0 if self.unseen else self.steadiness)
-        if self.config.far_share and (only_here or self.unseen > self.config.coast_frames):
-            needed = np.where(overlap < SAME_OBJECT, np.inf, needed)
+        if self.config.far_share:
+            elsewhere = elsewhere and self.unseen <= self.config.coast_frames
+            needed = np.where(np.where(overlap >= SAME_OBJECT, here, elsewhere), needed, np.inf)
         return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score))
 
     @property
@@ -107,15 +109,15 @@ class Presence:
             self.usual += USUAL_RATE * (score - self.usual)
         return score * (1 - self.doubt * self.config.far_share / 2)
 
-    def missed(self, boxes: Floats, scores: Floats, gate: Gate) -> float:
+    def missed(self, boxes: Floats, scores: Floats, gate: Gate, *, learns: bool = True) -> float:
         """No candidate is the target. Returns the score at the expected place, or of what scores too little anywhere.
 
-        Never more than what would have been enough.
+        Never more than what would have been enough. learns: that what is elsewhere now is something else.
         """
         self.unseen += self.step
         self.poor += self.step
         # What is elsewhere when the target has just gone has not come from its place.
-        just_gone = self.unseen <= max(self.step, self.config.coast_frames // 2)
+        just_gone = learns and self.unseen <= max(self.step, self.config.coast_frames // 2)
         self._learn_distractors(boxes, scores, np.array([self.place]), np.inf if just_gone else None)
         counted = scores[(gate.overlap >= SAME_OBJECT) | (scores < self.enough)]
         return min(float(counted.max(initial=0.0)), self.enough)
