@@ -76,6 +76,28 @@ def test_another_scene_is_a_cut_and_from_there_on_it_is_followed(seed: int) -> N
     assert camera.to(seen(other, 10.0, 0.0), NOTHING) == pytest.approx((-10.0, 0.0), abs=1.0)
 
 
+def test_what_changes_bit_by_bit_is_no_cut() -> None:
+    """A scene that fades into another one, and does not move meanwhile."""
+    one, other = (seen(scenery(240, 320, seed), 0.0, 0.0).bgr().astype(np.float32) for seed in (0, 5))
+    camera = CameraMotion(seen(scenery(240, 320), 0.0, 0.0))
+    for share in np.linspace(0.05, 1.0, 20):
+        mixed = ((1 - share) * one + share * other).astype(np.uint8)
+        assert camera.to(Frame(image=mixed, stamp_ns=0), NOTHING) is not None
+    assert CameraMotion(seen(scenery(240, 320), 0.0, 0.0)).to(Frame(image=mixed, stamp_ns=0), NOTHING) is None
+
+
+def test_the_target_s_surroundings_make_no_cut() -> None:
+    """A target that fills most of the picture, and turns."""
+    world, before, after = seen(scenery(240, 320), 0.0, 0.0).bgr(), scenery(240, 320, 5), scenery(240, 320, 6)
+    frames = []
+    for surface in (before, after):
+        image = world.copy()
+        image[10:230, 20:300] = surface[10:230, 20:300]
+        frames.append(Frame(image=image, stamp_ns=0))
+    for left_out, cut in ((Box(20.0, 10.0, 280.0, 220.0), False), (NOTHING, True)):
+        assert (CameraMotion(frames[0]).to(frames[1], left_out) is None) == cut
+
+
 def test_what_noise_says_is_no_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     """The centroid of a peak in noise may lie outside of the picture."""
     monkeypatch.setattr("cv2.phaseCorrelate", lambda *_: ((200.0, -90.0), 0.0))

@@ -86,3 +86,43 @@ def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image(
     assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)  # no frame brought it in
     assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
     assert scene.show(0.0) < 5
+
+
+class Cut(Filmed):
+    """The same, and at any time the picture of another place."""
+
+    def cut_to(self, seed: int, x: float) -> None:
+        """Another world from now on, with the same target in it, or with none."""
+        self.world = scenery(480, 640, seed) // 2
+        if x >= 0:
+            left, top = int(x) + MARGIN, int(self.start.y) + MARGIN
+            self.world[top : top + 30, left : left + 40] = 255
+        self.start = self.start._replace(x=x)
+
+
+def test_after_a_cut_nothing_is_the_target_because_it_lies_where_that_was() -> None:
+    """It is found again, at that place as anywhere: after three sure looks."""
+    for x in (60.0, 400.0):
+        scene = Cut({"search.camera_motion": True})
+        assert max(scene.show(0.0) for _ in range(40)) < 2
+        scene.cut_to(5, x)
+        found = []
+        for _ in range(40):
+            scene.show(0.0)
+            found.append(scene.answer.found)
+        assert found[:3] == [False] * 3
+        assert found[-1]
+        assert scene.show(0.0) < 5
+
+
+def test_after_a_cut_back_the_target_is_expected_where_it_is() -> None:
+    scene = Cut({"search.camera_motion": True, "search.again": "off"})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    world, start = scene.world, scene.start
+    scene.cut_to(5, -1.0)
+    for _ in range(20):
+        scene.show(0.0)
+        assert not scene.answer.found
+    scene.world, scene.start = world, start
+    assert scene.show(-100.0, -20.0) < 5
+    assert scene.answer.found

@@ -37,15 +37,22 @@ class Scene:
             score = self.step(*candidates)
         return score
 
-    def step(self, *candidates: tuple[Box, float], elapsed: int = 1, camera: tuple[float, float] = (0.0, 0.0)) -> float:
+    def step(
+        self,
+        *candidates: tuple[Box, float],
+        elapsed: int = 1,
+        camera: tuple[float, float] = (0.0, 0.0),
+        learns: bool = True,
+        **where: bool,
+    ) -> float:
         self.number += elapsed
         background = Box(-999.0, -999.0, 1.0, 1.0), 0.0
         boxes = np.array([tuple(box) for box, _ in (*candidates, background)], float)
         scores = np.array([score for _, score in (*candidates, background)], float)
         self.presence.expect(self.number, camera)
-        gate = self.presence.gate(boxes, scores)
+        gate = self.presence.gate(boxes, scores, **where)
         if not gate.allowed.any():
-            return self.presence.missed(boxes, scores, gate)
+            return self.presence.missed(boxes, scores, gate, learns=learns)
         cell = int(np.where(gate.allowed, scores, -1).argmax())
         return self.presence.followed(boxes, scores, gate, cell, Box(*boxes[cell]))
 
@@ -112,12 +119,40 @@ def test_what_appears_elsewhere_when_the_target_has_just_gone_is_not_followed() 
     assert score == 0.0  # nothing at the target's place, however good the other one looks
 
 
-@pytest.mark.parametrize("gone", [1, 10, 11, 400])
-def test_elsewhere_nearly_all_of_the_usual_score_is_asked_however_long_it_is_gone(gone: int) -> None:
-    for share, follows in ((0.85, False), (0.95, True)):
+@pytest.mark.parametrize(("gone", "share", "follows"), [(1, 0.85, False), (10, 0.95, True), (11, 2.0, False)])
+def test_elsewhere_nearly_all_of_the_usual_score_is_asked_and_after_coasting_it_must_be_found_again(
+    gone: int, share: float, follows: bool
+) -> None:
+    scene = Scene()
+    scene.show(frames=gone)
+    scene.show((FAR, share * scene.presence.usual))
+    assert (scene.box == FAR) == follows
+
+
+def test_where_it_cannot_be_it_is_not_taken() -> None:
+    """Behind the camera: only what is at its place. After a cut: nothing."""
+    partly = moved(20.0)
+    for box, where, follows in (
+        (FAR, {"elsewhere": False}, False),
+        (partly, {"elsewhere": False}, True),
+        (partly, {"here": False}, False),
+        (FAR, {"here": False}, True),
+        (START, {"here": False, "elsewhere": False}, False),
+    ):
         scene = Scene()
+        scene.step((box, 0.6), **where)
+        assert (scene.presence.unseen == 0) == follows
+
+
+def test_after_a_miss_an_unsteady_target_is_asked_for_as_much_as_a_steady_one() -> None:
+    """In sight it is followed wherever it is; once it is gone that excuses nothing."""
+    for gone, follows in ((0, True), (1, False)):
+        scene = Scene(still=0)
+        for frame in range(60):
+            scene.show((moved(5.5 * (-1) ** frame), 0.6))
+        assert 0 < scene.presence.steadiness < 0.5
         scene.show(frames=gone)
-        scene.show((FAR, share * scene.presence.usual))
+        scene.show((FAR, 0.5 * scene.presence.usual))
         assert (scene.box == FAR) == follows
 
 
@@ -137,6 +172,13 @@ def test_what_is_elsewhere_as_the_target_goes_has_not_come_from_its_place() -> N
         scene.show(frames=hidden)
         scene.step((FAR, 0.4))
         assert len(scene.presence.distractors.known) == known
+
+
+def test_where_its_place_is_unknown_nothing_is_known_to_be_something_else() -> None:
+    for learns in (True, False):
+        scene = Scene()
+        scene.step((FAR, 0.4), learns=learns)
+        assert len(scene.presence.distractors.known) == learns
 
 
 @pytest.mark.parametrize("elapsed", [1, 6])
@@ -240,7 +282,7 @@ def test_after_a_jump_the_score_is_trusted_less_and_by_and_by_again() -> None:
     scene.show()
     scene.show((START, 0.6))
     assert scene.show((START, 0.6)) == pytest.approx(0.6)  # back at its place: no doubt
-    scene.show(frames=55)
+    scene.show(frames=5)
     assert scene.show((FAR, 0.6)) == pytest.approx(0.6 * least)
     half = scene.show((FAR, 0.6), frames=PATIENCE_FRAMES // 2)
     assert half == pytest.approx(0.6 * (1 + least) / 2)
