@@ -81,7 +81,9 @@ class Presence:
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
-        needed = needed * self.usual * (1.0 if self.unseen else self.steadiness)
+        if not self.unseen:
+            needed = np.maximum(near, needed * self.steadiness)
+        needed = needed * self.usual
         if self.config.far_share:
             elsewhere = elsewhere and self.unseen <= self.config.coast_frames
             needed = np.where(np.where(overlap >= SAME_OBJECT, here, elsewhere), needed, np.inf)

@@ -340,3 +340,13 @@ def test_follow_best_follows_the_best_candidate_whatever_it_scores() -> None:
 def test_settings_out_of_range_are_named(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         with_changes(CONFIG, {name: value})
+
+
+def test_in_sight_a_little_of_the_usual_score_is_asked_even_where_every_frame_is_a_surprise() -> None:
+    for share, follows in ((CONFIG.near_share + 0.02, True), (CONFIG.near_share - 0.02, False)):
+        scene = Scene(still=0)
+        for frame in range(60):
+            scene.show((moved(30.0 * (-1) ** frame), 0.6))
+        assert scene.presence.steadiness == 0.0
+        scene.show((FAR, share * scene.presence.usual))
+        assert (scene.presence.unseen == 0) == follows
