@@ -68,6 +68,7 @@ class Worker(Generic[MessageT]):
             self._target_track = None
         self._failures = 0
         self.fault = "" if active else self.fault
+        self._stamps = Stamps() if active else self._stamps
         self._images.restart()
         return self._show()
 
