@@ -203,6 +203,7 @@ def odd_requests(operator: Operator, chance: random.Random, count: int, known: l
             request = ListParameters.Request(prefixes=["", "tracker", "."], depth=chance.choice((0, 1, 2**64 - 1)))
             yield operator.ask(ListParameters, "list_parameters", request)
         else:
+            yield operator.ask(Trigger, "confirm", Trigger.Request())
             yield operator.ask(Trigger, "clear_target", Trigger.Request())
 
 

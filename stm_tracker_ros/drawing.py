@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.boxes import corners, iou
 from stm_tracker_ros.core.types import Box, Pixels, Result, RotatedBox
-from stm_tracker_ros.lettering import Color, Line, write_plate
+from stm_tracker_ros.lettering import Color, Line, write_below, write_plate
 
-GREEN, AMBER, RED, GREY = (80, 220, 80), (0, 190, 255), (80, 80, 255), (200, 200, 200)
+GREEN, AMBER, RED, GREY, BLUE = (80, 220, 80), (0, 190, 255), (80, 80, 255), (200, 200, 200), (255, 170, 60)
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 STATE_COLORS = {"TRACKING": GREEN, "UNCERTAIN": AMBER, "LOST": RED, "FAULT": RED}
 MASK_OPACITY = 0.4
@@ -33,6 +35,7 @@ def draw_overlay(
     unseen_s: float = 0.0,
     expected: Box | None = None,
     region: Box | None = None,
+    candidates: Sequence[tuple[Box, str]] = (),
     center_cross: bool = False,
     words: bool = True,
 ) -> Pixels:
@@ -42,8 +45,9 @@ def draw_overlay(
     red LOST). score: in [0, 1], written beside the state. mask: height x width, non-zero = target, tinted. rotated:
     drawn in place of the box, where there is a box. note: more text, after `target_id` and the latency.
     latency_ms: from image to answer. unseen_s: seconds since the target was last seen, written from 0.1 on. expected:
-    where the target is waited for, dashed. region: what was searched, a thin line. center_cross: mark the middle of
-    the image, which a gimbal holds on the target. words: False leaves all text out.
+    where the target is waited for, dashed. region: what was searched, a thin line. candidates: what may be the
+    target, dashed in blue with its words beneath. center_cross: mark the middle of the image, which a gimbal holds on
+    the target. words: False leaves all text out.
     """
     canvas: Pixels = np.ascontiguousarray(image_bgr).copy()
     color = STATE_COLORS.get(state, GREY)
@@ -55,6 +59,9 @@ def draw_overlay(
         _draw_cross(canvas)
     if expected is not None:
         draw_dashed(canvas, expected, color)
+    for place, text in candidates:
+        draw_dashed(canvas, place, BLUE)
+        write_below(canvas, Line(text if words else "", BLUE), place)
     # A box that is published while it is waited for is dashed: a full line beneath would hide that.
     if box is not None and (expected is None or iou(box, expected) < SAME_PLACE_IOU):
         outline = _outline(canvas, _upright(box) if rotated is None else rotated)

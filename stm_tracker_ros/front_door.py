@@ -12,7 +12,14 @@ from typing import Any, NoReturn
 from stm_tracker_ros import as_given
 from stm_tracker_ros.core.compute import checked_threads, default_threads, device_text
 from stm_tracker_ros.core.config import with_changes
-from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError, ProcessError
+from stm_tracker_ros.core.errors import (
+    CheckpointError,
+    ConfigError,
+    NotInitialisedError,
+    ProcessError,
+    TargetError,
+    TargetFault,
+)
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
@@ -84,6 +91,19 @@ class VideoTracker:
         if self._pending:
             self._tracker.memorize()
         self._pending = False
+
+    def confirm(self, box: Sequence[float]) -> None:
+        """The target is at `box` of the last frame, such as `result.lead.box`: it is followed from there on.
+
+        Raises NotInitialisedError, TargetError, ProcessError.
+        """
+        self._check_process()
+        if self._state is None:
+            raise NotInitialisedError("no target yet; call init(frame, target) first")
+        named = as_given.target(box).box
+        if named is None:
+            raise TargetError("a mask confirms nothing; allowed is a box: x, y, width, height", TargetFault.BOX_OR_MASK)
+        self._tracker.confirm(named)
 
     def __reduce__(self) -> NoReturn:
         raise ProcessError(

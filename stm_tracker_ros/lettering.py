@@ -19,6 +19,7 @@ LETTERS_TO_PICTURE = 1 / 40
 # Share of the height that OpenCV measures for a capital which the capital itself takes.
 CAPITAL = 1.0 if ONLY_ASCII else 0.75
 LOWEST_PX, SMALLEST_PX = 9, 7
+NOTE = 0.8  # letters of a note over those of a plate
 ELLIPSIS = "..."
 
 
@@ -66,6 +67,20 @@ def write_plate(
         origin = (left + margin, base + text.above)
         cv2.putText(canvas, text.text, origin, FONT, text.scale, line.color, text.thickness, cv2.LINE_AA)
         base += text_height
+
+
+def write_below(canvas: Pixels, line: Line, box: Box) -> None:
+    """Write a line beneath a box, in pixels, on a dark plate; above it where the picture ends, and always inside."""
+    if not line.text:
+        return
+    height, width = canvas.shape[:2]
+    text = _fitted(line.text, max(SMALLEST_PX, min(height, width) * LETTERS_TO_PICTURE * NOTE), width)
+    tall, gap = text.above + text.below, text.below
+    top = round(box.y + box.height) + gap
+    top = top if top + tall <= height else round(box.y) - gap - tall
+    left, top = (max(0, min(round(box.x), width - text.width)), max(0, min(top, height - tall)))
+    _darken(canvas, left, top, text.width, tall)
+    cv2.putText(canvas, text.text, (left, top + text.above), FONT, text.scale, line.color, text.thickness, cv2.LINE_AA)
 
 
 def _fitted(text: str, letters_px: float, room_px: int) -> _Set:

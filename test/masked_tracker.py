@@ -8,7 +8,7 @@ import numpy as np
 
 from stm_tracker_ros.core.boxes import from_mask, of_target
 from stm_tracker_ros.core.masks import binary
-from stm_tracker_ros.core.types import Frame, Result, Target
+from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.parts.mask_box import fit
 
 BRIGHT = 200
@@ -42,6 +42,9 @@ class MaskedTracker:
 
     def memorize(self) -> None:
         pass
+
+    def confirm(self, box: Box) -> None:
+        self.box = box
 
     def reconfigure(self, config: Any) -> None:
         self.configs.append(config)

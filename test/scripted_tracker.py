@@ -16,6 +16,7 @@ class ScriptedTracker:
         self.seen: list[Frame] = []
         self.memorized: list[int] = []
         self.configs: list[Any] = []
+        self.confirmed: list[Box] = []
 
     def init(self, frame: Frame, target: Target) -> Result:
         self.seen, self.memorized = [frame], []
@@ -31,6 +32,9 @@ class ScriptedTracker:
 
     def memorize(self) -> None:
         self.memorized.append(self.seen[-1].stamp_ns)
+
+    def confirm(self, box: Box) -> None:
+        self.confirmed.append(box)
 
     def reconfigure(self, config: Any) -> None:
         self.configs.append(config)

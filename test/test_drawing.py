@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stm_tracker_ros.core.types import Box, Result, RotatedBox
-from stm_tracker_ros.drawing import AMBER, GREEN, GREY, RED, draw_overlay, waited_for
+from stm_tracker_ros.drawing import AMBER, BLUE, GREEN, GREY, RED, draw_overlay, waited_for
 
 pytestmark = pytest.mark.pure
 
@@ -121,3 +121,16 @@ def test_what_is_known_is_written_and_what_is_not_is_not(monkeypatch):
     assert written(monkeypatch, image, **known)[0] == ["LOST 0.12  unseen 2.3 s", "car  13 ms  n"]
     assert written(monkeypatch, image, state="TRACKING", score=1.0)[0] == ["TRACKING 1.00"]
     assert written(monkeypatch, image)[0] == []
+
+
+def test_candidates_are_dashed_in_blue_with_their_words_beneath_or_above(image):
+    for place, words in ((Box(40, 30, 40, 30), slice(62, 78)), (Box(40, 88, 40, 30), slice(68, 86))):
+        picture = draw_overlay(image, candidates=[(place, "candidate-1 0.83")])
+        top = (picture[int(place.y), 40:80] == BLUE).all(1)
+        assert top[0]
+        assert 0.3 < top.mean() < 0.8
+        assert (picture[words, 40:80] != 90).any()
+        silent = draw_overlay(image, candidates=[(place, "candidate-1 0.83")], words=False)
+        assert (silent[words, 40:80] == 90).all()
+    corner = draw_overlay(image, candidates=[(Box(150, -5, 40, 200), "candidate-1 0.83")])
+    assert corner.shape == image.shape

@@ -86,6 +86,22 @@ def test_it_learns_once_a_frame_whether_asked_or_not(weights: str) -> None:
         asked.memorize()
 
 
+def test_what_is_confirmed_is_followed_from_there(weights: str) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights)
+    with pytest.raises(NotInitialisedError, match="init"):
+        tracker.confirm(BOX)
+    tracker.init(picture(), BOX)
+    tracker.track(picture(1))
+    tracker.confirm((100.0, 70.0, 24.0, 20.0))
+    expected = tracker.track(picture(2)).expected
+    assert expected is not None
+    assert expected.center == pytest.approx((112, 80), abs=24)
+    with pytest.raises(TargetError, match="allowed is a box"):
+        tracker.confirm(np.ones((120, 160), bool))  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match="not finite"):
+        tracker.confirm((1.0, 2.0, float("nan"), 4.0))
+
+
 @pytest.mark.parametrize("target", [(1, 2, 3), np.zeros((2, 2, 2)), ()])
 def test_other_targets_are_refused(weights: str, target: object) -> None:
     with pytest.raises(TargetError, match="box of 4 numbers or a height x width mask"):

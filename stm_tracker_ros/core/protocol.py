@@ -21,6 +21,12 @@ class Tracker(Protocol):
     def memorize(self) -> None:
         """Learn from the frame just answered, after the answer is out; does nothing if there is none to learn."""
 
+    def confirm(self, box: Box) -> None:
+        """The target is at `box` of the frame just answered, in its pixels: somebody who knows says so.
+
+        It is followed from there on; what is known of its looks stays. Raises NotInitialisedError before `init`.
+        """
+
     def reconfigure(self, config: Any) -> None:
         """Use the live settings of `config`, one of this tracker's configurations, from the next frame on.
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, Union
 
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import ImageView, Pixels
+from stm_tracker_ros.engine.candidates import ConfirmAnswer, Confirmation
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.history import Offered
@@ -152,9 +153,21 @@ class Engine(Generic[MessageT]):
         except RefusalError as refusal:
             _give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
             return future
-        self._limit_time(future)
+        self._limit_time(future, lambda said: TargetAnswer(code=Code.TIMEOUT, message=said))
         if not self._mailbox.post(lambda: self._name_target(request, offered, future)):
             _give(future, self._inactive())
+        return future
+
+    def confirm(self) -> Future[ConfirmAnswer]:
+        """Go on with the best candidate for a target that is away; never blocks, never raises.
+
+        It counts as it was in the last answer when the command's turn comes. The future always gets an answer, as that
+        of `set_target`; a refusal changes nothing.
+        """
+        future: Future[ConfirmAnswer] = Future()
+        self._limit_time(future, lambda said: ConfirmAnswer(code=Confirmation.TIMEOUT, message=said))
+        if not self._mailbox.post(lambda: self._confirm(future)):
+            _give(future, self._not_confirmed())
         return future
 
     def clear_target(self) -> Future[State]:
@@ -230,10 +243,11 @@ class Engine(Generic[MessageT]):
         reason = f"the engine has given up: {self._worker.fault}" if self._worker.fault else "the node is not active"
         return TargetAnswer(code=Code.INACTIVE, message=reason)
 
-    def _limit_time(self, future: Future[TargetAnswer]) -> None:
+    def _limit_time(self, future: Future[ValueT], late: Callable[[str], ValueT]) -> None:
+        """Answer by what `late` makes of the words, if nobody has answered in time."""
         limit_ms = self._config.set_target_timeout_ms
-        late = TargetAnswer(code=Code.TIMEOUT, message=f"no answer within {limit_ms:g} ms; the request is given up")
-        timer = threading.Timer(limit_ms / 1e3, _give, (future, late))
+        answer = late(f"no answer within {limit_ms:g} ms; the request is given up")
+        timer = threading.Timer(limit_ms / 1e3, _give, (future, answer))
         timer.daemon = True
         future.add_done_callback(lambda _: timer.cancel())
         timer.start()
@@ -247,6 +261,16 @@ class Engine(Generic[MessageT]):
         if not _give(future, answer) and answer.success:
             self._worker.clear()
 
+    def _confirm(self, future: Future[ConfirmAnswer]) -> None:
+        """The command of confirm: nothing is done for a request that was given up."""
+        if future.done():
+            return
+        ready = self._thread is not None and not self._worker.fault
+        _give(future, self._worker.confirm() if ready else self._not_confirmed())
+
+    def _not_confirmed(self) -> ConfirmAnswer:
+        return ConfirmAnswer(code=Confirmation.INACTIVE, message=self._inactive().message)
+
 
 def _complete(future: Future[ValueT], function: Callable[[], ValueT]) -> None:
     """Give a future the function's value or exception, unless it was cancelled."""
@@ -258,7 +282,7 @@ def _complete(future: Future[ValueT], function: Callable[[], ValueT]) -> None:
         future.set_exception(error)
 
 
-def _give(future: Future[TargetAnswer], answer: TargetAnswer) -> bool:
+def _give(future: Future[ValueT], answer: ValueT) -> bool:
     """Answer, unless an answer or a cancellation came before."""
     try:
         future.set_result(answer)

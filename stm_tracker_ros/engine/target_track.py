@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from stm_tracker_ros.core.errors import StmTrackerError
-from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
+from stm_tracker_ros.core.types import Box, Frame, ImageView, Pixels, Result
+from stm_tracker_ros.engine.candidates import Candidates, ConfirmAnswer, NamedCandidate
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.history import Offered
 from stm_tracker_ros.engine.place import Place, place_of
@@ -30,6 +32,7 @@ class Answer(Generic[MessageT]):
     state: TRACKING, UNCERTAIN or LOST.
     place: the box that may go out, inside the image; None without a valid one.
     gap: frames lost or dropped since the frame tracked before.
+    candidates: what may be the target where it was not found, inside the image; the lead, which has an id, first.
     age_ns: of the image when the tracker answered, relative to the smallest recent one. unseen_ns: since the state was
         last TRACKING, by the stamps.
     """
@@ -43,6 +46,7 @@ class Answer(Generic[MessageT]):
     target_id: str
     class_id: str
     gap: int
+    candidates: tuple[NamedCandidate, ...] = ()
     age_ns: int = 0
     unseen_ns: int = 0
 
@@ -73,6 +77,7 @@ class TargetTrack:
         self._score, self._trouble = result.score, ""
         self._image_stamp_ns = first.stamp_ns
         self._age_ns = 0
+        self._candidates = Candidates()
 
     def has_passed(self, offered: Offered[MessageT]) -> bool:
         """Whether the tracker has seen this frame, or a later one of the stream."""
@@ -86,6 +91,7 @@ class TargetTrack:
         gap = offered.position - self._position - 1
         frame = Frame(image=image, stamp_ns=self.timeline.advance(time_ns), gap=gap)
         self._position = offered.position
+        self._candidates.none()
         return frame
 
     def answer(
@@ -111,6 +117,7 @@ class TargetTrack:
             target_id=target_id,
             class_id=class_id,
             gap=frame.gap,
+            candidates=self._candidates.of(result, frame),
             age_ns=age_ns,
             unseen_ns=self._state.unseen_ns,
         )
@@ -131,6 +138,18 @@ class TargetTrack:
     def resume(self, now_ns: int) -> None:
         """Go on after a pause that ends at the steady time `now_ns`."""
         self._state.resume(now_ns)
+        self._candidates.none()
+
+    def confirm(self, take_up: Callable[[Box], None], now_ns: int, same_for_ms: float) -> ConfirmAnswer:
+        """Have the tracker take up the lead of the last answer, if it has been the same for that long and still counts.
+
+        take_up: the tracker's `confirm`; it gets the whole box, in pixels of the last image.
+        """
+        answer = self._candidates.judge(self._ids[0], self._state.standing, now_ns, same_for_ms)
+        if answer.success and self._candidates.lead is not None:
+            take_up(self._candidates.lead.box)
+            self._candidates.none()
+        return answer
 
     def reconfigure(self, config: StateConfig) -> None:
         """Decide by other settings from the next frame on."""
@@ -146,6 +165,9 @@ def check_result(result: Result, frame: Frame) -> Result:
         raise StmTrackerError(
             f"tracker answered box {tuple(result.box)} with score {result.score}; allowed are finite boxes and [0, 1]"
         )
+    lead = result.lead
+    if lead is not None and not (all(map(math.isfinite, lead.box)) and 0 <= lead.score <= 1):
+        raise StmTrackerError(f"tracker answered {lead}; allowed are finite boxes and scores in [0, 1]")
     if result.rotated is not None and not all(map(math.isfinite, result.rotated)):
         raise StmTrackerError(f"tracker answered rotated box {tuple(result.rotated)}; allowed are finite numbers")
     mask, size = result.mask, (frame.height, frame.width)

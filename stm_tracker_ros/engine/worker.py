@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, Union
 from stm_tracker_ros.core.errors import DeviceError, FrameError, TargetError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, ImageView, Pixels, Result
+from stm_tracker_ros.engine.candidates import ConfirmAnswer, Confirmation
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropPolicy, DropReason, Reset, Skip
 from stm_tracker_ros.engine.history import Offered
@@ -67,6 +68,7 @@ class Worker(Generic[MessageT]):
             self._target_track = None
         self._failures = 0
         self.fault = "" if active else self.fault
+        self._stamps = Stamps() if active else self._stamps
         self._images.restart()
         return self._show()
 
@@ -97,6 +99,20 @@ class Worker(Generic[MessageT]):
         """Forget the target."""
         self._target_track, self._failures = None, 0
         return self._show()
+
+    def confirm(self) -> ConfirmAnswer:
+        """Go on with what was found elsewhere: the operator says that it is the target. State, id and memory stay."""
+        if self._target_track is None:
+            said = "no target is named; allowed is a set_target first"
+            return ConfirmAnswer(code=Confirmation.NO_TARGET, message=said)
+        if self._paused:
+            return ConfirmAnswer(code=Confirmation.PAUSED, message="paused; nothing is looked for until that ends")
+        now_ns, same_for_ms = self._hooks.steady_ns(), self._config.candidate_after_ms
+        try:
+            return self._target_track.confirm(self._tracker.confirm, now_ns, same_for_ms)
+        except Exception as error:  # noqa: BLE001  a bad confirm is not a dead thread
+            self._failed(DropReason.TRACKER_ERROR, error)
+            return ConfirmAnswer(code=Confirmation.INTERNAL, message=f"{type(error).__name__}: {error}")
 
     def reconfigure(self, config: EngineConfig, tracker_config: Any) -> State:
         """Use the live settings of both from now on; the tracker is left alone where it has None."""

@@ -43,6 +43,10 @@ class OracleMemory:
         if np.isfinite(true).all():
             self._follower.memorize(Box(*true.tolist()))
 
+    def confirm(self, box: Box) -> None:
+        """As `Tracker.confirm`."""
+        self._follower.confirm(box)
+
     def reconfigure(self, config: Any) -> None:
         """As `Tracker.reconfigure`."""
         self._follower.reconfigure(config)

@@ -144,7 +144,7 @@ class Follower:
             expected=expected,
             region=seen.candidates.crop.region(self.matcher.crop_size),
             candidates=published(seen.places, seen.scores, best.number if found else None) if seen.something else (),
-            lead=None if found else state.search.lead,
+            lead=None if found or not elsewhere else state.search.lead,
         )
 
     def memorize(self, true: Box | None = None) -> None:

@@ -71,7 +71,7 @@ class Search:
         """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?"""
         lead = self.lead
         if lead is None or not self.is_watching:
-            if sighting is not None and (lead is None or sighting.score > lead.score):
+            if sighting is not None and (lead is None or _is_better(sighting, lead)):
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
             return False
         if sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
@@ -86,6 +86,11 @@ class Search:
             self._ahead = tour(frame, expected, side)
             region = next(self._ahead)
         return region
+
+
+def _is_better(sighting: Sighting, lead: Lead) -> bool:
+    """Whether it is something else that is more like the target."""
+    return bool(sighting.score > lead.score and iou(sighting.box, lead.box) < SAME_OBJECT)
 
 
 def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Union
 
 from builtin_interfaces.msg import Time
@@ -17,6 +18,7 @@ from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.core.boxes import corners, upright
 from stm_tracker_ros.core.errors import FrameError, TargetError
 from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
+from stm_tracker_ros.engine.candidates import NamedCandidate
 from stm_tracker_ros.engine.place import Place
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetRequest
 from stm_tracker_ros.ros import convert
@@ -63,18 +65,44 @@ def detections(header: Header, found: Sequence[Detection2D]) -> Detection2DArray
     return Detection2DArray(header=header, detections=list(found))
 
 
+def candidate(header: Header, one: NamedCandidate, class_id: str) -> Detection2D:
+    """What may be the target, as a detection of its class; its id says whether it can be confirmed."""
+    return detection(header, Place(one.box, None), score=one.score, target_id=one.id, class_id=class_id)
+
+
 def outline(header: Header, place: Place, *, width: int, height: int, color: tuple[float, float, float]) -> MarkerArray:
     """The box as a line in the optical frame, 1 m ahead, for a camera whose focal length is its image's width.
 
     Turned where the tracker says how. Until camera_info is used this is a picture of the box, not a place in the world.
     """
-    marker = Marker(header=header, ns="target", type=Marker.LINE_STRIP, action=Marker.ADD)
+    marker = _line(header, "target", Marker.LINE_STRIP, color)
+    marker.points = _around(place, width, height)
+    return MarkerArray(markers=[marker])
+
+
+def candidate_outlines(
+    header: Header, boxes: Sequence[Box], *, width: int, height: int, color: tuple[float, float, float]
+) -> Marker:
+    """Boxes in one marker, drawn as by `outline`; without any it takes away those before."""
+    marker = _line(header, "candidates", Marker.LINE_LIST, color)
+    for box in boxes:
+        points = _around(Place(box, None), width, height)
+        marker.points += [end for side in pairwise(points) for end in side]
+    marker.action = Marker.ADD if marker.points else Marker.DELETE
+    return marker
+
+
+def _line(header: Header, namespace: str, kind: int, color: tuple[float, float, float]) -> Marker:
+    marker = Marker(header=header, ns=namespace, type=kind, action=Marker.ADD)
     marker.scale.x = 0.004
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
-    # Focal length = width: a pixel off the centre is 1 / width off the axis at 1 m.
+    return marker
+
+
+def _around(place: Place, width: int, height: int) -> list[Point]:
+    """Five points from corner to corner and back. Focal length = width: a pixel is 1 / width off the axis at 1 m."""
     places = (corners(_rotated(place)) - (width / 2, height / 2)) / width
-    marker.points = [Point(x=float(x), y=float(y), z=1.0) for x, y in (*places, places[0])]
-    return MarkerArray(markers=[marker])
+    return [Point(x=float(x), y=float(y), z=1.0) for x, y in (*places, places[0])]
 
 
 def no_outline(header: Header) -> MarkerArray:

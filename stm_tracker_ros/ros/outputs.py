@@ -22,13 +22,14 @@ from stm_tracker_ros.ros import convert, messages, qos
 from stm_tracker_ros.ros.messages import ImageMessage
 
 _JPEG_QUALITY = 80
-_GREEN, _AMBER = (0.3, 0.9, 0.3), (1.0, 0.75, 0.0)
+_GREEN, _AMBER, _BLUE = (0.3, 0.9, 0.3), (1.0, 0.75, 0.0), (0.25, 0.65, 1.0)
 
 
 class Outputs:
     """Publishes answers: exactly one detections, mask (of trackers that have one) and confidence a frame.
 
-    A mask is as large as an image of grey: its bytes are copied only for those who take them.
+    A mask is as large as an image of grey: its bytes are copied only for those who take them. Candidates come while the
+    target is away, and one empty array when there are none any more.
     """
 
     def __init__(self, node: Node, *, has_mask: bool) -> None:
@@ -37,6 +38,8 @@ class Outputs:
 
         self._detections = publisher(Detection2DArray, "detections")
         self._detection = publisher(Detection2D, "detection")
+        self._candidates = publisher(Detection2DArray, "candidates")
+        self._shows_candidates = False
         self._confidence = publisher(Float32, "confidence")
         self._mask = publisher(Image, "mask") if has_mask else None
         self._overlay = publisher(Image, "overlay")
@@ -53,7 +56,17 @@ class Outputs:
         if self._mask is not None and _watched(self._mask):
             self._mask.publish(_mask_message(answer))
         self._confidence.publish(Float32(data=float(answer.result.score)))
+        if _watched(self._candidates):
+            self._publish_candidates(answer)
         self._publish_pictures(answer)
+
+    def _publish_candidates(self, answer: Answer[ImageMessage]) -> None:
+        if not (answer.candidates or self._shows_candidates):
+            return
+        header = answer.message.header
+        found = [messages.candidate(header, one, answer.class_id) for one in answer.candidates]
+        self._candidates.publish(messages.detections(header, found))
+        self._shows_candidates = bool(found)
 
     def _publish_pictures(self, answer: Answer[ImageMessage]) -> None:
         if _watched(self._markers):
@@ -96,10 +109,14 @@ def _mask_message(answer: Answer[ImageMessage]) -> Image:
 
 def _markers(answer: Answer[ImageMessage]) -> MarkerArray:
     header, (height, width, _) = answer.message.header, answer.image.shape
-    if answer.place is None:
-        return messages.no_outline(header)
     color = _GREEN if answer.state is State.TRACKING else _AMBER
-    return messages.outline(header, answer.place, width=width, height=height, color=color)
+    if answer.place is None:
+        array = messages.no_outline(header)
+    else:
+        array = messages.outline(header, answer.place, width=width, height=height, color=color)
+    boxes = [one.box for one in answer.candidates]
+    array.markers.append(messages.candidate_outlines(header, boxes, width=width, height=height, color=_BLUE))
+    return array
 
 
 def _draw(answer: Answer[ImageMessage]) -> Pixels:
@@ -116,6 +133,7 @@ def _draw(answer: Answer[ImageMessage]) -> Pixels:
         unseen_s=answer.unseen_ns / 1e9,
         expected=drawing.waited_for(answer.result, place is not None),
         region=answer.result.region,
+        candidates=[(one.box, f"{one.id} {one.score:.2f}".lstrip()) for one in answer.candidates],
         center_cross=True,
     )
 

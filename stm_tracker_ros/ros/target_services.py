@@ -1,4 +1,4 @@
-"""The operator's ways in: ~/set_target, ~/init, ~/clear_target, ~/pause.
+"""The operator's ways in: ~/set_target, ~/init, ~/clear_target, ~/pause, ~/confirm.
 
 The services are coroutines in a callback group of their own: they wait for the engine without keeping the executor
 from receiving images. A future that another thread completes does not wake the executor by itself; we do.
@@ -27,6 +27,8 @@ from stm_tracker_ros.ros.messages import ImageMessage
 
 ResultT = TypeVar("ResultT")
 _INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE activate, after configure)"
+_AGAIN = "tracker.search.again"
+_NO_SEARCH = f"{_AGAIN} is off: nothing is looked for elsewhere; allowed are auto and confirm, or set_target with a box"
 _ENDED = "the node was deactivated before the answer; activate it, and name the target again"
 
 
@@ -38,6 +40,7 @@ class TargetServices:
         group, profile = ReentrantCallbackGroup(), qos.service()
         node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group, qos_profile=profile)
         node.create_service(Trigger, "~/clear_target", self._clear_target, callback_group=group, qos_profile=profile)
+        node.create_service(Trigger, "~/confirm", self._confirm, callback_group=group, qos_profile=profile)
         node.create_service(SetBool, "~/pause", self._pause, callback_group=group, qos_profile=profile)
         node.create_subscription(Detection2D, "~/init", self._init, qos.output(), callback_group=group)
 
@@ -64,6 +67,20 @@ class TargetServices:
             state: State = await self._finished(engine.clear_target())
             response.success, response.message = True, f"no target; state {state.name}"
         return response
+
+    async def _confirm(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        engine = self._engine()
+        response.success, response.message = False, _INACTIVE
+        if engine is not None and self._searches():
+            answer = await self._finished(engine.confirm())
+            response.success, response.message = answer.success, answer.message
+        elif engine is not None:
+            response.message = _NO_SEARCH
+        return response
+
+    def _searches(self) -> bool:
+        """Whether the tracker looks for a target that is away, as far as its parameters tell."""
+        return not self._node.has_parameter(_AGAIN) or self._node.get_parameter(_AGAIN).value != "off"
 
     async def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         engine = self._engine()

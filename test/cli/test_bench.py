@@ -48,6 +48,9 @@ class Sleepless:
         with stage("memory backbone"):
             self.clock.now_ms += self.memorize_ms
 
+    def confirm(self, box: Box) -> None:
+        pass
+
 
 class Clock:
     now_ms = 0.0

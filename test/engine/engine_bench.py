@@ -79,6 +79,7 @@ class FakeTracker:
     frames: list[Frame] = field(default_factory=list)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     box: Box = BOX
+    more: dict[str, Any] = field(default_factory=dict)  # of its results
 
     def init(self, frame: Frame, target: Target) -> Result:
         self.calls.append(("init", target))
@@ -89,11 +90,15 @@ class FakeTracker:
         self.calls.append(("track", frame.stamp_ns))
         self.frames.append(frame)
         self.before.get("track", no_op)()
-        return Result(box=self.box, score=self.score)
+        return Result(box=self.box, score=self.score, **self.more)
 
     def memorize(self) -> None:
         self.calls.append(("memorize", None))
         self.before.get("memorize", no_op)()
+
+    def confirm(self, box: Box) -> None:
+        self.calls.append(("confirm", box))
+        self.before.get("confirm", no_op)()
 
     def reconfigure(self, config: Any) -> None:
         self.calls.append(("reconfigure", config))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_bench import FakeTracker
 
-from stm_tracker_ros.core.types import Box, Candidate, Frame, Result, RotatedBox, Target
+from stm_tracker_ros.core.types import Box, Candidate, Frame, Lead, Result, RotatedBox, Target
 from stm_tracker_ros.engine.sized import SizedTracker
 
 pytestmark = pytest.mark.pure
@@ -42,11 +42,15 @@ def test_every_part_of_an_answer_is_scaled(factor):
         expected=BOX,
         region=Box(-10, 0, 50, 50),
         candidates=(Candidate(BOX, 0.7),),
+        lead=Lead(BOX, 0.6, 7, 2),
     )
     width, height = int(80 * factor), int(60 * factor)
     result = tracker.track(frame(width, height))
     scaled = Box(*(factor * value for value in BOX))
     assert (result.box, result.expected, result.candidates) == (scaled, scaled, (Candidate(scaled, 0.7),))
+    assert result.lead == Lead(scaled, 0.6, 7, 2)
+    tracker.confirm(scaled)
+    assert inner.calls[-1] == ("confirm", pytest.approx(BOX))
     assert result.region == Box(-10 * factor, 0, 50 * factor, 50 * factor)
     assert result.rotated == RotatedBox(20 * factor, 20 * factor, 8 * factor, 4 * factor, 0.5)
     assert result.mask.shape == (height, width)

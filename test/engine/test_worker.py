@@ -208,6 +208,16 @@ def test_stamps_that_come_to_be_of_no_use_make_no_step_of_time():
     assert len(shift.tracker.frames) >= 20
 
 
+def test_after_a_new_beginning_stamps_that_were_of_no_use_are_judged_anew():
+    shift = Shift()
+    shift.stats.arrived(0)
+    shift.worker.handle(offered(0, 2, late_ns=START_NS + STEP_NS))
+    assert shift.worker.stamp_trouble == "are 0"
+    shift.worker.activate(False)
+    shift.worker.activate(True)
+    assert shift.worker.stamp_trouble == ""
+
+
 def test_what_nobody_answers_falls_by_the_clock():
     shift = Shift()
     shift.frames(3)

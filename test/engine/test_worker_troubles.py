@@ -9,7 +9,7 @@ from engine_bench import BOX, MS, REQUEST, STEP_NS, Coded, offered
 from worker_shift import MASK, START_NS, Shift, raising
 
 from stm_tracker_ros.core.errors import DeviceError, TargetError
-from stm_tracker_ros.core.types import Box, Result, RotatedBox
+from stm_tracker_ros.core.types import Box, Lead, Result, RotatedBox
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.set_target import Code, TargetRequest
 from stm_tracker_ros.engine.target_state import State
@@ -44,6 +44,8 @@ def test_a_publisher_that_raises_leaves_the_frame_tracked_and_remembered():
     [
         Result(box=Box(0, 0, float("nan"), 1), score=0.5),
         Result(box=BOX, score=1.5),
+        Result(box=BOX, score=0.5, lead=Lead(Box(0, 0, float("inf"), 1), 0.5, 1, 1)),
+        Result(box=BOX, score=0.5, lead=Lead(BOX, 1.5, 1, 1)),
         Result(box=BOX, score=0.5, mask=MASK.T),
         Result(box=BOX, score=0.5, mask=MASK > 0),
         Result(box=BOX, score=0.5, mask=MASK, rotated=RotatedBox(1, 2, 3, 4, float("nan"))),

@@ -32,6 +32,12 @@ class SlowTracker:
     def memorize(self) -> None:
         self.now_ns += self.memorize_ms * 1_000_000
 
+    def confirm(self, box: Box) -> None:
+        pass
+
+    def reconfigure(self, config: object) -> None:
+        pass
+
 
 def fly_slowly(track_ms, memorize_ms, count, max_age_ms=0.0):
     tracker = SlowTracker(track_ms, memorize_ms)

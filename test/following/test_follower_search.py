@@ -137,6 +137,14 @@ def test_a_mask_elsewhere_is_answered_once_it_is_the_target() -> None:
     assert answer.mask[200:230, 500:540].all()
 
 
+def test_where_nothing_is_looked_for_any_more_there_is_no_lead() -> None:
+    flight = flying(again="confirm")
+    flight.show(right(200, USUAL), frames=TOUR)
+    assert flight.answer.lead is not None
+    flight.follower.reconfigure(with_changes(flight.follower.config, {"search.again": "off"}))
+    assert flight.show(right(200, USUAL)).lead is None
+
+
 class TestConfirm:
     """The operator has the last word."""
 

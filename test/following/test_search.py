@@ -143,3 +143,10 @@ class TestRoaming:
             looking.see(better, score)
             assert looking.search.lead is not None
             assert looking.search.lead.box == taken
+
+    def test_the_same_one_seen_in_passing_is_no_other(self) -> None:
+        looking = Looking(roams=True)
+        for score in (0.6, 0.6, 0.9, 0.6):
+            looking.see(THERE, score)
+        assert looking.search.lead is not None
+        assert (looking.search.lead.times, looking.search.lead.frames) == (3, 3)

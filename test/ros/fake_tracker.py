@@ -1,4 +1,7 @@
-"""A tracker that follows the brightest blob: deterministic, quick, with faults to order by parameter."""
+"""A tracker that follows the brightest blob: deterministic, quick, with faults to order by parameter.
+
+With `search.again` confirm, or off, it follows that only from where it was: elsewhere it is a lead, or nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stm_tracker_ros.core.boxes import of_target
+from stm_tracker_ros.core.boxes import iou, of_target
 from stm_tracker_ros.core.config import section, setting, unknown_name, validate
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, NotInitialisedError
 from stm_tracker_ros.core.masks import binary
-from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS
+from stm_tracker_ros.core.types import Box, Candidate, Lead, Result
 from stm_tracker_ros.parts.mask_box import fit
 
 BRIGHT = 200
@@ -33,12 +37,21 @@ class MemoryConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    again: str = setting("auto", "as of the following stage", choices=("auto", "confirm", "off"), live=True)
+
+    def __post_init__(self):
+        validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FakeConfig:
     load_s: float = setting(0.0, "time that loading takes", low=0, high=60)
     init_s: float = setting(0.0, "time that init takes", low=0, high=60)
     track_s: float = setting(0.0, "time that track takes", low=0, high=60)
     fails: str = setting("", "what init or track raises", choices=("", "init", "memory", "value"))
     memory: MemoryConfig = section(MemoryConfig)
+    search: SearchConfig = section(SearchConfig)
 
     def __post_init__(self):
         validate(self)
@@ -48,13 +61,16 @@ class FakeTracker:
     def __init__(self, config, has_mask):
         self.config, self.has_mask = config, has_mask
         self.started = False
+        self.place = self.lead = None
+        self.lead_since_ns = 0
 
     def init(self, frame, target):
         time.sleep(self.config.init_s)
         if self.config.fails == "init":
             raise ValueError("an error that nobody foresaw")
         self.started = True
-        box = of_target(target, frame.width, frame.height)
+        box = self.place = of_target(target, frame.width, frame.height)
+        self.lead = None
         # What is bright in the mask given: whoever reads the answer sees which image it was started on.
         bright = _filled(box, frame) if target.mask is None else binary(target.mask) & _brightest(frame)[1]
         return self._result(box, 1.0, bright)
@@ -68,12 +84,29 @@ class FakeTracker:
         if self.config.fails == "value":
             raise ValueError("an error that nobody foresaw")
         box, mask = _brightest(frame)
+        if self.config.search.again != "auto" and (box is None or not iou(box, self.place)):
+            return self._away(frame, box, mask)
+        self.place, self.lead = box or self.place, None
         # The score says which settings are in use: 1 at the default decay.
         score = 0.0 if box is None else min(1.0, 2 * self.config.memory.decay)
         return self._result(box or Box(0, 0, 5, 5), score, mask)
 
     def memorize(self):
         pass
+
+    def confirm(self, box):
+        self.place, self.lead = box, None
+
+    def _away(self, frame, box, mask):
+        """The blob is elsewhere: nobody's while that is not looked at."""
+        is_same = self.lead is not None and box is not None and iou(box, self.lead.box)
+        self.lead_since_ns = self.lead_since_ns if is_same else frame.stamp_ns
+        frames = round((frame.stamp_ns - self.lead_since_ns) / NOMINAL_PERIOD_NS)
+        is_seen = box is not None and self.config.search.again == "confirm"
+        self.lead = Lead(box, 0.75, frames, frames + 1) if is_seen else None
+        waited = Candidate(self.place, 0.125)
+        empty = np.zeros_like(mask) if self.has_mask else None
+        return Result(box=self.place, score=0.0, mask=empty, found=False, candidates=(waited,), lead=self.lead)
 
     def reconfigure(self, config):
         self.config = config

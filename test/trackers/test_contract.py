@@ -26,6 +26,7 @@ from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.torch
 
+ELSEWHERE = Box(220, 150, 30, 24)
 # Frames after which the memory is full, and after which it must be as large: of trackers that come with weights, which
 # are quick, and of the others, as many as there is time for.
 FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 500), (20, 60)
@@ -75,6 +76,10 @@ def kept_bytes(tracker: Any) -> int:
     return sum(int(thing.nbytes) for thing in kept(remembered(tracker)))
 
 
+def arrays(thing: Any) -> list[Any]:
+    return [np.asarray(one.cpu() if isinstance(one, Tensor) else one) for one in kept(thing)]
+
+
 def same(first: list[Result], second: list[Result]) -> bool:
     return all(a.box == b.box and a.score == b.score for a, b in zip(first, second, strict=True))
 
@@ -85,6 +90,8 @@ def test_nothing_works_before_init(name: str, weights: Path) -> None:
         tracker.track(scene(1)[0])
     with pytest.raises(NotInitialisedError, match="init"):
         tracker.memorize()
+    with pytest.raises(NotInitialisedError, match="init"):
+        tracker.confirm(ELSEWHERE)
 
 
 def test_init_answers_with_the_target_itself(tracker: Tracker) -> None:
@@ -174,6 +181,22 @@ def test_an_answer_does_not_wait_for_memorize(tracker: Tracker) -> None:
     for picture in pictures[1:]:
         assert np.isfinite(tracker.track(picture).box).all()
     tracker.memorize()
+    tracker.memorize()
+
+
+def test_a_confirmed_box_is_where_it_goes_on_and_the_memory_stays(tracker: Any) -> None:
+    pictures = scene(6)
+    follow(tracker, pictures[:5])
+    before = [array.copy() for array in arrays(tracker.matcher.memory)]
+    tracker.confirm(ELSEWHERE)
+    tracker.memorize()
+    after = arrays(tracker.matcher.memory)
+    assert len(after) == len(before) > 0
+    assert all(np.array_equal(one, other, equal_nan=True) for one, other in zip(before, after, strict=True))
+    result = tracker.track(pictures[5])
+    assert result.expected is not None
+    assert result.expected[2:] == pytest.approx(ELSEWHERE[2:])
+    assert result.expected.center == pytest.approx(ELSEWHERE.center, abs=3)  # the target moved by a pixel a frame
     tracker.memorize()
 
 

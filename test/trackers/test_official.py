@@ -174,3 +174,15 @@ def test_beyond_its_bound_the_memory_is_thinned_with_one_warning(
     assert [record.message for record in caplog.records] == [
         "more than 12 frames: the memory is thinned from now on, unlike the authors'"
     ]
+
+
+def test_a_confirmed_box_is_where_it_looks_next_and_is_not_remembered(golden: Golden) -> None:
+    tracker = started(EmptyStepper(), golden, "conf0.6")
+    state, pictures = tracker.state, frames(golden)
+    assert state is not None
+    tracker.track(pictures[1])
+    past = state.frames
+    tracker.confirm(Box(40, 30, 24, 20))
+    tracker.memorize()
+    assert state.frames == past
+    assert tracker.track(pictures[2]).expected == Box(40, 30, 24, 20)

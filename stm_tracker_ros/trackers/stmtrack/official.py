@@ -120,6 +120,13 @@ class OfficialTracker:
             log.warning("more than %d frames: the memory is thinned from now on, unlike the authors'", KEPT_FRAMES)
         state.bank.add(state.frames, self.stepper.remember_marked(self.stepper.upload(patch), label))
 
+    def confirm(self, box: Box) -> None:
+        """Look about `box` of the frame just answered from now on; that frame is not remembered."""
+        state = self._started()
+        width, height = max(box.width, SMALLEST_SIDE), max(box.height, SMALLEST_SIDE)
+        center_x, center_y = box.center
+        state.place, state.pending = Place(center_x - 0.5, center_y - 0.5, width, height), None
+
     def reconfigure(self, config: TrackConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker.
 
