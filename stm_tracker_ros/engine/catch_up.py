@@ -57,7 +57,8 @@ def next_frame(
     if not behind or left_ns <= 0:
         return None
     lag_ns = (waiting or behind[-1]).received_ns - at.received_ns
-    step_ns = max(SHORTEST_STEP_NS, (lag_ns + left_ns) // max(1, left_ns // cost_ns))
+    steps = left_ns // cost_ns + 1  # the last one is that to the live frame
+    step_ns = max(SHORTEST_STEP_NS, (lag_ns + left_ns) // steps)
     if waiting is not None and lag_ns <= step_ns:
         return None
     return min(behind, key=lambda frame: abs(frame.received_ns - at.received_ns - step_ns))

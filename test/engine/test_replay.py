@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from engine_bench import BOX, GUARD_S, MS, STEP_NS, Bench, FakeTracker, Gate
+from engine_bench import BOX, GUARD_S, MS, STEP_NS, Bench, Gate, Message, wait_until
 
 from stm_tracker_ros.core.types import Box, Result
 from stm_tracker_ros.engine.config import EngineConfig, HistoryConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
+from stm_tracker_ros.engine.history import Smaller
 from stm_tracker_ros.engine.set_target import Code, TargetAnswer, TargetRequest
 from stm_tracker_ros.engine.target_state import State
 
@@ -224,14 +226,15 @@ def test_stopping_ends_it():
     bench = Late()
     bench.engine.start()
     stamps = bench.fill()
-    bench.tracker.before["track"] = closing = Gate()
+    gate = bench.stops()
     naming = bench.late(stamps[10])
-    closing.wait_reached()
-    mailbox = bench.engine._mailbox
-    mailbox.close()
-    closing.open()
+    gate.wait_reached()
+    stopper = threading.Thread(target=bench.engine.stop)
+    stopper.start()
+    wait_until(lambda: bench.offer() > 0 and "inactive" in bench.dropped())
+    gate.open()
+    stopper.join(GUARD_S)
     assert naming.result(GUARD_S).code is Code.INACTIVE
-    bench.engine.stop()
     assert len(bench.seen()) == 1
 
 
@@ -306,29 +309,22 @@ def test_a_target_that_is_lost_on_the_way_is_said():
         assert f"LOST after {answer.frames_replayed} images" in answer.message
 
 
-def test_an_image_that_is_kept_smaller_is_seen_in_its_own_size(monkeypatch):
-    """Named on, gone through: the tracker sees no other size than the camera's."""
-    sizes: list[tuple[int, int]] = []
+def test_images_that_are_kept_smaller_are_seen_in_their_own_size():
+    """Whether named on or gone through: the tracker sees no other size than the camera's."""
+    config = EngineConfig(history=HistoryConfig(mebibytes=2000 / 2**20))
+    made = threading.Semaphore(0)
 
-    def note(self: FakeTracker, frame: Any, *_: Any) -> Result:
-        sizes.append((frame.width, frame.height))
-        assert frame.bgr().shape == (60, 80, 3)
-        return Result(box=BOX, score=0.9)
+    def half(message: Message) -> Smaller[Message]:
+        made.release()
+        return Smaller(message=Message(message.stamp_ns, size=(40, 30)), nbytes=25, size=(80, 60))
 
-    monkeypatch.setattr(FakeTracker, "init", note)
-    monkeypatch.setattr(FakeTracker, "track", note)
-    with Late() as bench:
-        stamps = bench.fill(20)
-        for frame in bench.engine._intake.after(0)[:-1]:
-            smaller = type(frame.message)(frame.stamp_ns, size=(40, 30))
-            bench.engine._intake.exchange(frame.smaller(_half(smaller)))
-        answer = bench.late(stamps[5]).result(GUARD_S)
-        assert answer.success
-        assert set(sizes) == {(80, 60)}
-        assert len(sizes) == answer.frames_replayed + 1
-
-
-def _half(message: Any) -> Any:
-    from stm_tracker_ros.engine.history import Smaller
-
-    return Smaller(message=message, nbytes=25, size=(80, 60))
+    with Late(config, shrink=half) as bench:
+        stamps = bench.fill(18)
+        for _ in range(10):
+            stamps.append(bench.offer())
+            bench.drain()
+            assert made.acquire(timeout=GUARD_S), "nothing was made smaller"
+        answer = bench.late(stamps[1]).result(GUARD_S)
+        assert (answer.success, answer.image.stamp_ns) == (True, stamps[-1])
+        assert {frame.bgr().shape for frame in bench.tracker.frames} == {(60, 80, 3)}
+        assert {type(frame.image).__name__ for frame in bench.tracker.frames} >= {"EnlargedView"}
