@@ -164,8 +164,8 @@ class Operator:
     def run(self, late_s: float) -> Run:
         """Name the target late, then the same box on the newest image."""
         camera = self._camera
-        box, seen_ns = self._seen(late_s)
-        answer, overlap, first_age_s, answer_s = self._first(box, seen_ns)
+        seen = self._seen(late_s)
+        answer, overlap, first_age_s, answer_s = self._first(*seen)
         time.sleep(SETTLED_S)
         later = self._overlap(self._heard[-1]) if self._heard else 0.0
         box, _ = self._seen(late_s)
@@ -186,7 +186,13 @@ class Operator:
         )
 
     def _seen(self, late_s: float) -> tuple[Box, int]:
-        """What the operator draws now: the true box of so many seconds ago, and the stamp of its image."""
+        """What the operator draws now: the true box of so many seconds ago, and the stamp of its image.
+
+        Without a target: what is published from now on is of the next one.
+        """
+        self._call(self._clear, Trigger.Request())
+        time.sleep(0.05)
+        self._heard.clear()
         stamp_ns = self._camera.nearest(self._camera.newest_ns - round(late_s * 1e9))
         return self._camera.truth[stamp_ns], stamp_ns
 
@@ -200,9 +206,6 @@ class Operator:
 
     def _first(self, box: Box, stamp_ns: int) -> tuple[Any, float, float, float]:
         """Name it; the answer, the first published box's overlap, its image's age, the time to the answer."""
-        self._call(self._clear, Trigger.Request())
-        time.sleep(0.05)
-        self._heard.clear()
         request = SetTarget.Request(stamp=messages.to_time(stamp_ns))
         request.box.center.position.x, request.box.center.position.y = box.center
         request.box.size_x, request.box.size_y = box.width, box.height
