@@ -131,13 +131,18 @@ class Camera:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One target named late. Overlaps: 0 where an empty array came first."""
+    """One target named late. Overlaps: 0 where an empty array came.
+
+    overlap, later: of the first box, and of that SETTLED_S later. prompt: of one that was named at once. on_newest,
+    unmoved: of the late box on the newest image, tracked from there, and as it is.
+    """
 
     sequence: str
     speed: float
     late_s: float
     overlap: float
     later: float
+    prompt: float
     on_newest: float
     unmoved: float
     answer_s: float
@@ -168,6 +173,7 @@ class Operator:
         answer, overlap, first_age_s, answer_s = self._first(*seen)
         time.sleep(SETTLED_S)
         later = self._overlap(self._heard[-1]) if self._heard else 0.0
+        prompt = self._prompt(late_s + answer_s)
         box, _ = self._seen(late_s)
         unmoved = overlap_of(box, camera.truth[camera.newest_ns])
         return Run(
@@ -176,6 +182,7 @@ class Operator:
             late_s=late_s,
             overlap=overlap,
             later=later,
+            prompt=prompt,
             on_newest=self._first(box, 0)[1],
             unmoved=unmoved,
             answer_s=answer_s,
@@ -184,6 +191,13 @@ class Operator:
             first_age_s=first_age_s,
             message=answer.message,
         )
+
+    def _prompt(self, seconds: float) -> float:
+        """The overlap so long after the target was named on the newest image where it is there."""
+        box, stamp_ns = self._seen(0.0)
+        self._first(box, stamp_ns)
+        time.sleep(seconds)
+        return self._overlap(self._heard[-1]) if self._heard else 0.0
 
     def _seen(self, late_s: float) -> tuple[Box, int]:
         """What the operator draws now: the true box of so many seconds ago, and the stamp of its image.
@@ -261,7 +275,7 @@ def report(runs: Sequence[Run]) -> str:
     def row(name: str, those: Sequence[Run]) -> str:
         shares = (
             100 * np.mean([getattr(run, figure) >= 0.5 for run in those])
-            for figure in ("overlap", "later", "on_newest", "unmoved")
+            for figure in ("overlap", "later", "prompt", "on_newest", "unmoved")
         )
         medians = (
             float(np.nanmedian([getattr(run, figure) for run in those]))
@@ -270,8 +284,8 @@ def report(runs: Sequence[Run]) -> str:
         figures = " | ".join([*(f"{share:.0f}" for share in shares), *(f"{median:.2f}" for median in medians)])
         return f"| {name} | {len(those)} | {figures} |"
 
-    lines = ["| cell | runs | first >= .5 | 0.5 s later | on newest | unmoved | replayed | answer s | age s |"]
-    lines.append("|---" * 9 + "|")
+    lines = ["| cell | runs | first >= .5 | 0.5 s later | prompt | on newest | unmoved | replayed | answer s | age s |"]
+    lines.append("|---" * 10 + "|")
     speeds, lates = sorted({run.speed for run in runs}), sorted({run.late_s for run in runs})
     for late_s, speed in itertools.product(lates, speeds):
         name, those = f"{late_s:g} s, {speed:g} px/s", [r for r in runs if (r.late_s, r.speed) == (late_s, speed)]

@@ -12,8 +12,10 @@ from typing import TypeVar
 from stm_tracker_ros.engine.history import Offered
 
 MessageT = TypeVar("MessageT")
-# Steps of at least this: two of 30 Hz, which every tracker is used to. Shorter ones would come no nearer to the camera.
+# Steps of at least two of 30 Hz, and of two costs: every tracker is used to such ones, and shorter ones would hardly
+# come nearer to the camera, which goes on as well.
 SHORTEST_STEP_NS = 66_666_667
+STEP_COSTS = 2
 FIRST_COST_NS = 33_000_000
 COSTS = 5
 
@@ -58,7 +60,7 @@ def next_frame(
         return None
     lag_ns = (waiting or behind[-1]).received_ns - at.received_ns
     steps = left_ns // cost_ns + 1  # the last one is that to the live frame
-    step_ns = max(SHORTEST_STEP_NS, (lag_ns + left_ns) // steps)
+    step_ns = max(SHORTEST_STEP_NS, STEP_COSTS * cost_ns, (lag_ns + left_ns) // steps)
     if waiting is not None and lag_ns <= step_ns:
         return None
     return min(behind, key=lambda frame: abs(frame.received_ns - at.received_ns - step_ns))

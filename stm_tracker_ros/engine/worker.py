@@ -171,9 +171,7 @@ class Worker(Generic[MessageT]):
             assert target_track is not None  # whoever replays has asked
             frame = target_track.frame(offered, self.time_of(offered), image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
-            age_ns = self._stats.age_ns(self.time_of(offered), self._hooks.clock_ns())
-            now_ns = self._hooks.steady_ns()
-            answer = target_track.answer(offered, frame, result, now_ns=now_ns, still_ns=0, age_ns=age_ns)
+            answer = self._answer(offered, self.time_of(offered), target_track, frame, result, still_ns=0)
             self._show()
             self._timed("memorize", self._tracker.memorize)
             self._failures = 0
@@ -219,7 +217,8 @@ class Worker(Generic[MessageT]):
         try:
             frame = target_track.frame(offered, time_ns, image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
-            answer = self._answer(offered, time_ns, target_track, frame, result)
+            still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
+            answer = self._answer(offered, time_ns, target_track, frame, result, still_ns=still_ns)
             reason = None  # what fails from here on is an error, but the frame has its answer
             self._show()
             self._send(answer, offered, time_ns)
@@ -242,9 +241,15 @@ class Worker(Generic[MessageT]):
         return image
 
     def _answer(
-        self, offered: Offered[MessageT], time_ns: int, target_track: TargetTrack, frame: Frame, result: Result
+        self,
+        offered: Offered[MessageT],
+        time_ns: int,
+        target_track: TargetTrack,
+        frame: Frame,
+        result: Result,
+        *,
+        still_ns: int,
     ) -> Answer[MessageT]:
-        still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
         age_ns = self._stats.age_ns(time_ns, self._hooks.clock_ns())
         now_ns = self._hooks.steady_ns()
         return target_track.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)

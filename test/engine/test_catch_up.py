@@ -48,6 +48,12 @@ def test_a_fast_tracker_takes_the_shortest_steps_and_no_shorter():
     assert live - places[-1] <= 2
 
 
+def test_steps_are_at_least_two_costs_for_the_camera_goes_on_as_well():
+    places, live = gone_through(12, budget_ms=9000, cost_ms=100)
+    assert places[:3] == [6, 12, 18]
+    assert live - places[-1] <= 6
+
+
 def test_a_slow_tracker_takes_one_long_step():
     places, live = gone_through(54, budget_ms=500, cost_ms=400)
     assert len(places) <= 1
