@@ -1,6 +1,6 @@
 """A target that is named late, on the image that the operator saw: is it followed where it is by then?
 
-  .venv/bin/python benchmarks/late_targets.py --data ../shared/data/eval --rounds 1 [--set history.budget_ms=500]
+  .venv/bin/python benchmarks/late_targets.py --data ../shared/data/eval [--every 2] [--set history.budget_ms=500]
 
 The node is the product's program, in a process of its own. The camera plays real video at 30 Hz through a window that
 is moved over the enlarged frame, so that the target goes through the picture on a circle, at the given speed in pixels
@@ -255,13 +255,13 @@ def measure(options: argparse.Namespace, operator: Operator, camera: Camera) -> 
     """All runs; each is told as it ends."""
     runs: list[Run] = []
     size = tuple(int(side) for side in options.size.split("x"))
-    for sequence in read_sequences(options.data, options.sequences):
+    for number, sequence in enumerate(read_sequences(options.data, options.sequences)):
         camera.footage = Footage(sequence, (size[0], size[1]), options.scale)
         operator.wait(lambda: operator.status.received > 0, "a first image")
-        for speed in options.speeds:
+        for turn, speed in enumerate(options.speeds, number):
             camera.speed = speed
             time.sleep(max(options.late) + 0.3)
-            for late_s in options.late * options.rounds:
+            for late_s in options.late[turn % options.every :: options.every] * options.rounds:
                 run = Run(**{**asdict(operator.run(late_s)), "sequence": sequence.name})
                 runs.append(run)
                 print(json.dumps(asdict(run)), flush=True)
@@ -305,6 +305,9 @@ def main() -> None:
     parser.add_argument("--scale", type=float, help="of the video's frames; by default the target becomes 64 px")
     parser.add_argument("--speeds", nargs="+", type=float, default=list(SPEEDS), help="px/s")
     parser.add_argument("--late", nargs="+", type=float, default=list(LATE_S), help="s")
+    parser.add_argument(
+        "--every", type=int, default=1, help="run one of so many cells of a sequence, another one of the next"
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the node")
     options = parser.parse_args()

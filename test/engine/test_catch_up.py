@@ -50,8 +50,7 @@ def test_a_fast_tracker_takes_the_shortest_steps_and_no_shorter():
 
 def test_steps_are_at_least_two_costs_for_the_camera_goes_on_as_well():
     places, live = gone_through(12, budget_ms=9000, cost_ms=100)
-    assert places[:3] == [6, 12, 18]
-    assert live - places[-1] <= 6
+    assert (places, live) == ([6, 12], 18)
 
 
 def test_a_slow_tracker_takes_one_long_step():
