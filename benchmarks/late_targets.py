@@ -1,6 +1,6 @@
 """A target that is named late, on the image that the operator saw: is it followed where it is by then?
 
-  .venv/bin/python benchmarks/late_targets.py --data ../shared/data/eval [--every 2] [--set history.budget_ms=500]
+  .venv/bin/python benchmarks/late_targets.py --data ../shared/data/eval [--every 2] [--set history.budget_ms=500.0]
 
 The node is the product's program, in a process of its own. The camera plays real video at 30 Hz through a window that
 is moved over the enlarged frame, so that the target goes through the picture on a circle, at the given speed in pixels

@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--sequences", nargs="+", default=list(SEQUENCES))
     parser.add_argument("--tracker", default="stmtrack_lite")
     parser.add_argument("--cost-ms", type=float, default=35.0, help="of a frame")
-    parser.add_argument("--budget-ms", type=float, default=500.0, help="history.budget_ms")
+    parser.add_argument("--budget-ms", type=float, default=1000.0, help="history.budget_ms")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     registry.set_threads(1)

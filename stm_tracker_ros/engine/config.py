@@ -61,7 +61,7 @@ class HistoryConfig:
         50.0, "set_target takes the frame nearest to its stamp, at most this far from it", low=0, high=1000, live=True
     )
     budget_ms: float = setting(
-        500.0,
+        1000.0,
         "a target named on an older image is followed through the kept ones in this time, at most half of "
         "set_target_timeout_ms, before the answer; 0 = it goes on with the next image that comes",
         low=0,

@@ -117,7 +117,7 @@ def test_while_the_camera_goes_on_it_comes_up_with_it_in_time(cost_ms):
         took_ms = answer.age_s * 1e3 - (begun_ns - stamps[5]) / MS
         bench.camera_runs = False
         settle(bench)
-        assert took_ms <= 500 + 2 * cost_ms
+        assert took_ms <= 1000 + 2 * cost_ms
         first = bench.answers[0]
         assert first.stamp_ns >= begun_ns + (took_ms - cost_ms) * MS - STEP_NS, "published is a current image"
         assert first.stamp_ns > answer.image.stamp_ns
