@@ -50,9 +50,23 @@ class HistoryConfig:
     """Frames kept so that set_target finds the image that the operator saw; the newest one is always kept."""
 
     seconds: float = setting(2.0, "frames that arrived longer before the newest one are forgotten", low=0, high=60)
-    mebibytes: float = setting(64.0, "the oldest frames are forgotten above this size", low=0, high=4096)
+    mebibytes: float = setting(
+        64.0,
+        "size of the kept frames: below it older ones of 8 bits are kept at half size, then at a quarter, above it the "
+        "oldest are forgotten",
+        low=0,
+        high=4096,
+    )
     tolerance_ms: float = setting(
         50.0, "set_target takes the frame nearest to its stamp, at most this far from it", low=0, high=1000, live=True
+    )
+    budget_ms: float = setting(
+        1000.0,
+        "a target named on an older image is followed through the kept ones in this time, at most half of "
+        "set_target_timeout_ms, before the answer; 0 = it goes on with the next image that comes",
+        low=0,
+        high=10000,
+        live=True,
     )
 
     def __post_init__(self) -> None:

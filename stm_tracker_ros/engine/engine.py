@@ -11,15 +11,18 @@ from typing import Any, Generic, TypeVar, Union
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import ImageView, Pixels
 from stm_tracker_ros.engine.candidates import ConfirmAnswer, Confirmation
+from stm_tracker_ros.engine.catch_up import Cost
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
-from stm_tracker_ros.engine.history import Offered
+from stm_tracker_ros.engine.history import Offered, Smaller
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
 from stm_tracker_ros.engine.names import NAMES, TargetNames
+from stm_tracker_ros.engine.replay import Replay
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, check_request
+from stm_tracker_ros.engine.shrinker import Shrinker
 from stm_tracker_ros.engine.stats import Snapshot, Stats
-from stm_tracker_ros.engine.target_state import State
+from stm_tracker_ros.engine.target_state import NS_PER_MS, State
 from stm_tracker_ros.engine.target_track import Answer
 from stm_tracker_ros.engine.worker import Hooks, Worker
 
@@ -46,6 +49,8 @@ class Engine(Generic[MessageT]):
         fault at once.
     same_picture: whether two messages hold the same bytes; called in the engine thread.
     names: makes the names of targets; by default those of this process.
+    shrink: a message -> one with a smaller version of its image, which `convert` takes as well; None for one that
+        cannot be made smaller. Called in a thread of its own, for what is kept.
     """
 
     def __init__(
@@ -61,12 +66,16 @@ class Engine(Generic[MessageT]):
         same_picture: Callable[[MessageT, MessageT], bool] = lambda one, other: False,
         steady_ns: Callable[[], int] = perf_counter_ns,
         names: TargetNames = NAMES,
+        shrink: Callable[[MessageT], Smaller[MessageT] | None] = lambda message: None,
     ) -> None:
         self._config = config = config or EngineConfig()
         self._bounds = config.depth, config.queue_bytes
         self._overflow = DropReason.SUPERSEDED if config.policy == "newest" else DropReason.QUEUE_FULL
-        self._steady_ns = steady_ns
+        self._steady_ns, self._clock_ns = steady_ns, clock_ns
         self._intake: Intake[MessageT] = Intake(config.history, steady_ns)
+        self._shrinker = Shrinker(self._intake, shrink)
+        self._replay: tuple[Replay[MessageT], Future[TargetAnswer]] | None = None
+        self._replay_cost = Cost()
         self._stats = Stats()
         self.starts = 0
         """How often it was started; what was named before the last start is forgotten."""
@@ -96,6 +105,7 @@ class Engine(Generic[MessageT]):
             self._intake.restart()
             self._worker.activate(True)
             self._mailbox = Mailbox(*self._bounds)
+            self._shrinker.start()
             self._thread = threading.Thread(target=self._run, args=(self._mailbox,), name="engine", daemon=True)
             self._thread.start()
 
@@ -113,6 +123,7 @@ class Engine(Generic[MessageT]):
             frames, commands = self._mailbox.close()
             self._thread.join()
             self._thread = None
+            self._shrinker.stop()
             self._worker.activate(False)
             self._intake.forget()
             for _ in frames:
@@ -131,6 +142,7 @@ class Engine(Generic[MessageT]):
         offered = self._intake.admit(
             message, stamp_ns=stamp_ns, arrival_ns=arrival_ns, nbytes=nbytes, sequence=sequence
         )
+        self._shrinker.wake()
         self._stats.arrived(offered.received_ns)
         for without_place in self._mailbox.put(offered, nbytes):
             self._stats.left(DropReason.INACTIVE if without_place is offered else self._overflow)
@@ -144,7 +156,8 @@ class Engine(Generic[MessageT]):
 
         The future always gets an answer, within `set_target_timeout_ms`: from the engine thread, a timer thread, or at
         once. Its done-callback (`future.add_done_callback`) is the place to wake an executor. The target counts on
-        the newest image received by now, or on that of `stamp_ns`. A refused target leaves the one before as it is;
+        the newest image received by now, or on that of `stamp_ns`; what has come since is gone through before the
+        answer, in `history.budget_ms` and at most half of that time. A refused target leaves the one before as it is;
         one that comes too late, or whose future was cancelled, ends it.
         """
         future: Future[TargetAnswer] = Future()
@@ -154,7 +167,8 @@ class Engine(Generic[MessageT]):
             _give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
             return future
         self._limit_time(future, lambda said: TargetAnswer(code=Code.TIMEOUT, message=said))
-        if not self._mailbox.post(lambda: self._name_target(request, offered, future)):
+        latest_ns = self._steady_ns() + round(self._config.set_target_timeout_ms * NS_PER_MS / 2)
+        if not self._mailbox.post(lambda: self._name_target(request, offered, future, latest_ns)):
             _give(future, self._inactive())
         return future
 
@@ -212,11 +226,25 @@ class Engine(Generic[MessageT]):
         )
 
     def _run(self, mailbox: Mailbox[Offered[MessageT], Command]) -> None:
-        while (work := mailbox.take()) is not None:
+        while (work := self._next(mailbox)) is not None:
             if isinstance(work, Offered):
                 self._worker.handle(work)
             else:
                 work()
+        if self._replay is not None:
+            _give(self._replay[1], self._inactive())
+            self._replay = None
+
+    def _next(self, mailbox: Mailbox[Offered[MessageT], Command]) -> Offered[MessageT] | Command | None:
+        """What is to be done next: frames wait until a target that was named late has caught up, commands do not."""
+        while self._replay is not None and not mailbox.is_urgent:
+            self._go_on()
+        return mailbox.take()
+
+    def _go_on(self) -> None:
+        """Bring a target that was named late one frame nearer to the present, and answer once it is there."""
+        if self._replay is not None and (self._replay[1].done() or not self._replay[0].step(self._mailbox.first)):
+            self._end_replay()
 
     def _run_stopped(self, command: Command) -> None:
         if threading.current_thread() is self._thread:  # it is ending, and stop waits for it
@@ -252,12 +280,41 @@ class Engine(Generic[MessageT]):
         future.add_done_callback(lambda _: timer.cancel())
         timer.start()
 
-    def _name_target(self, request: TargetRequest, offered: Offered[MessageT], future: Future[TargetAnswer]) -> None:
-        """The command of set_target: nothing is done for a request that was given up."""
+    def _name_target(
+        self, request: TargetRequest, offered: Offered[MessageT], future: Future[TargetAnswer], latest_ns: int
+    ) -> None:
+        """The command of set_target: nothing is done for a request that was given up.
+
+        latest_ns: steady time by which the way to the present ends.
+        """
         if future.done():
             return
         ready = self._thread is not None and not self._worker.fault
         answer = self._worker.begin(request, offered) if ready else self._inactive()
+        if not answer.success:
+            _give(future, answer)
+            return
+        self._end_replay()
+        budget_ns = round(self._config.history.budget_ms * NS_PER_MS)
+        replay = Replay(
+            self._worker,
+            self._intake.after,
+            offered,
+            answer,
+            end_ns=min(self._steady_ns() + budget_ns, latest_ns),
+            cost=self._replay_cost,
+            steady_ns=self._steady_ns,
+            clock_ns=self._clock_ns,
+        )
+        self._replay = replay, future
+        self._go_on()
+
+    def _end_replay(self) -> None:
+        """Answer the request whose target is on its way to the present, if there is one."""
+        if self._replay is None:
+            return
+        (replay, future), self._replay = self._replay, None
+        answer = self._inactive() if self._worker.fault else replay.answer()
         if not _give(future, answer) and answer.success:
             self._worker.clear()
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from stm_tracker_ros.core.errors import FrameError
 from stm_tracker_ros.core.types import ImageView, Pixels
+from stm_tracker_ros.engine.enlarged import EnlargedView
 from stm_tracker_ros.engine.history import Offered
 
 MessageT = TypeVar("MessageT")
@@ -52,10 +53,12 @@ class Images(Generic[MessageT]):
         return image
 
     def whole(self, offered: Offered[MessageT]) -> Pixels | ImageView:
-        """The image of a message that may be an older one; raises what `convert` and a look at its pixels raise."""
+        """The image of a message that may be an older one, in its own size, though a smaller version may be all that
+        is kept. Raises what `convert` and a look at its pixels raise.
+        """
         image = self._convert(offered.message, offered.received_ns)
         _look(image)
-        return image
+        return image if offered.full_size is None else EnlargedView(image, *offered.full_size)
 
     def _is_due(self, now_ns: int) -> bool:
         return self._looked_ns is None or now_ns - self._looked_ns >= LOOK_EVERY_NS

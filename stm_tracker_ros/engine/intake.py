@@ -55,6 +55,21 @@ class Intake(Generic[MessageT]):
         with self._lock:
             return self._history.find(stamp_ns, round(tolerance_ms * 1e6)), len(self._history)
 
+    def after(self, position: int) -> list[Offered[MessageT]]:
+        """The kept frames behind that place in the stream, the oldest first."""
+        with self._lock:
+            return self._history.after(position)
+
+    def too_large(self) -> Offered[MessageT] | None:
+        """The kept frame to be made smaller next; None if there is none."""
+        with self._lock:
+            return self._history.too_large()
+
+    def exchange(self, frame: Offered[MessageT]) -> None:
+        """Keep that version of a frame, unless it was forgotten meanwhile."""
+        with self._lock:
+            self._history.exchange(frame)
+
     def forget(self) -> None:
         """Empty the history."""
         with self._lock:

@@ -31,6 +31,18 @@ class Mailbox(Generic[ItemT, CommandT]):
         with self._changed:
             return len(self._items)
 
+    @property
+    def first(self) -> ItemT | None:
+        """The frame that is taken next; None where none waits."""
+        with self._changed:
+            return self._items[0][0] if self._items else None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a command waits, or it is closed: what `take` gives next is no frame."""
+        with self._changed:
+            return self._closed or bool(self._commands)
+
     def put(self, item: ItemT, nbytes: int = 0) -> list[ItemT]:
         """Leave a frame of that size; gives those that have no place: the oldest waiting, or `item` once closed."""
         with self._changed:

@@ -158,6 +158,44 @@ class Worker(Generic[MessageT]):
             return self._not_begun(code, error)
         return self._follow(request, offered, frame, result)
 
+    def has(self, target: TargetTrack | None) -> bool:
+        """Whether that is the target, paused or not."""
+        return target is not None and self._target_track is target
+
+    def is_following(self, target: TargetTrack | None) -> bool:
+        """Whether frames are tracked for that target now."""
+        return self._active and not self._paused and not self.fault and self.has(target)
+
+    @property
+    def target(self) -> TargetTrack | None:
+        """The target; None without one."""
+        return self._target_track
+
+    def time_of(self, offered: Offered[MessageT]) -> int:
+        """What an image out of its turn counts for: its stamp, or its arrival."""
+        return self._stamps.likely_time_of(offered)
+
+    def replay(self, offered: Offered[MessageT]) -> Answer[MessageT] | None:
+        """Track a kept frame and learn from it, and neither publish nor count it; None if it could not be tracked."""
+        target_track = self._target_track
+        try:
+            image = self._images.whole(offered)
+        except Exception as error:  # noqa: BLE001  a bad image, which was told of and counted when it came
+            logger.debug("a kept image is left out: %s", error)
+            return None
+        try:
+            assert target_track is not None  # whoever replays has asked
+            frame = target_track.frame(offered, self.time_of(offered), image)
+            result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
+            answer = self._answer(offered, self.time_of(offered), target_track, frame, result, still_ns=0)
+            self._show()
+            self._timed("memorize", self._tracker.memorize)
+            self._failures = 0
+        except Exception as error:  # noqa: BLE001  a bad frame is not a dead thread
+            self._failed(DropReason.TRACKER_ERROR, error)
+            return None
+        return answer
+
     def _unwanted(self, offered: Offered[MessageT], time_ns: int) -> DropReason | None:
         if bool(self._stamps.trouble) != self._by_arrival:
             self._change_clock()
@@ -195,7 +233,8 @@ class Worker(Generic[MessageT]):
         try:
             frame = target_track.frame(offered, time_ns, image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
-            answer = self._answer(offered, time_ns, target_track, frame, result)
+            still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
+            answer = self._answer(offered, time_ns, target_track, frame, result, still_ns=still_ns)
             reason = None  # what fails from here on is an error, but the frame has its answer
             self._show()
             self._send(answer, offered, time_ns)
@@ -218,9 +257,15 @@ class Worker(Generic[MessageT]):
         return image
 
     def _answer(
-        self, offered: Offered[MessageT], time_ns: int, target_track: TargetTrack, frame: Frame, result: Result
+        self,
+        offered: Offered[MessageT],
+        time_ns: int,
+        target_track: TargetTrack,
+        frame: Frame,
+        result: Result,
+        *,
+        still_ns: int,
     ) -> Answer[MessageT]:
-        still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
         age_ns = self._stats.age_ns(time_ns, self._hooks.clock_ns())
         now_ns = self._hooks.steady_ns()
         return target_track.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)
@@ -270,7 +315,7 @@ class Worker(Generic[MessageT]):
 
     def _follow(self, request: TargetRequest, offered: Offered[MessageT], frame: Frame, result: Result) -> TargetAnswer:
         target_id, class_id = self._hooks.names.name(request.id), request.class_id or "object"
-        time_ns, now_ns = self._stamps.likely_time_of(offered), self._hooks.steady_ns()
+        time_ns, now_ns = self.time_of(offered), self._hooks.steady_ns()
         self._target_track = TargetTrack(
             target_id,
             class_id,

@@ -20,7 +20,7 @@ from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
 from stm_tracker_ros.engine.engine import Engine
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import console, convert, diagnostics, heap, qos, requirements, status
+from stm_tracker_ros.ros import console, convert, diagnostics, heap, qos, requirements, shrink, status
 from stm_tracker_ros.ros.guard import Guard, guard_services
 from stm_tracker_ros.ros.image_source import ImageSource
 from stm_tracker_ros.ros.logs import NodeLogHandler
@@ -186,6 +186,7 @@ class TrackerNode(LifecycleNode):
             clock_ns=self._now_ns,
             is_device_error=_is_device_error,
             same_picture=convert.same_picture,
+            shrink=shrink.halved,
         )
 
     def _running(self) -> Engine[ImageMessage]:

@@ -8,7 +8,7 @@ import pytest
 from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from stm_tracker_msgs.srv import SetTarget
 from stm_tracker_ros.engine.set_target import Code
@@ -96,16 +96,55 @@ def processed(status):
     return status.tracked + sum(status.drop_counts)
 
 
-def test_the_stamp_chooses_the_image_that_the_operator_saw(node, camera):
-    done = processed(node.next_status())
-    seen = camera.show(picture(20, 20))
-    node.next_status(lambda status: processed(status) > done)
-    camera.show(picture(90, 80), stamp=seen + 200_000_000)
-    node.next_status(lambda status: processed(status) > done + 1)
+def show_in_turn(node, camera, places):
+    """Images with the blob at these places, each worked on before the next one; gives their stamps."""
+    stamps = []
+    for place in places:
+        done = processed(node.next_status())
+        stamps.append(camera.show(picture(*place)))
+        node.next_status(lambda status, done=done: processed(status) > done)
+    return stamps
+
+
+def test_the_stamp_chooses_the_image_that_the_operator_saw_and_the_answer_tells_of_now(node, camera):
+    seen, newest = show_in_turn(node, camera, [(20, 20), (90, 80)])
     answer = node.set_target(box=None, mask=mask_of(picture(20, 20)[..., 0]), stamp=to_time(seen))
     assert answer.success, answer.message
-    assert stamp_ns(answer.detection.header) == seen
-    assert answer.detection.bbox.center.position.x == 30
+    assert (answer.stamp_used.sec, answer.stamp_used.nanosec) == divmod(seen, 10**9)
+    assert answer.frames_replayed == 1
+    assert stamp_ns(answer.detection.header) == newest
+    assert answer.detection.bbox.center.position.x == 100
+
+
+def test_nothing_of_the_way_to_the_present_is_published(node, camera):
+    ear = node.ear("detections", Detection2DArray)
+    node.follow(camera)
+    node.wait(lambda: ear.messages, "the node to be heard")
+    node.clear_target()
+    ear.messages.clear()
+    stamps = show_in_turn(node, camera, [(20 + 10 * n, 20) for n in range(5)])
+    tracked = node.next_status().tracked
+    assert node.set_target(stamp=to_time(stamps[0]), id="late").success
+    assert node.next_status(lambda status: status.id == "late").tracked == tracked
+    live = camera.show(picture(60, 60))
+    node.wait(lambda: ear.messages, "the first detections")
+    assert stamp_ns(ear.messages[0].header) == live
+    assert ear.messages[0].detections[0].bbox.center.position.x == 70
+
+
+def test_an_image_that_is_kept_smaller_is_found_and_means_the_same(start_node):
+    """Ten raw images have 0.55 MiB."""
+    node = start_node(history__mebibytes=0.4, history__budget_ms=0, history__seconds=60)
+    node.wait_ready()
+    camera = node.camera()
+    node.receive_from(camera)
+    seen, *_ = show_in_turn(node, camera, [(20, 30), *((90, 80) for _ in range(9))])
+    everything = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    answer = node.set_target(box=None, mask=mask_of(everything), stamp=to_time(seen))
+    assert answer.success, answer.message
+    box = answer.detection.bbox
+    assert (answer.frames_replayed, stamp_ns(answer.detection.header)) == (0, seen)
+    assert (box.center.position.x, box.center.position.y, box.size_x) == pytest.approx((30, 40, BLOB), abs=3)
 
 
 def test_a_refusal_leaves_the_target_before_as_it_is(node, camera):
