@@ -145,8 +145,9 @@ def _box(given: object) -> Box:
 
 
 class Candidate(NamedTuple):
-    """Something that looks like the target: its box in pixels of the image, how much, in [0, 1], by the network: that is
-    no probability, also where the score of a `Result` is one.
+    """Something that looks like the target: its box in pixels of the image, how much, in [0, 1].
+
+    That is what the network says, no probability, also where the score of a `Result` is one.
     """
 
     box: Box
