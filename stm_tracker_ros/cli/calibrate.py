@@ -33,12 +33,13 @@ writes to the folder of --out:
                                    what was known of every answer, and whether it was right
 Ctrl-C keeps what is finished; the same command goes on from there. Weights that have a calibration get a new one.
 
-examples (the second and third as the shipped weights are calibrated, 15 minutes each at most on one core):
-  stm_tracker calibrate --data ../shared/data --out calibrated --jobs 2
-  stm_tracker calibrate --tracker stmtrack_lite --data ../shared/data --threads 1 --out calibrated/stmtrack_lite
-  stm_tracker calibrate --tracker dmb_lite --data ../shared/data --threads 1 --max-frames 40 --absences 0-1 \\
-      --out calibrated/dmb_lite
-  cp calibrated/*_lite/*_lite.safetensors stm_tracker_ros/weights/
+The shipped weights are calibrated by the first two examples (docs/RESULTS.md: how long that takes) and then copied from
+there to stm_tracker_ros/weights.
+
+examples:
+  stm_tracker calibrate --tracker stmtrack_lite --data ../shared/data --threads 1 --out stmtrack_lite
+  stm_tracker calibrate --tracker dmb_lite --data ../shared/data --starts 1 --max-frames 40 --absences 0 --out dmb_lite
+  stm_tracker calibrate --tracker stmtrack --weights paper.safetensors --data ../shared/data --device cuda --out paper
 """
 
 
