@@ -21,7 +21,7 @@ from stm_tracker_ros.evaluation.one_step import area_under_roc
 from stm_tracker_ros.evaluation.run_files import SIGHTS_NAME
 from stm_tracker_ros.evaluation.sights import Judged, SightsItem, read
 from stm_tracker_ros.evaluation.work import Measurement
-from stm_tracker_ros.following.calibration import Calibration, Sight, logistic
+from stm_tracker_ros.following.calibration import Calibration, Sight, logistic, weighed
 
 Floats = NDArray[np.float64]
 
@@ -82,10 +82,11 @@ class Reliability:
 def fit(frames: Frames) -> Calibration:
     """Weighted logistic regression by Newton's method, on standardised values; what it gives is for plain ones."""
     weights = frames.weights / frames.weights.sum()
-    mean = weights @ frames.sights
-    spread = np.sqrt(weights @ (frames.sights - mean) ** 2)
-    spread[np.ptp(frames.sights, axis=0) == 0] = np.inf  # what is always the same tells nothing
-    table = np.column_stack([np.ones(len(weights)), (frames.sights - mean) / spread])
+    values = weighed(frames.sights)
+    mean = weights @ values
+    spread = np.sqrt(weights @ (values - mean) ** 2)
+    spread[np.ptp(values, axis=0) == 0] = np.inf  # what is always the same tells nothing
+    table = np.column_stack([np.ones(len(weights)), (values - mean) / spread])
     penalty = RIDGE * np.diag([0.0, *np.ones(len(mean))])
     found = np.zeros(table.shape[1])
     for _ in range(MOST_STEPS):

@@ -19,21 +19,22 @@ from stm_tracker_ros.core.errors import ConfigError
 Floats = NDArray[np.float64]
 
 
+LEAST = 1e-3  # a score that is nearer to 0 or 1 tells no more
+
+
 class Sight(NamedTuple):
     """What is known of an answer.
 
-    score: in [0, 1], as it is trusted. found: 1 if it is taken for the target, 0 while that is waited for.
-    unseen: logarithm of 1 + the nominal frames that the target has not been seen for.
+    score: in [0, 1], as it is trusted. unseen: nominal frames that the target has not been seen for, 0 = it is found.
     """
 
     score: float
-    found: float
     unseen: float
 
     @classmethod
-    def of(cls, score: float, found: bool, unseen: int) -> Sight:
-        """Of the score as it is trusted, cut to [0, 1], and the nominal frames that the target was not seen for."""
-        return cls(float(np.clip(score, 0.0, 1.0)), float(found), float(np.log1p(unseen)))
+    def of(cls, score: float, unseen: int) -> Sight:
+        """Of the score as it is trusted, cut to [0, 1]."""
+        return cls(float(np.clip(score, 0.0, 1.0)), float(unseen))
 
 
 def as_scored(sight: Sight) -> float:
@@ -43,7 +44,7 @@ def as_scored(sight: Sight) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """bias, and a weight for each field of `Sight`, by its name. Raises ConfigError for anything else."""
+    """bias, and a weight for what `weighed` makes of each field of `Sight`, by name. Raises ConfigError for others."""
 
     bias: float
     weights: Mapping[str, float]
@@ -74,7 +75,13 @@ class Calibration:
 
     def of_many(self, sights: Floats) -> Floats:
         """As `probability`, of ... x fields."""
-        return logistic(self.bias + sights @ np.array([self.weights[name] for name in Sight._fields]))
+        return logistic(self.bias + weighed(sights) @ np.array([self.weights[name] for name in Sight._fields]))
+
+
+def weighed(sights: Floats) -> Floats:
+    """Of sights, ... x fields: the logarithms of the score's odds and of 1 + the frames unseen."""
+    score, unseen = np.clip(sights[..., 0], LEAST, 1 - LEAST), sights[..., 1]
+    return np.stack([np.log(score / (1 - score)), np.log1p(unseen)], -1)
 
 
 def logistic(values: Floats) -> Floats:

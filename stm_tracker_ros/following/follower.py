@@ -130,7 +130,7 @@ class Follower:
             segment = Segment(np.zeros_like(segment.pixels), None)
         return Result(
             box=state.answer if segment is None or segment.rotated is None else self._limited(best.box, frame),
-            score=self.probability(Sight.of(score, found, presence.unseen)),
+            score=self.probability(Sight.of(score, presence.unseen)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,

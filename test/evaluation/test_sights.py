@@ -68,14 +68,14 @@ def test_each_judged_frame_says_what_was_known_and_whether_it_was_right(tmp_path
     assert judged.present.tolist() == [index not in GONE for index in frames]
     assert judged.right.tolist() == [index not in GONE and index not in FAR for index in frames]
     known = [Sight(*row) for row in judged.sights.tolist()]
-    assert [sight.found for sight in known] == [float(index not in GONE) for index in frames]
-    away = [sight for sight in known if not sight.found]
-    assert [sight.unseen for sight in away] == pytest.approx(np.log1p([1, 2, 3, 4]))
+    assert [sight.unseen for sight in known] == [
+        max(index - GONE.start + 1, 0) if index in GONE else 0 for index in frames
+    ]
     assert known[0].score == pytest.approx(0.8)
 
 
 def test_a_calibration_that_the_tracker_has_changes_nothing(tmp_path: Path) -> None:
-    made = Calibration(bias=-9.0, weights={"score": 1.0, "found": 0.0, "unseen": 0.0})
+    made = Calibration(bias=-9.0, weights={"score": 1.0, "unseen": 0.0})
     plain, calibrated = gathered(tmp_path / "plain"), gathered(tmp_path / "calibrated", made)
     assert (plain.sights == calibrated.sights).all()
 

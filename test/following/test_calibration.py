@@ -16,15 +16,15 @@ from stm_tracker_ros.following.follower import Follower
 
 pytestmark = pytest.mark.pure
 
-MADE = Calibration(bias=-2.0, weights={"unseen": -0.5, "score": 4.0, "found": 1.5})
+MADE = Calibration(bias=-2.0, weights={"unseen": -0.5, "score": 4.0})
 
 
 class TestFormula:
     """A logistic regression, whatever the order of its weights."""
 
-    @pytest.mark.parametrize("sight", [Sight(0.7, 1.0, 0.0), Sight(0.1, 0.0, 3.0), Sight(0.0, 0.0, 0.0)])
+    @pytest.mark.parametrize("sight", [Sight(0.7, 0.0), Sight(0.1, 3.0), Sight(0.5, 100.0)])
     def test_it_is_a_logistic_regression(self, sight: Sight) -> None:
-        value = -2.0 + 4.0 * sight.score + 1.5 * sight.found - 0.5 * sight.unseen
+        value = -2.0 + 4.0 * math.log(sight.score / (1 - sight.score)) - 0.5 * math.log(1 + sight.unseen)
         assert MADE.probability(sight) == pytest.approx(1 / (1 + math.exp(-value)), abs=1e-12)
 
     def test_many_at_once_are_the_same_as_one_by_one(self) -> None:
@@ -35,12 +35,16 @@ class TestFormula:
     def test_what_is_far_off_is_sure_and_no_overflow(self) -> None:
         assert logistic(np.array([-1e5, 0.0, 1e5])).tolist() == [0.0, 0.5, 1.0]
 
-    def test_a_sight_has_shares_and_the_logarithm_of_frames(self) -> None:
-        assert Sight.of(1.3, True, 0) == (1.0, 1.0, 0.0)
-        assert Sight.of(-0.1, False, 9) == pytest.approx((0.0, 0.0, math.log(10)))
+    def test_scores_are_cut_to_shares(self) -> None:
+        assert (Sight.of(1.3, 0), Sight.of(-0.1, 9)) == ((1.0, 0.0), (0.0, 9.0))
+
+    def test_a_score_of_nothing_or_all_has_odds(self) -> None:
+        low, least, most, high = (MADE.probability(Sight(score, 0.0)) for score in (0.0, 1e-3, 1 - 1e-3, 1.0))
+        assert 0 < low == least < 0.01
+        assert 0.99 < most == high < 1
 
     def test_without_a_calibration_it_is_the_score(self) -> None:
-        assert as_scored(Sight(0.3, 1.0, 2.0)) == 0.3
+        assert as_scored(Sight(0.3, 2.0)) == 0.3
 
 
 class TestContent:
@@ -52,8 +56,8 @@ class TestContent:
     @pytest.mark.parametrize(
         ("content", "words"),
         [
-            ({"bias": 0.0, "weights": {"score": 1.0, "found": 0.0}}, "needed are score, found, unseen"),
-            ({"bias": 0.0, "weights": {"score": 1.0, "found": 0.0, "unseen": 0.0, "luck": 1.0}}, "luck"),
+            ({"bias": 0.0, "weights": {"score": 1.0}}, "needed are score, unseen"),
+            ({"bias": 0.0, "weights": {"score": 1.0, "unseen": 0.0, "luck": 1.0}}, "luck"),
             ({"bias": math.nan, "weights": MADE.weights}, "not all finite"),
             ({"bias": 0.0, "weights": {**MADE.weights, "score": math.inf}}, "not all finite"),
             ({"bias": 0.0}, "weights"),
@@ -92,7 +96,7 @@ class TestFollower:
         unseen = 0
         for raw, answer in zip(plain, calibrated, strict=True):
             unseen = 0 if raw.found else unseen + 1
-            assert answer.score == pytest.approx(MADE.probability(Sight.of(raw.score, raw.found, unseen)))
+            assert answer.score == pytest.approx(MADE.probability(Sight.of(raw.score, unseen)))
         assert {answer.found for answer in plain} == {True, False}
 
     def test_boxes_and_memory_are_the_same_to_the_last_bit(self) -> None:

@@ -15,7 +15,7 @@ from stm_tracker_ros.following.config import FollowingConfig
 pytestmark = pytest.mark.pure
 
 ROOM = Path(stm_tracker_ros.following.__file__).parent
-MOST_NUMBERS, MOST_PARAMETERS = 30, 12
+MOST_NUMBERS, MOST_PARAMETERS = 31, 12
 FREE = (0, 1, 2)
 
 
