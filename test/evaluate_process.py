@@ -10,7 +10,7 @@ import sys
 
 from obedient_tracker import ObedientTracker
 
-from stm_tracker_ros.cli import evaluate, main, options
+from stm_tracker_ros.cli import evaluate, main, options, work
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.engine.config import StateConfig
 
@@ -27,7 +27,7 @@ def load_tracker(args: object) -> options.LoadedTracker:
     )
 
 
-evaluate.load_tracker = load_tracker
+evaluate.load_tracker = work.load_tracker = load_tracker
 
 if __name__ == "__main__":
     # Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and the processes that they start.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +18,14 @@ from stm_tracker_ros.cli.options import (
     state_config,
     whole_number,
 )
+from stm_tracker_ros.cli.work import sha256, work_off_all
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 
 if TYPE_CHECKING:
-    from stm_tracker_ros.core.protocol import Tracker
     from stm_tracker_ros.data.sequence import Sequence
     from stm_tracker_ros.engine.config import StateConfig
-    from stm_tracker_ros.evaluation.work import Measurement, Progress
+    from stm_tracker_ros.evaluation.work import Measurement
 
 EPILOG = """\
 reads  DIR as it lies there, the layout is found out:
@@ -173,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(args, loaded)
     claim(args.out, settings)
     failed = dict(measured.failed)
-    status = _until_interrupted(lambda: _run_all(args, loaded, measured, failed))
+    status = work_off_all(args, loaded, measured, failed)
     if failed or any(item.is_finished(args.out / item.name) for item in measured.items):
         _report(args.out, settings, measured, failed)
     return status or int(bool(failed))
@@ -256,7 +254,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
     return {
         "tracker": loaded.name,
         "weights": None if loaded.weights is None else loaded.weights.name,
-        "weights_sha256": None if loaded.weights is None else _sha256(loaded.weights),
+        "weights_sha256": None if loaded.weights is None else sha256(loaded.weights),
         "settings": dict(loaded.changes),
         "device": loaded.device,
         "precision": loaded.precision,
@@ -275,51 +273,6 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "one_step": args.one_step or None,
         "oracle_memory": args.oracle_memory or None,
     }
-
-
-def _sha256(weights: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(weights.read_bytes()).hexdigest()
-
-
-def _until_interrupted(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _run_all(args: argparse.Namespace, loaded: LoadedTracker, measured: Measurement, failed: dict[str, str]) -> None:
-    from stm_tracker_ros.evaluation.processes import share_out
-    from stm_tracker_ros.evaluation.work import work_off
-
-    def note(name: str, error: Exception) -> None:
-        failed[name] = str(error)
-
-    if args.jobs > 1:
-        steps = share_out(measured.items, partial(_tracker, args), args.out, args.jobs, note)
-    else:
-        steps = work_off(measured.items, loaded.tracker, args.out, note)
-    with closing(steps):
-        _show_progress(steps, sum(item.frames for item in measured.items))
-
-
-def _tracker(args: argparse.Namespace) -> Tracker:
-    """What a process of its own follows with."""
-    return load_tracker(args).tracker
-
-
-def _show_progress(steps: Progress, total: int) -> None:
-    from tqdm import tqdm
-
-    done_before: dict[str, int] = {}
-    with tqdm(total=total, desc="evaluate", unit="frame", mininterval=1) as bar:
-        for name, done in steps:
-            bar.set_postfix_str(name, refresh=False)
-            bar.update(done - done_before.get(name, 0))
-            done_before[name] = done
 
 
 def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, failed: Mapping[str, str]) -> None:

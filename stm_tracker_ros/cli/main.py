@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from stm_tracker_ros import __version__, libraries
-from stm_tracker_ros.cli import bench, compare, convert, demo, evaluate, track, train
+from stm_tracker_ros.cli import bench, calibrate, compare, convert, demo, evaluate, track, train
 from stm_tracker_ros.cli.parser import CommandParser
 from stm_tracker_ros.core.surroundings import EXIT_INTERRUPTED, EXIT_REFUSED, guarded
 
 __all__ = ("COMMANDS", "EXIT_INTERRUPTED", "EXIT_REFUSED", "main", "make_parser")
 
-COMMANDS = (demo, track, evaluate, compare, bench, train, convert)
+COMMANDS = (demo, track, evaluate, compare, bench, train, calibrate, convert)
 
 EPILOG = """\
 examples:

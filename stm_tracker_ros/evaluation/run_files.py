@@ -18,20 +18,30 @@ SCORE_NAME = "score.json"
 """Of a run whose score takes more than its trajectory and the true boxes."""
 STEPS_NAME = "steps.json"
 """Of a sequence that was looked at one step at a time."""
-SEQUENCE_FILES = (TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME, FLIGHT_NAME, SCORE_NAME, STEPS_NAME)
+SIGHTS_NAME = "sights.json"
+"""Of a run that a calibration is fitted on."""
+SEQUENCE_FILES = (
+    *(TRAJECTORY_NAME, TRAJECTORY_NAME + PART_SUFFIX, TIMES_NAME),
+    *(FLIGHT_NAME, SCORE_NAME, STEPS_NAME, SIGHTS_NAME),
+)
 
 
 def check(
-    out: Path, data: Path, names: Iterable[str], inputs: Iterable[Path] = (), folders: Iterable[Path] = ()
+    out: Path,
+    data: Path,
+    names: Iterable[str],
+    inputs: Iterable[Path] = (),
+    folders: Iterable[Path] = (),
+    also: Iterable[str] = (),
 ) -> None:
     """Check the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
 
-    inputs: what else is read; folders: those that the sequences consist of. Raises DataError where something of the
-    user's would be overwritten or mixed up.
+    inputs: what else is read; folders: those that the sequences consist of; also: more files of the report. Raises
+    DataError where something of the user's would be overwritten or mixed up.
     """
     inputs = (data, *inputs)
     _refuse_among_sequences(out, data, folders)
-    files = OutputFolder(out).check((SUMMARY_NAME, SETTINGS_NAME), inputs=inputs)
+    files = OutputFolder(out).check((SUMMARY_NAME, SETTINGS_NAME, *also), inputs=inputs)
     for name in names:
         files.below(name).check(SEQUENCE_FILES, (FOLDER_NAME,), inputs)
 

@@ -28,7 +28,7 @@ UNREADABLE = "UNREADABLE"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One frame of a trajectory: upright box in pixels of the image, raw score in [0, 1], name of the state.
+    """One frame of a trajectory: upright box in pixels of the image, score of the result in [0, 1], name of the state.
 
     rotated: of trackers with masks; None, written as NaN, where there is none.
     """

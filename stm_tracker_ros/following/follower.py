@@ -23,6 +23,7 @@ from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS, Candidates, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
+from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored
 from stm_tracker_ros.following.candidates import SAME_OBJECT, published
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
@@ -89,10 +90,11 @@ class _Followed:
 
 
 class Follower:
-    """The Tracker of `core/protocol.py` around one matcher."""
+    """The Tracker of `core/protocol.py` around one matcher; only what is answered as score is calibrated."""
 
-    def __init__(self, matcher: Matcher, config: FollowingConfig) -> None:
+    def __init__(self, matcher: Matcher, config: FollowingConfig, calibration: Calibration | None = None) -> None:
         self.matcher, self._given, self.config = matcher, config, config.rules
+        self.probability = as_scored if calibration is None else calibration.probability
         self.state: _Followed | None = None
 
     def init(self, frame: Frame, target: Target) -> Result:
@@ -137,7 +139,7 @@ class Follower:
             segment = Segment(np.zeros_like(segment.pixels), None)
         return Result(
             box=state.answer if segment is None or segment.rotated is None else self._limited(best.box, frame),
-            score=float(np.clip(score, 0.0, 1.0)),
+            score=self.probability(Sight.of(score, presence.unseen)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,

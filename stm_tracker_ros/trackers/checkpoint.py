@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.output_folder import write_new
+from stm_tracker_ros.following.calibration import Calibration
 
 FORMAT_VERSION = "2"
 # Version 1: the field `trunk` named the backbone, which told the kind of network; tensors of backbones were a trunk's.
@@ -23,11 +24,14 @@ OLD_VERSION = "1"
 KIND_OF_TRUNK = {"mobilenet_v2": "lite", "inception_v3": "paper", "resnet50": "paper"}
 OLD_FIELDS = ("first_weight",)  # of networks; now the setting memory.first_weight of trackers
 OLD_TENSOR = re.compile(r"^(memory_|query_|)trunk\.")
+CALIBRATED = "; score calibrated: "
+"""In a provenance, before what is said of the calibration."""
 
 
 class Checkpoint(NamedTuple):
     """What a file holds: tracker name, kind of its network (`KIND` of the configuration class), the configuration's
-    fields, provenance in words, tensors by name.
+    fields, provenance in words, tensors by name, and what makes a probability of the score (None: it is answered as
+    it is).
     """
 
     tracker: str
@@ -35,6 +39,7 @@ class Checkpoint(NamedTuple):
     network: dict[str, Any]
     provenance: str
     tensors: dict[str, Tensor]
+    calibration: Calibration | None = None
 
 
 def save(path: Path, tracker: str, network: Any, tensors: Mapping[str, Tensor], provenance: str) -> None:
@@ -55,6 +60,20 @@ def encoded(tracker: str, network: Any, tensors: Mapping[str, Tensor], provenanc
         "provenance": provenance,
     }
     return encode({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, metadata)
+
+
+def calibrated(path: Path, tracker: str, calibration: Calibration, words: str) -> bytes:
+    """The checkpoint at `path` with this calibration, in place of one that it may have; its tensors stay as they are.
+
+    words: what is said of the calibration in the provenance. Raises CheckpointError as `read`.
+    """
+    read(path, tracker)
+    with safe_open(path, "pt") as file:
+        metadata = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no plain iteration)
+    before, *_ = metadata.get("provenance", "").partition(CALIBRATED)
+    metadata |= {"calibration": json.dumps(calibration.content), "provenance": f"{before}{CALIBRATED}{words}"}
+    return encode(tensors, metadata)
 
 
 def read(path: Path, tracker: str) -> Checkpoint:
@@ -81,7 +100,8 @@ def read(path: Path, tracker: str) -> Checkpoint:
         kind, network = _network(metadata)
     except (ValueError, TypeError, KeyError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
-    return Checkpoint(tracker, kind, network, metadata.get("provenance", ""), present_names(tensors))
+    words, calibration = metadata.get("provenance", ""), _calibration(metadata, path)
+    return Checkpoint(tracker, kind, network, words, present_names(tensors), calibration)
 
 
 def present_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -131,3 +151,14 @@ def _network(metadata: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     fields = {name: value for name, value in dict(json.loads(metadata["network"])).items() if name not in OLD_FIELDS}
     backbone = fields.pop("trunk", next(iter(KIND_OF_TRUNK)))
     return KIND_OF_TRUNK.get(backbone, "lite"), {"backbone": backbone, **fields}
+
+
+def _calibration(metadata: Mapping[str, str], path: Path) -> Calibration | None:
+    if "calibration" not in metadata:
+        return None
+    try:
+        return Calibration.of(json.loads(metadata["calibration"]))
+    except (ValueError, ConfigError) as error:
+        raise CheckpointError(
+            f"weights {path} have a calibration that cannot be used ({error}); make another by `stm_tracker calibrate`"
+        ) from None

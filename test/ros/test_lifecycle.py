@@ -156,8 +156,8 @@ def test_live_parameters_take_effect_and_others_refuse(node):
     camera = node.camera()
     node.follow(camera)
     assert node.track(camera, picture()).detections[0].results[0].hypothesis.score == 1.0
-    assert set_parameter(node, "tracker.memory.decay", 0.3).successful
-    assert node.track(camera, picture()).detections[0].results[0].hypothesis.score == pytest.approx(0.6)
+    assert set_parameter(node, "tracker.memory.decay", 0.45).successful
+    assert node.track(camera, picture()).detections[0].results[0].hypothesis.score == pytest.approx(0.9)
     assert set_parameter(node, "tracker.memory.decay", 1).successful
     assert node.track(camera, picture()).detections[0].results[0].hypothesis.score == 1.0
     refused = set_parameter(node, "tracker.memory.decay", 7.0)

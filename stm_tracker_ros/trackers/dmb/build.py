@@ -9,6 +9,7 @@ from torch import nn
 
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.following.calibration import Calibration
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint
@@ -28,10 +29,17 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `dmb_lite` or `dmb`. Raises CheckpointError, ConfigError, DeviceError."""
     runtime = InferenceRuntime.resolved(compute)
-    return tracker(checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS), runtime, config)
+    stored = checkpoint.read(weights, name)
+    network = checkpoint.network_of(stored, weights, NETWORKS)
+    return tracker(network, runtime, config, stored.calibration)
 
 
-def tracker(network: LiteNetwork | PaperNetwork, runtime: InferenceRuntime, config: TrackConfig) -> Tracker:
-    """The tracker around a network."""
+def tracker(
+    network: LiteNetwork | PaperNetwork,
+    runtime: InferenceRuntime,
+    config: TrackConfig,
+    calibration: Calibration | None = None,
+) -> Tracker:
+    """The tracker around a network; calibration: of its score, None while it has none."""
     stepper = PaperStepper(network, runtime) if isinstance(network, PaperNetwork) else Stepper(network, runtime)
-    return Follower(DmbMatcher(stepper, config.rules), config)
+    return Follower(DmbMatcher(stepper, config.rules), config, calibration)

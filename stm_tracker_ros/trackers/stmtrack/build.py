@@ -10,6 +10,7 @@ from torch import nn
 from stm_tracker_ros.core.compute import Compute
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
+from stm_tracker_ros.following.calibration import Calibration
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint
@@ -30,17 +31,23 @@ NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
 def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackConfig) -> Tracker:
     """Build `stmtrack_lite` or `stmtrack`. Raises CheckpointError, ConfigError, DeviceError."""
     runtime = InferenceRuntime.resolved(compute)
-    network = checkpoint.network_of(checkpoint.read(weights, name), weights, NETWORKS)
+    stored = checkpoint.read(weights, name)
+    network = checkpoint.network_of(stored, weights, NETWORKS)
     if config.compat == "official" and not isinstance(network, PaperNetwork):
         raise ConfigError(f"compat is 'official'; allowed is none: the authors have no network like that of {weights}")
-    return tracker(network, runtime, config)
+    return tracker(network, runtime, config, stored.calibration)
 
 
-def tracker(network: LiteNetwork | PaperNetwork, runtime: InferenceRuntime, config: TrackConfig) -> Tracker:
-    """The tracker around a network."""
+def tracker(
+    network: LiteNetwork | PaperNetwork,
+    runtime: InferenceRuntime,
+    config: TrackConfig,
+    calibration: Calibration | None = None,
+) -> Tracker:
+    """The tracker around a network; calibration: of its score, None while it has none."""
     if not isinstance(network, PaperNetwork):
-        return Follower(StmMatcher(Stepper(network, runtime), config), config)
+        return Follower(StmMatcher(Stepper(network, runtime), config), config, calibration)
     stepper = PaperStepper(network, runtime)
     if config.compat == "official":
         return OfficialTracker(stepper, config)
-    return Follower(StmMatcher(stepper, config), config)
+    return Follower(StmMatcher(stepper, config), config, calibration)
