@@ -211,8 +211,9 @@ class Follower:
         is taken for the target because it lies there.
         """
         state, config = self._started(), self.config.search
-        place, left_behind = self._limited(expected, frame), state.whereabouts.is_left_behind(frame, expected)
-        looks, known = [self._look(frame, number, place, state.fill)], self._is_known
+        left_behind = state.whereabouts.is_left_behind(frame, expected, state.presence.unseen)
+        place, known = self._limited(expected, frame), self._is_known
+        looks = [self._look(frame, number, place, state.fill)]
         if config.again != "off" and (state.presence.is_away or not known) and not left_behind:
             roams = config.again == "confirm"
             regions = state.search.next(frame, place, self._side(place), config.looks, roams=roams)

@@ -7,8 +7,12 @@ camera shows that again.
 
 from __future__ import annotations
 
+import numpy as np
+
 from stm_tracker_ros.core.types import Box, Frame
 from stm_tracker_ros.following.camera_motion import CameraMotion
+
+FOLLOWS_FRAMES = 300  # after which what the camera left behind may be in its picture again
 
 
 class Whereabouts:
@@ -17,6 +21,7 @@ class Whereabouts:
     def __init__(self, frame: Frame, place: Box, *, follows_camera: bool) -> None:
         self._camera = CameraMotion(frame) if follows_camera else None
         self._kept = place
+        self._carried = np.zeros(2)  # by the camera, since the picture that is kept
         self.is_known = True
 
     def moved(self, frame: Frame, surroundings: Box) -> tuple[float, float]:
@@ -25,11 +30,12 @@ class Whereabouts:
             return 0.0, 0.0
         motion = self._camera.to(frame, surroundings)
         self.is_known = self.is_known and motion is not None
+        self._carried += motion or (0.0, 0.0)
         return motion or (0.0, 0.0)
 
     def keep(self, place: Box) -> None:
         """The target is in sight in the last frame, at that place."""
-        self._kept, self.is_known = place, True
+        self._kept, self._carried, self.is_known = place, np.zeros(2), True
         if self._camera is not None:
             self._camera.keep()
 
@@ -43,12 +49,18 @@ class Whereabouts:
         back = self._camera.since_kept(frame)
         if back is None:
             return None
-        self.is_known = True
+        self._carried, self.is_known = np.array(back), True
         return self._kept._replace(x=self._kept.x + back[0], y=self._kept.y + back[1])
 
-    def is_left_behind(self, frame: Frame, place: Box) -> bool:
-        """Whether the camera is known to look elsewhere: then the target is nowhere in the image."""
-        return self.is_known and outside(place, frame)
+    def is_left_behind(self, frame: Frame, place: Box, unseen: int) -> bool:
+        """Whether the camera has turned away from the place: then the target is nowhere in the image.
+
+        Not so of one that has left by itself: it may come back anywhere. unseen: nominal frames without it; what was
+        left behind for long may have followed.
+        """
+        without = place._replace(x=place.x - self._carried[0], y=place.y - self._carried[1])
+        known = self.is_known and unseen <= FOLLOWS_FRAMES
+        return known and outside(place, frame) and not outside(without, frame)
 
 
 def outside(place: Box, frame: Frame) -> bool:

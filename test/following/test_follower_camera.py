@@ -74,7 +74,7 @@ def test_the_search_region_moves_with_the_picture(camera_motion: bool) -> None:
 
 
 def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image() -> None:
-    scene = Filmed({"search.camera_motion": True, "search.again": "off"})
+    scene = Filmed({"search.camera_motion": True})
     assert max(scene.show(0.0) for _ in range(40)) < 2
     for x in (150.0, *[200.0] * 30):
         scene.show(x)
@@ -84,6 +84,7 @@ def test_a_target_that_the_camera_leaves_behind_is_waited_for_outside_the_image(
     assert scene.answer.box.center == pytest.approx((0, 215), abs=5)
     scene.show(200.0)
     assert scene.answer.expected.center == pytest.approx((80 - 200, 215), abs=5)  # no frame brought it in
+    assert not any(scene.matcher.elsewhere[-30:])  # it is nowhere else
     assert scene.show(150.0) > 50  # the answer lies in the image, the target does not
     assert scene.show(0.0) < 5
 

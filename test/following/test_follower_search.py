@@ -91,14 +91,6 @@ def test_a_known_distractor_is_not_taken() -> None:
         assert (until_found(flight, right(beside, 0.85 * USUAL), frames=12) is not None) == found
 
 
-def test_what_the_camera_left_behind_is_looked_for_nowhere() -> None:
-    flight = flying()
-    assert flight.follower.state is not None
-    flight.follower.state.presence.wait_at(START._replace(x=-100.0))
-    flight.show(right(100, USUAL))
-    assert flight.matcher.elsewhere[-1] == []
-
-
 def test_it_is_looked_for_as_well_while_it_is_seen_badly() -> None:
     """What is followed then may be something else."""
     flight = Flight(config_of(**PLAIN))

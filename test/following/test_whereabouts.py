@@ -61,12 +61,25 @@ def test_seen_again_it_is_known(known: Whereabouts) -> None:
     assert known.is_known
 
 
-def test_what_the_camera_left_behind_is_known_to_be_outside(known: Whereabouts) -> None:
-    beyond = PLACE._replace(x=-40.0)
-    assert not known.is_left_behind(at(0.0), PLACE)
-    assert known.is_left_behind(at(0.0), beyond)
+def test_what_the_camera_has_turned_away_from_is_known_to_be_outside(known: Whereabouts) -> None:
+    """For ten seconds; after a cut nobody knows."""
+    for x in (50.0, 100.0, 150.0, 200.0):
+        moved = known.moved(at(x), NOTHING)
+    assert moved == pytest.approx((-50.0, 0.0), abs=1.0)
+    beyond = PLACE._replace(x=-50.0)
+    assert known.is_left_behind(at(200.0), beyond, 300)
+    assert not known.is_left_behind(at(200.0), beyond, 301)
+    assert not known.is_left_behind(at(200.0), PLACE, 1)
     known.moved(at(0.0, OTHER), NOTHING)
-    assert not known.is_left_behind(at(0.0, OTHER), beyond)
+    assert not known.is_left_behind(at(0.0, OTHER), beyond, 1)
+
+
+def test_what_has_left_by_itself_may_be_anywhere(known: Whereabouts) -> None:
+    beyond = PLACE._replace(x=-50.0)
+    assert not known.is_left_behind(at(0.0), beyond, 1)
+    known.moved(at(20.0), NOTHING)
+    known.keep(PLACE)
+    assert not known.is_left_behind(at(20.0), beyond, 1)
 
 
 def test_without_the_camera_s_motion_a_place_is_always_known() -> None:
