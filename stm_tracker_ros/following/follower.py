@@ -221,7 +221,7 @@ class Follower:
         found = []
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
             places, scores = in_image(candidates), candidates.scores * candidates.trust
-            gate = state.presence.gate(places, scores, here=known, elsewhere=known and not left_behind)
+            gate = state.presence.gate(places, scores, known=known, elsewhere=not left_behind)
             found.append(Seen(look, candidates, places, scores, gate))
         return found
 
@@ -240,7 +240,8 @@ class Follower:
             apart = (here.gate.overlap < SAME_OBJECT) | (not self._is_known)
             found.append((here, self._most_alike(here, np.where(apart, here.scores, 0.0))))
         seen, best = max(found, key=lambda one: one[1].score)
-        if not state.search.saw(self._sighting(seen, best), number) or self.config.search.again == "confirm":
+        needed, confirmed = state.presence.config.far_share, self.config.search.again == "confirm"
+        if not state.search.saw(self._sighting(seen, best), number, needed, roams=confirmed) or confirmed:
             return None
         state.box, state.size = best.box, Size(best.box)
         state.presence.found_again(best.box)
@@ -255,15 +256,18 @@ class Follower:
         return Best(number, box, score if seen.something else 0.0, 1.0, score)
 
     def _sighting(self, seen: Seen, best: Best) -> Sighting | None:
-        """What the best of the looks elsewhere is worth; None: it is not like the target."""
-        presence = self._started().presence
-        if best.score < ORDINARY / 2 * presence.usual:
+        """What the best of the looks elsewhere is worth; None: it is not like the target.
+
+        The first frame's memory alone is the second witness: what was learned since may be something else.
+        """
+        share = best.score / self._started().presence.usual
+        if share < ORDINARY / 2:
             return None
-        needed = presence.config.far_share * presence.usual
-        sure = seen.look.search_factor == 1 and best.score >= needed
+        sure = seen.look.search_factor == 1 and share >= ORDINARY
         if sure:
-            sure = self.matcher.anchor_scores(seen.look, seen.candidates)[best.number] >= needed / 2
-        return Sighting(best.box, best.score, bool(sure))
+            anchor = float(self.matcher.anchor_scores(seen.look, seen.candidates)[best.number])
+            sure = anchor >= ORDINARY / 2 * best.score / share
+        return Sighting(best.box, best.score, share, sure)
 
     def _choose(self, seen: Seen) -> Best:
         """The best candidate under the prior, of the allowed ones if there are any."""

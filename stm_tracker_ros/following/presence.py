@@ -69,13 +69,13 @@ class Presence:
         self.place = self.place._replace(x=self.place.x + float(ahead[0]), y=self.place.y + float(ahead[1]))
         return self.place
 
-    def gate(self, boxes: Floats, scores: Floats, *, here: bool = True, elsewhere: bool = True) -> Gate:
+    def gate(self, boxes: Floats, scores: Floats, *, known: bool = True, elsewhere: bool = True) -> Gate:
         """Candidates N x 4 in image pixels and their scores N.
 
-        here, elsewhere: whether it may be where it is expected, and apart from there. After coasting what is elsewhere
-        must be found again (`search.py`).
+        known: whether the expected place is one. elsewhere: whether the target may be apart from it; after coasting, and
+        where it was not seen and its place is unknown, it must be found again (`search.py`).
         """
-        overlap = arithmetic.iou(tuple(self.place), boxes)
+        overlap = arithmetic.iou(tuple(self.place), boxes) * known
         near, far = self._needed()
         needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
         if self.config.distractor_share:
@@ -83,10 +83,10 @@ class Presence:
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
         if not self.unseen:
             needed = np.maximum(near, needed * self.steadiness)
+        elsewhere = elsewhere and (known or not self.unseen) and self.unseen <= self.config.coast_frames
+        if self.config.far_share and not elsewhere:
+            needed = np.where(overlap < SAME_OBJECT, np.inf, needed)
         needed = needed * self.usual
-        if self.config.far_share:
-            elsewhere = elsewhere and self.unseen <= self.config.coast_frames
-            needed = np.where(np.where(overlap >= SAME_OBJECT, here, elsewhere), needed, np.inf)
         return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score))
 
     @property

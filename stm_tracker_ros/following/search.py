@@ -2,8 +2,7 @@
 
 Some looks a frame more go around: at the surroundings of the expected place, over the whole image in wide looks, then
 in usual ones, nearest first, and anew. What looks like the target there is a lead: the next looks go to it, as large as
-it seems, and it is the target if it scores as the target usually does in some frames running, by the first frame's
-memory as well.
+it seems, and it is the target if in some frames running it scores on the average as the target usually does.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from stm_tracker_ros.core.types import Box, Frame, Lead
 from stm_tracker_ros.following.candidates import SAME_OBJECT
 
 WIDE = 2.0  # side of a wide look over the usual one
-ENOUGH = 3  # frames running in which a lead must score as the target to be believed
+ENOUGH = 3  # sure looks running that a lead needs to be believed; twice as many without belief are a waste of time
 
 
 class Region(NamedTuple):
@@ -33,11 +32,12 @@ class Region(NamedTuple):
 class Sighting(NamedTuple):
     """What looks most like the target in the looks elsewhere.
 
-    box: in the image; score: as trusted; sure: whether it scores as the target usually does.
+    box: in the image; score: as trusted; share: of what the target usually has; sure: whether it may be the target.
     """
 
     box: Box
     score: float
+    share: float
     sure: bool
 
 
@@ -47,6 +47,7 @@ class Search:
 
     lead: Lead | None = None
     _since: int = 0  # number of the frame in which the lead was seen first
+    _shares: float = 0.0  # sum over the lead's sure looks
     is_watching: bool = False  # the last look was at the lead
     _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
 
@@ -67,18 +68,26 @@ class Search:
             return [Region(self.lead.box, 1.0)]
         return [self._further(frame, expected, side) for _ in range(looks)]
 
-    def saw(self, sighting: Sighting | None, number: int) -> bool:
-        """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?"""
+    def saw(self, sighting: Sighting | None, number: int, needed: float, *, roams: bool) -> bool:
+        """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?
+
+        needed: share of the usual score, on the average. roams: a lead that is not believed is kept none the less.
+        """
         lead = self.lead
         if lead is None or not self.is_watching:
             if sighting is not None and (lead is None or _is_better(sighting, lead)):
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
+                self._shares = sighting.share if sighting.sure else 0.0
             return False
         if sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
             self.lead = None
             return False
-        self.lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
-        return self.lead.times >= ENOUGH
+        self.lead = lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
+        self._shares += sighting.share
+        believed = lead.times >= ENOUGH and self._shares >= needed * lead.times
+        if lead.times >= 2 * ENOUGH and not believed and not roams:
+            self.lead = None
+        return believed
 
     def _further(self, frame: Frame, expected: Box, side: float) -> Region:
         region = next(self._ahead, None)
