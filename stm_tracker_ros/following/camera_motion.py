@@ -19,6 +19,7 @@ SIDE = 128  # of the small version, pixels
 WIDEST = 1024  # of the part of the image that is looked at, about its centre, pixels
 BETTER = 0.9  # as much less they must differ then than unmoved, to be believed
 ALIKE = 0.6  # correlation of two small versions of one scene at least
+GRAIN, CONTRAST = 4, 3.0  # blurred by so many pixels, what varies by fewer grey levels may be noise
 WINDOW = cv2.createHanningWindow((SIDE, SIDE), cv2.CV_32F)
 
 
@@ -36,28 +37,32 @@ class CameraMotion:
         than half a pixel of the small version is left to add up: the frame is compared with the last that moved.
         """
         part = _part(frame)
-        before, self._last = self._last, _small(frame, part)
-        counted = _counted(part, surroundings)
-        x, y, likeness = _moved(self._reference, self._last, counted)
-        if likeness < ALIKE and before is not self._reference:  # it may have changed bit by bit
-            x, y, likeness = _moved(before, self._last, counted)
-            self._reference = self._last
-        if x or y or likeness < ALIKE:
-            self._reference = self._last
-        return None if likeness < ALIKE else (x * part.width / SIDE, y * part.height / SIDE)
+        now, counted = _small(frame, part), _counted(part, surroundings)
+        x, y, likeness = _moved(self._reference, now, counted)
+        is_other = likeness is not None and likeness < ALIKE
+        if is_other and self._last is not self._reference:  # it may have changed bit by bit
+            x, y, likeness = _moved(self._last, now, counted)
+            is_other, self._reference = likeness is not None and likeness < ALIKE, now
+        if x or y or is_other:
+            self._reference = now
+        if likeness is not None:
+            self._last = now
+        return None if is_other else (x * part.width / SIDE, y * part.height / SIDE)
 
     def keep(self) -> None:
-        """Keep the picture of the last frame."""
+        """Keep the picture of the last frame that shows something."""
         self._kept = self._last
 
     def since_kept(self, frame: Frame) -> tuple[float, float] | None:
-        """Motion from the kept picture to that of the last frame, which is `frame`; None where it is another one."""
+        """Motion from the kept picture to this one; None where it is another one, or nothing is to be seen."""
         part = _part(frame)
-        x, y, likeness = _moved(self._kept, self._last, np.ones((SIDE, SIDE), np.uint8))
-        return None if likeness < (1 + ALIKE) / 2 else (x * part.width / SIDE, y * part.height / SIDE)
+        x, y, likeness = _moved(self._kept, _small(frame, part), np.ones((SIDE, SIDE), np.uint8))
+        if likeness is None or likeness < (1 + ALIKE) / 2:
+            return None
+        return x * part.width / SIDE, y * part.height / SIDE
 
 
-def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[float, float, float]:
+def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[float, float, float | None]:
     """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so."""
     (x, y), _ = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
     right, down = round(x), round(y)
@@ -68,12 +73,12 @@ def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[flo
     return x, y, _correlation(was, now[part], _weights(counted[part]))
 
 
-def _correlation(one: Floats, other: Floats, weights: NDArray[np.uint8]) -> float:
-    """From -1 to 1, over the pixels that count; 1 where there is nothing to see in one of the two."""
-    one, other = one[weights > 0], other[weights > 0]
-    one, other = one - one.mean(), other - other.mean()
-    norm = float(np.sqrt((one * one).sum() * (other * other).sum()))
-    return float((one * other).sum()) / norm if norm else 1.0
+def _correlation(one: Floats, other: Floats, weights: NDArray[np.uint8]) -> float | None:
+    """From -1 to 1, over the pixels that count; None where one of the two has nothing in it but noise."""
+    first, second = (cv2.blur(picture, (GRAIN, GRAIN))[weights > 0] for picture in (one, other))
+    if min(first.std(), second.std()) < CONTRAST:
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _part(frame: Frame) -> Box:

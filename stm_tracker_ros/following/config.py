@@ -82,8 +82,8 @@ class PresenceConfig:
         "search_growth": "what is away is looked for in the whole image, see search.again and search.looks",
         "alone_share": "presence.near_share is needed, whatever else is in the picture",
         "jump_share": "of a target in sight .7 is needed elsewhere, or presence.far_share if that is less",
-        "least_share": "what is needed elsewhere falls to presence.near_share",
-        "far_frames": "what is needed elsewhere falls to presence.near_share in two seconds",
+        "least_share": "what is elsewhere after presence.coast_frames must be found again, see search.again",
+        "far_frames": "what is elsewhere after presence.coast_frames must be found again, see search.again",
         "least_trust": "after a jump the score falls by up to half of presence.far_share",
         "trust_frames": "after a jump a score is trusted again in two seconds",
     }
@@ -91,10 +91,12 @@ class PresenceConfig:
     least_score: float = setting(
         0.0, "needed everywhere, whatever is usual", low=0.0, high=1.0, formerly=("motion.follow_score",)
     )
-    near_share: float = setting(0.2, "needed where the target is expected", low=0.0, high=2.0, live=True)
+    near_share: float = setting(
+        0.2, "needed where the target is expected, .7 once it waits", low=0.0, high=2.0, live=True
+    )
     far_share: float = setting(
         0.9,
-        "needed elsewhere once the target is not seen, less later; a score after a jump falls by up to half of it",
+        "needed elsewhere once it is not seen, and to be found again; a score after a jump falls by up to half of it",
         low=0.0,
         high=2.0,
         live=True,
@@ -109,7 +111,7 @@ class PresenceConfig:
     )
     coast_frames: int = setting(
         10,
-        "nominal frames, 30 a second, that a target is expected to move on for; then less is asked elsewhere; 0 = none",
+        "nominal frames, 30 a second, that a target is expected to move on for; then it must be found again; 0 = none",
         low=0,
         live=True,
     )

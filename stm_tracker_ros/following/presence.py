@@ -2,8 +2,9 @@
 
 A candidate is followed if its score is a large enough share of what the target usually has: a small one where the
 target is expected, a larger one elsewhere, nearly all of it on a known distractor. Without one the box goes on as the
-target last moved, for a while, then waits; the longer it is not seen, the less is asked of a place far off. After a
-jump the answer is trusted less at first: another object that looks the same is found like this as well.
+target last moved, for a while, then waits; more is asked then where it waits, and what is elsewhere must be found again
+(`search.py`). After a jump the answer is trusted less at first: another object that looks the same is found like this
+as well.
 
 All this rests on knowing where the target must be (`motion.py`). Where each frame is a surprise nothing is asked, and
 the best candidate is followed as in the papers.
@@ -30,7 +31,7 @@ FIRST_GUESS, USUAL_RATE = 0.6, 0.05  # of the usual score; share of a new score 
 ORDINARY = 0.7
 AT_PLACE = 0.7  # overlap with the expected box of what is there
 STEADY = 0.1  # usual error of the expected place, over the target's size: all is asked; from twice that, nothing
-PATIENCE_FRAMES = 60  # after coasting, until no more is asked far off than near by; and until a jump is forgotten
+PATIENCE_FRAMES = 60  # until a jump is forgotten
 
 
 class Gate(NamedTuple):
@@ -72,8 +73,8 @@ class Presence:
     def gate(self, boxes: Floats, scores: Floats, *, known: bool = True, elsewhere: bool = True) -> Gate:
         """Candidates N x 4 in image pixels and their scores N.
 
-        known: whether the expected place is one. elsewhere: whether the target may be apart from it; after coasting, and
-        where it was not seen and its place is unknown, it must be found again (`search.py`).
+        known: whether the expected place is one. elsewhere: whether the target may be apart from it.
+        What is there after coasting, or where it was not seen and its place is unknown, must be found again.
         """
         overlap = arithmetic.iou(tuple(self.place), boxes) * known
         near, far = self._needed()
@@ -144,8 +145,10 @@ class Presence:
         return self.distractors.claims(boxes, np.zeros(len(boxes)), self.number)
 
     def found_again(self, box: Box) -> None:
-        """It is there, beyond doubt."""
-        self.place, self.unseen, self.poor, self.doubt = box, 0, 0, 0.0
+        """It is there: beyond doubt, unless something else was followed until now. It does not move on as it did."""
+        self.doubt = 0.0 if self.unseen else 1.0
+        self.place, self.unseen, self.poor = box, 0, 0
+        self.motion.speeds[:] = 0.0
 
     def wait_at(self, place: Box) -> None:
         """It is expected there from now on, whatever its motion was."""

@@ -17,6 +17,7 @@ import numpy as np
 from stm_tracker_ros.core.boxes import from_center, iou
 from stm_tracker_ros.core.types import Box, Frame, Lead
 from stm_tracker_ros.following.candidates import SAME_OBJECT
+from stm_tracker_ros.following.distractors import KEPT_FRAMES
 
 WIDE = 2.0  # side of a wide look over the usual one
 ENOUGH = 3  # sure looks running that a lead needs to be believed; twice as many without belief are a waste of time
@@ -47,6 +48,7 @@ class Search:
 
     lead: Lead | None = None
     _since: int = 0  # number of the frame in which the lead was seen first
+    _looked: int = 0  # number of the frame in which it was seen last
     _shares: float = 0.0  # sum over the lead's sure looks
     is_watching: bool = False  # the last look was at the lead
     _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
@@ -77,13 +79,14 @@ class Search:
         if lead is None or not self.is_watching:
             if sighting is not None and (lead is None or _is_better(sighting, lead)):
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
-                self._shares = sighting.share if sighting.sure else 0.0
+                self._shares, self._looked = sighting.share if sighting.sure else 0.0, number
             return False
-        if sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
+        late = number - self._looked > KEPT_FRAMES
+        if late or sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
             self.lead = None
             return False
         self.lead = lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
-        self._shares += sighting.share
+        self._shares, self._looked = self._shares + sighting.share, number
         believed = lead.times >= ENOUGH and self._shares >= needed * lead.times
         if lead.times >= 2 * ENOUGH and not believed and not roams:
             self.lead = None

@@ -129,19 +129,28 @@ def test_elsewhere_nearly_all_of_the_usual_score_is_asked_and_after_coasting_it_
     assert (scene.box == FAR) == follows
 
 
-def test_where_it_cannot_be_it_is_not_taken() -> None:
-    """Behind the camera: only what is at its place. After a cut: nothing."""
-    partly = moved(20.0)
-    for box, where, follows in (
-        (FAR, {"elsewhere": False}, False),
-        (partly, {"elsewhere": False}, True),
-        (partly, {"here": False}, False),
-        (FAR, {"here": False}, True),
-        (START, {"here": False, "elsewhere": False}, False),
-    ):
+def test_what_the_camera_turned_away_from_is_not_taken_apart_from_its_place() -> None:
+    for box, follows in ((FAR, False), (moved(10.0), True)):
         scene = Scene()
-        scene.step((box, 0.6), **where)
+        scene.step((box, 0.6), elsewhere=False)
         assert (scene.presence.unseen == 0) == follows
+
+
+def test_at_a_place_that_is_unknown_as_much_is_asked_as_elsewhere_and_it_is_a_jump() -> None:
+    for share, follows in ((ORDINARY - 0.05, False), (ORDINARY + 0.05, True)):
+        scene = Scene()
+        score = scene.step((START, share * scene.presence.usual), known=False)
+        assert (scene.presence.unseen == 0) == follows
+        assert scene.presence.doubt == follows
+        assert not follows or score < 0.6 * share * scene.presence.usual
+
+
+def test_what_was_not_seen_and_whose_place_is_unknown_must_be_found_again() -> None:
+    scene = Scene()
+    scene.show()
+    for box in (START, FAR):
+        scene.step((box, 0.9), known=False)
+        assert scene.presence.unseen
 
 
 def test_after_a_miss_an_unsteady_target_is_asked_for_as_much_as_a_steady_one() -> None:

@@ -15,6 +15,7 @@ FRAME = Frame(image=np.zeros((480, 640, 3), np.uint8), stamp_ns=0)
 EXPECTED = from_center(500.0, 100.0, 30.0, 20.0)
 SIDE = 90.0
 THERE = Box(100.0, 300.0, 30.0, 20.0)
+NEEDED = 0.9
 
 
 class Looking:
@@ -23,11 +24,14 @@ class Looking:
     def __init__(self, *, looks: int = 1, roams: bool = False) -> None:
         self.search, self.looks, self.roams, self.number = Search(), looks, roams, 0
 
-    def see(self, box: Box | None, score: float = 0.6, *, sure: bool = True, elapsed: int = 1) -> bool:
+    def see(
+        self, box: Box | None, score: float = 0.6, *, sure: bool = True, elapsed: int = 1, share: float = 1.0
+    ) -> bool:
         """Whether the target is believed to be there. Notes where was looked."""
         self.number += elapsed
         self.regions = self.search.next(FRAME, EXPECTED, SIDE, self.looks, roams=self.roams)
-        return self.search.saw(None if box is None else Sighting(box, score, sure), self.number)
+        sighting = None if box is None else Sighting(box, score, share, sure)
+        return self.search.saw(sighting, self.number, NEEDED, roams=self.roams)
 
 
 class TestTour:
@@ -109,6 +113,22 @@ class TestBelief:
         assert looking.search.lead is None
         assert not looking.see(THERE)
 
+    @pytest.mark.parametrize(
+        ("shares", "believed"), [((0.75, 0.95, 1.0), True), ((0.75, 0.95, 0.95), False), ((0.8, 0.8, 1.2), True)]
+    )
+    def test_it_is_the_average_that_counts(self, shares: tuple[float, ...], believed: bool) -> None:
+        looking = Looking()
+        assert [looking.see(THERE, share=share) for share in shares][-1] == believed
+
+    def test_more_looks_may_make_up_for_a_bad_one_but_not_for_ever(self) -> None:
+        looking = Looking()
+        assert [looking.see(THERE, share=share) for share in (0.7, 0.9, 0.9, 0.95, 1.2)] == [False] * 4 + [True]
+        looking = Looking()
+        for _ in range(2 * ENOUGH):
+            assert looking.search.lead is not None or looking.number == 0
+            assert not looking.see(THERE, share=0.85)
+        assert looking.search.lead is None
+
     def test_it_may_move_from_look_to_look(self) -> None:
         looking = Looking()
         assert [looking.see(THERE._replace(x=100.0 + 10 * step)) for step in range(ENOUGH)][-1]
@@ -133,6 +153,13 @@ class TestRoaming:
         assert watched == [True, False, True, False]
         assert looking.search.lead is not None
         assert looking.search.lead.times == 3
+
+    def test_what_is_not_believed_is_kept_for_the_operator(self) -> None:
+        looking = Looking(roams=True)
+        for _ in range(20):
+            looking.see(THERE, share=0.75)
+        assert looking.search.lead is not None
+        assert looking.search.lead.frames > 15
 
     def test_something_better_takes_its_place(self) -> None:
         better = THERE._replace(x=400.0)
