@@ -66,6 +66,7 @@ class Candidates:
         self.lead: Lead | None = None
         self.shown: tuple[NamedCandidate, ...] = ()
         self._result: Result | None = None
+        self._numbered: Lead | None = None  # the last lead that there was
         self._count = 0
 
     def of(self, result: Result, frame: Frame) -> tuple[NamedCandidate, ...]:
@@ -117,8 +118,8 @@ class Candidates:
         return ConfirmAnswer(code=Confirmation.OK, message=said, target_id=target_id, candidate=best)
 
     def _number(self, lead: Lead | None) -> None:
-        """A lead is another one when its time has begun anew, elsewhere."""
-        before = self.lead
+        """A lead is another one when its time has begun anew, elsewhere; it may have been out of sight meanwhile."""
+        before, self._numbered = self._numbered, lead or self._numbered
         if lead is not None and (before is None or lead.frames < before.frames or _begins_elsewhere(lead, before)):
             self._count += 1
 

@@ -243,7 +243,9 @@ class Engine(Generic[MessageT]):
 
     def _go_on(self) -> None:
         """Bring a target that was named late one frame nearer to the present, and answer once it is there."""
-        if self._replay is not None and (self._replay[1].done() or not self._replay[0].step(self._mailbox.first)):
+        if self._replay is not None and (
+            self._replay[1].done() or not self._replay[0].step(lambda: self._mailbox.first)
+        ):
             self._end_replay()
 
     def _run_stopped(self, command: Command) -> None:
@@ -315,6 +317,8 @@ class Engine(Generic[MessageT]):
             return
         (replay, future), self._replay = self._replay, None
         answer = self._inactive() if self._worker.fault else replay.answer()
+        if self._worker.fault:
+            self._worker.clear()  # what was refused is not there after the next start
         if not _give(future, answer) and answer.success:
             self._worker.clear()
 
@@ -323,6 +327,10 @@ class Engine(Generic[MessageT]):
         if future.done():
             return
         ready = self._thread is not None and not self._worker.fault
+        if self._replay is not None:
+            said = "the target is on its way to the present; wait for the answer of set_target"
+            _give(future, ConfirmAnswer(code=Confirmation.NO_ANSWER, message=said))
+            return
         _give(future, self._worker.confirm() if ready else self._not_confirmed())
 
     def _not_confirmed(self) -> ConfirmAnswer:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from stm_tracker_ros.engine.catch_up import Cost, next_frame
-from stm_tracker_ros.engine.drop_policy import JUMP_BACK_NS
+from stm_tracker_ros.engine.drop_policy import JUMP_BACK_NS, JUMP_FORWARD_NS
 from stm_tracker_ros.engine.history import Offered
 from stm_tracker_ros.engine.set_target import Code, TargetAnswer
 from stm_tracker_ros.engine.target_state import State
@@ -49,15 +49,20 @@ class Replay(Generic[MessageT]):
         self._last: Answer[MessageT] | None = None
         self._count = 0
 
-    def step(self, waiting: Offered[MessageT] | None) -> bool:
-        """Go through one more frame; False where it has come to its end. waiting: the next live frame."""
+    def step(self, waiting: Callable[[], Offered[MessageT] | None]) -> bool:
+        """Go through one more frame; False where it has come to its end. waiting: gives the next live frame.
+
+        What is kept is read first: a frame that comes in between is then a live one, and not gone through.
+        """
         if not self._worker.is_following(self._target):
             return False
         started_ns = self._steady_ns()
         kept = [frame for frame in self._kept(self._at.position) if self._is_later(frame)]
-        frame = next_frame(self._at, kept, waiting, left_ns=self._end_ns - started_ns, cost_ns=self._cost.usual_ns)
+        frame = next_frame(self._at, kept, waiting(), left_ns=self._end_ns - started_ns, cost_ns=self._cost.usual_ns)
         if frame is None:
             return False
+        if self._jumps(frame):
+            self._worker.jump()
         self._at = frame
         answer = self._worker.replay(frame)
         if answer is not None:
@@ -87,3 +92,8 @@ class Replay(Generic[MessageT]):
         """Whether time has passed since the frame that it has come to; a bag that began again counts too."""
         step_ns = self._worker.time_of(frame) - self._worker.time_of(self._at)
         return step_ns > 0 or step_ns < -JUMP_BACK_NS
+
+    def _jumps(self, frame: Offered[MessageT]) -> bool:
+        """Whether the stamps have jumped on the way to that frame: they say something else than the arrivals."""
+        step_ns = self._worker.time_of(frame) - self._worker.time_of(self._at)
+        return step_ns - (frame.received_ns - self._at.received_ns) > JUMP_FORWARD_NS

@@ -151,6 +151,10 @@ class TargetTrack:
             self._candidates.none()
         return answer
 
+    def forget_candidates(self) -> None:
+        """What the last answer named cannot be confirmed."""
+        self._candidates.none()
+
     def reconfigure(self, config: StateConfig) -> None:
         """Decide by other settings from the next frame on."""
         self._state.config = config

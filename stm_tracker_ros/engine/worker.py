@@ -175,6 +175,11 @@ class Worker(Generic[MessageT]):
         """What an image out of its turn counts for: its stamp, or its arrival."""
         return self._stamps.likely_time_of(offered)
 
+    def jump(self) -> None:
+        """The stamps jump before the next frame: to the tracker no time has passed."""
+        if self._target_track is not None:
+            self._target_track.timeline.jump()
+
     def replay(self, offered: Offered[MessageT]) -> Answer[MessageT] | None:
         """Track a kept frame and learn from it, and neither publish nor count it; None if it could not be tracked."""
         target_track = self._target_track
@@ -188,6 +193,7 @@ class Worker(Generic[MessageT]):
             frame = target_track.frame(offered, self.time_of(offered), image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
             answer = self._answer(offered, self.time_of(offered), target_track, frame, result, still_ns=0)
+            target_track.forget_candidates()  # nobody has seen them
             self._show()
             self._timed("memorize", self._tracker.memorize)
             self._failures = 0
@@ -218,13 +224,11 @@ class Worker(Generic[MessageT]):
         """From this image on stamps count, or arrivals, and did not before: no time has passed between the two."""
         self._by_arrival = not self._by_arrival
         self._policy = DropPolicy(self._config.max_age_ms)
-        if self._target_track is not None:
-            self._target_track.timeline.jump()
+        self.jump()
 
     def _jumped(self, reset: Reset) -> None:
         logger.warning("stamps of the images jumped %s; the tracker goes on as if no time had passed", reset.jump.value)
-        if self._target_track is not None:
-            self._target_track.timeline.jump()
+        self.jump()
 
     def _track(
         self, offered: Offered[MessageT], time_ns: int, image: Pixels | ImageView, target_track: TargetTrack

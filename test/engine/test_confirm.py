@@ -205,7 +205,8 @@ def test_a_lead_keeps_its_id_for_as_long_as_it_is_the_same() -> None:
     assert ids(lead(0)) == ["candidate-2"], "its time begins anew"
     assert ids(lead(0, BOX)) == ["candidate-3"]
     assert ids(None) == []
-    assert ids(lead(7)) == ["candidate-4"]
+    assert ids(lead(7)) == ["candidate-3"], "it was only out of sight"
+    assert ids(lead(0, Box(2, 40, 20, 16))) == ["candidate-4"]
 
 
 def test_the_engine_answers_from_its_own_thread() -> None:

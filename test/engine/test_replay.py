@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from engine_bench import BOX, GUARD_S, MS, STEP_NS, Bench, Gate, Message, wait_until
 
-from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.core.types import Box, Lead, Result
+from stm_tracker_ros.engine.candidates import Confirmation
 from stm_tracker_ros.engine.config import EngineConfig, HistoryConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.history import Smaller
@@ -298,6 +300,72 @@ def test_a_device_that_fails_on_the_way_is_a_fault():
         answer = bench.late(stamps[10]).result(GUARD_S)
         assert (answer.code, "CUDA" in answer.message) == (Code.INACTIVE, True)
         assert bench.engine.snapshot().state is State.FAULT
+
+
+def test_after_nothing_but_errors_on_the_way_the_refused_target_is_gone():
+    with Late(EngineConfig(fault_after_ms=100)) as bench:
+        stamps = bench.fill()
+
+        def fail() -> None:
+            bench.work()
+            raise ValueError("an error that nobody foresaw")
+
+        bench.tracker.before["track"] = fail
+        assert bench.late(stamps[10]).result(GUARD_S).code is Code.INACTIVE
+        bench.engine.submit(lambda: None).result(GUARD_S)
+        assert bench.engine.snapshot().state is State.FAULT
+        assert bench.engine.snapshot().target_id == ""
+
+
+def test_what_was_found_on_the_way_cannot_be_confirmed():
+    """Nobody has seen it: neither between two of its frames nor before the first answer that is published."""
+    with Late() as bench:
+        stamps = bench.fill()
+        bench.tracker.more = {"found": False, "lead": Lead(BOX, 0.8, 30, 30)}
+        gate = bench.stops(3)
+        answer = bench.late(stamps[10])
+        gate.wait_reached()
+        between = bench.engine.confirm()
+        gate.open()
+        assert between.result(GUARD_S).code is Confirmation.NO_ANSWER
+        assert answer.result(GUARD_S).success
+        assert bench.engine.confirm().result(GUARD_S).code is Confirmation.NO_ANSWER
+        bench.offer()
+        settle(bench)
+        assert bench.engine.confirm().result(GUARD_S).code is Confirmation.OK
+
+
+def test_stamps_that_jump_on_the_way_are_no_time_to_the_tracker():
+    with Late() as bench:
+        stamps = bench.fill(30)
+        for _ in range(20):  # the camera's clock was set, an hour forward
+            bench.now_ns += STEP_NS
+            stamps.append(bench.now_ns + 3600 * 1000 * MS)
+            bench.engine.offer(Message(stamps[-1]), stamp_ns=stamps[-1], arrival_ns=bench.now_ns, nbytes=100)
+            bench.drain()
+        assert bench.late(stamps[10]).result(GUARD_S).success
+        steps = [later - earlier for earlier, later in pairwise(bench.seen())]
+        assert 0 < max(steps) < 1000 * MS
+        assert bench.seen()[-1] < stamps[-1]
+        assert len(bench.seen()) > 10
+
+
+def test_a_frame_that_comes_while_the_way_is_chosen_is_a_live_one():
+    with Late() as bench:
+        stamps = bench.fill()
+        after, offered = bench.engine._intake.after, []
+
+        def offer_meanwhile(position: int) -> Any:
+            kept = after(position)
+            if len(offered) < 3:
+                offered.append(bench.offer())
+            return kept
+
+        bench.engine._intake.after = offer_meanwhile
+        assert bench.late(stamps[10]).result(GUARD_S).success
+        settle(bench)
+        assert bench.answers[-1].stamp_ns == offered[-1]
+        assert not bench.dropped().get("duplicate")
 
 
 def test_a_target_that_is_lost_on_the_way_is_said():
