@@ -51,7 +51,7 @@ class VideoTracker:
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = SizedTracker(tracker)
         self._state: TargetState | None = None
-        self._frames = 0
+        self._frames, self._size = 0, (0, 0)
         self._pending = False
         self._process = os.getpid()
 
@@ -66,7 +66,7 @@ class VideoTracker:
         named = on_image(as_given.target(target), stamped.width, stamped.height)
         self._state = None
         result = self._tracker.init(stamped, named)
-        self._frames, self._pending = 1, False
+        self._frames, self._pending, self._size = 1, False, (stamped.width, stamped.height)
         self._state = TargetState(StateConfig(), stamped.stamp_ns)
         return _with_state(result, self._state.state)
 
@@ -81,7 +81,7 @@ class VideoTracker:
         self.memorize()
         stamped = self._stamped(frame)
         result = self._tracker.track(stamped)
-        self._pending = True
+        self._pending, self._size = True, (stamped.width, stamped.height)
         state = self._state.update(result.score, stamped.stamp_ns, hopeless=bool(result.trouble))
         return _with_state(result, state)
 
@@ -100,7 +100,7 @@ class VideoTracker:
         self._check_process()
         if self._state is None:
             raise NotInitialisedError("no target yet; call init(frame, target) first")
-        named = as_given.target(box).box
+        named = on_image(as_given.target(box), *self._size).box
         if named is None:
             raise TargetError("a mask confirms nothing; allowed is a box: x, y, width, height", TargetFault.BOX_OR_MASK)
         self._tracker.confirm(named)

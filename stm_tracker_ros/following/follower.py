@@ -128,6 +128,8 @@ class Follower:
         else:
             best = self._choose(seen)
             score = self._follow(seen, best) if found else self._wait(seen, best)
+        if found:
+            state.whereabouts.found()
         if found and presence.is_well_seen:
             state.search = Search()
             state.whereabouts.keep(presence.place)

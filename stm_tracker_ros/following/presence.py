@@ -35,10 +35,14 @@ PATIENCE_FRAMES = 60  # until a jump is forgotten
 
 
 class Gate(NamedTuple):
-    """Of one frame's candidates: overlap of each with where the target is expected (N), who may be it (N)."""
+    """Of one frame's candidates: overlap of each with where the target is expected (N), who may be it (N).
+
+    known: whether that place is one.
+    """
 
     overlap: Floats
     allowed: NDArray[np.bool_]
+    known: bool
 
 
 class Presence:
@@ -88,7 +92,7 @@ class Presence:
         if self.config.far_share and not elsewhere:
             needed = np.where(overlap < SAME_OBJECT, np.inf, needed)
         needed = needed * self.usual
-        return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score))
+        return Gate(overlap, (scores >= needed) & (scores >= self.config.least_score), known)
 
     @property
     def steadiness(self) -> float:
@@ -100,7 +104,7 @@ class Presence:
         score = float(scores[cell])
         ordinary = score >= ORDINARY * self.usual
         self.doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0)
-        if self.unseen or not ordinary:
+        if self.unseen or not ordinary or not gate.known:
             jump = self.steadiness * (1 - min(float(gate.overlap[cell]) / AT_PLACE, 1.0))
             self.doubt = max(self.doubt, jump)
         else:

@@ -33,8 +33,12 @@ class Whereabouts:
         self._carried += motion or (0.0, 0.0)
         return motion or (0.0, 0.0)
 
+    def found(self) -> None:
+        """The target is where it is said to be in the last frame."""
+        self.is_known = True
+
     def keep(self, place: Box) -> None:
-        """The target is in sight in the last frame, at that place."""
+        """The target is well in sight in the last frame, at that place: the picture to know it by."""
         self._kept, self._carried, self.is_known = place, np.zeros(2), True
         if self._camera is not None:
             self._camera.keep()

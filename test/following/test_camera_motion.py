@@ -62,11 +62,29 @@ def test_what_passes_before_the_target_moves_nothing() -> None:
         assert (found < 1.0) == still
 
 
-def test_a_picture_without_anything_in_it_moves_nothing() -> None:
-    """A lens that is covered for a frame, and what comes after it."""
-    flat, world = Frame(image=np.full((240, 320, 3), 90, np.uint8), stamp_ns=0), seen(scenery(240, 320), 0.0, 0.0)
-    for one, other in ((flat, flat), (world, flat), (flat, world)):
-        assert CameraMotion(one).to(other, NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
+def plain(seed: int, noise: float, slope: float = 0.0) -> Frame:
+    """Sky: one grey, or a slope of so many levels from top to bottom, with a sensor's noise."""
+    grey = (
+        120.0 + np.linspace(0, slope, 240)[:, None, None] + np.random.default_rng(seed).normal(0, noise, (240, 320, 3))
+    )
+    return Frame(image=np.clip(grey, 0, 255).astype(np.uint8), stamp_ns=0)
+
+
+@pytest.mark.parametrize("slope", [0.0, 5.0])
+@pytest.mark.parametrize("noise", [0.0, 1.0, 2.0, 4.0])
+def test_a_picture_of_nothing_but_noise_neither_moves_nor_cuts(noise: float, slope: float) -> None:
+    camera = CameraMotion(plain(0, noise, slope))
+    for seed in range(1, 10):
+        assert camera.to(plain(seed, noise, slope), NOTHING) == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
+def test_a_dark_frame_hides_no_cut_and_brings_nothing_back() -> None:
+    dark, one, other = plain(0, 1.0), seen(scenery(240, 320), 0.0, 0.0), seen(scenery(240, 320, 5), 0.0, 0.0)
+    for last, cut in ((one, False), (other, True)):
+        camera = CameraMotion(one)
+        assert camera.to(dark, NOTHING) == (0.0, 0.0)
+        assert camera.since_kept(dark) is None
+        assert (camera.to(last, NOTHING) is None) == cut
 
 
 @pytest.mark.parametrize("seed", [5, 6])

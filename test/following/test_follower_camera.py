@@ -101,11 +101,26 @@ class Cut(Filmed):
         self.start = self.start._replace(x=x)
 
 
-def test_after_a_cut_nothing_is_the_target_because_it_lies_where_that_was() -> None:
-    """It is found again, at that place as anywhere: after three sure looks."""
+def test_in_sight_a_cut_is_a_jump_and_from_there_on_its_place_is_known() -> None:
+    scene = Cut({"search.camera_motion": True})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    usual = scene.answer.score
+    scene.cut_to(5, 75.0)
+    assert scene.show(0.0) < 5
+    assert scene.answer.score < 0.6 * usual
+    for _ in range(70):
+        assert scene.show(0.0) < 2
+        assert scene.answer.found
+    assert scene.answer.score == pytest.approx(usual)
+    assert not any(scene.matcher.elsewhere[-70:])
+
+
+def test_where_it_was_not_seen_after_a_cut_it_is_found_again_at_its_place_as_anywhere() -> None:
     for x in (60.0, 400.0):
         scene = Cut({"search.camera_motion": True})
         assert max(scene.show(0.0) for _ in range(40)) < 2
+        scene.cut_to(5, -1.0)
+        scene.show(0.0)
         scene.cut_to(5, x)
         found = []
         for _ in range(40):

@@ -225,6 +225,25 @@ def test_it_is_looked_for_elsewhere_once_it_is_not_seen_and_while_it_is_seen_bad
     assert scene.presence.is_away
 
 
+def test_from_one_that_was_followed_to_another_is_a_jump() -> None:
+    for gone, doubt in ((0, 1.0), (1, 0.0)):
+        scene = Scene()
+        scene.show(frames=gone)
+        scene.presence.found_again(FAR)
+        assert scene.presence.doubt == doubt
+        assert scene.show((FAR, 0.6)) == pytest.approx(0.6 * (1 - doubt * CONFIG.far_share / 2), abs=0.01)
+
+
+def test_found_again_it_does_not_move_on_as_it_did_before() -> None:
+    scene = Scene(still=0)
+    for frame in range(40):
+        scene.show((moved(4.0 * frame), 0.6))
+    scene.show(frames=3)
+    scene.presence.found_again(FAR)
+    scene.step()
+    assert scene.box == FAR
+
+
 def test_it_is_well_seen_where_there_is_no_doubt_of_it() -> None:
     for share, badly in ((0.65, True), (0.75, False)):
         scene = Scene()
@@ -234,6 +253,7 @@ def test_it_is_well_seen_where_there_is_no_doubt_of_it() -> None:
     scene.show()
     scene.show((FAR, 0.6))
     assert not scene.presence.is_well_seen
+    scene.show(frames=3)
     scene.presence.found_again(FAR)
     assert scene.presence.is_well_seen
 

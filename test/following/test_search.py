@@ -129,6 +129,13 @@ class TestBelief:
             assert not looking.see(THERE, share=0.85)
         assert looking.search.lead is None
 
+    def test_one_that_nobody_has_looked_at_for_long_begins_anew(self) -> None:
+        for elapsed, kept in ((15, True), (16, False)):
+            looking = Looking()
+            looking.see(THERE)
+            looking.see(THERE, elapsed=elapsed)
+            assert (looking.search.lead is not None) == kept
+
     def test_it_may_move_from_look_to_look(self) -> None:
         looking = Looking()
         assert [looking.see(THERE._replace(x=100.0 + 10 * step)) for step in range(ENOUGH)][-1]

@@ -55,10 +55,12 @@ def test_what_is_kept_is_where_it_was_seen_last(known: Whereabouts) -> None:
     assert known.again(at(20.0), PLACE) == pytest.approx((200.0, 100.0, 20.0, 20.0), abs=1.0)
 
 
-def test_seen_again_it_is_known(known: Whereabouts) -> None:
+def test_seen_again_it_is_known_and_the_picture_is_kept_only_where_it_is_seen_well(known: Whereabouts) -> None:
     known.moved(at(0.0, OTHER), NOTHING)
-    known.keep(PLACE)
+    known.found()
     assert known.is_known
+    known.moved(at(0.0), NOTHING)
+    assert known.again(at(0.0), PLACE) == pytest.approx(PLACE, abs=1.0)
 
 
 def test_what_the_camera_has_turned_away_from_is_known_to_be_outside(known: Whereabouts) -> None:
