@@ -237,13 +237,17 @@ class Follower:
         if not elsewhere:
             return None
         state, frame = self._started(), here.look.frame
+        needed, confirmed = state.presence.config.far_share, self.config.search.again == "confirm"
+        apart = (here.gate.overlap < SAME_OBJECT) | (not here.gate.known)
+        beside = here, self._most_alike(here, np.where(apart, here.scores, 0.0))
         found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
         if not state.search.is_watching:
-            apart = (here.gate.overlap < SAME_OBJECT) | (not self._is_known)
-            found.append((here, self._most_alike(here, np.where(apart, here.scores, 0.0))))
+            found.append(beside)
         seen, best = max(found, key=lambda one: one[1].score)
-        needed, confirmed = state.presence.config.far_share, self.config.search.again == "confirm"
-        if not state.search.saw(self._sighting(seen, best), number, needed, roams=confirmed) or confirmed:
+        believed = state.search.saw(self._sighting(seen, best), number, needed, roams=confirmed)
+        if state.search.lead is None:  # nothing in it: what is beside the expected place may be
+            state.search.saw(self._sighting(*beside), number, needed, roams=confirmed)
+        if not believed or confirmed:
             return None
         state.box, state.size = best.box, Size(best.box)
         state.presence.found_again(best.box)
@@ -252,7 +256,7 @@ class Follower:
 
     def _most_alike(self, seen: Seen, scores: Floats) -> Best:
         """What is most like the target and no known distractor."""
-        scores = np.where(self._started().presence.lies_on_distractors(seen.places), 0.0, scores)
+        scores = self._started().presence.without_distractors(seen.places, scores)
         number = int(scores.argmax())
         score, box = float(scores[number]), self._limited(Box(*seen.places[number].tolist()), seen.look.frame)
         return Best(number, box, score if seen.something else 0.0, 1.0, score)

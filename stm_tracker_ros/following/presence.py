@@ -144,9 +144,12 @@ class Presence:
         """Whether there is no doubt of it in the frame just followed."""
         return not (self.unseen or self.poor or self.doubt)
 
-    def lies_on_distractors(self, boxes: Floats) -> NDArray[np.bool_]:
-        """Which of these candidates are known to be something else."""
-        return self.distractors.claims(boxes, np.zeros(len(boxes)), self.number)
+    def without_distractors(self, boxes: Floats, scores: Floats) -> Floats:
+        """The scores, 0 of candidates that are known to be something else and score too little to refute that."""
+        if not self.config.distractor_share:
+            return scores
+        claimed = self.distractors.claims(boxes, np.zeros(len(boxes)), self.number)
+        return np.where(claimed & (scores < self.config.distractor_share * self.usual), 0.0, scores)
 
     def found_again(self, box: Box) -> None:
         """It is there: beyond doubt, unless something else was followed until now. It does not move on as it did."""

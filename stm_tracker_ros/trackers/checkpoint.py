@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.following.calibration import Calibration
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = "2"
 # Version 1: the field `trunk` named the backbone, which told the kind of network; tensors of backbones were a trunk's.
@@ -155,6 +158,11 @@ def _network(metadata: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 def _calibration(metadata: Mapping[str, str], path: Path) -> Calibration | None:
     if "calibration" not in metadata:
+        logger.warning(
+            "weights %s have no calibration: their score is the network's own, no probability, and the states' "
+            "thresholds are not made for it (docs/NODE.md); `stm_tracker calibrate` makes one",
+            path,
+        )
         return None
     try:
         return Calibration.of(json.loads(metadata["calibration"]))
