@@ -81,6 +81,28 @@ def test_what_is_seen_for_too_short_a_time_is_not_taken() -> None:
         assert not flight.answer.found
 
 
+def test_what_comes_out_beside_its_place_is_found_at_once_whatever_else_is_looked_at() -> None:
+    """A lead that leads nowhere takes no frame from it."""
+    flight = flying()
+    flight.show(frames=12)
+    for _ in range(TOUR):
+        flight.show(right(250, 0.5 * USUAL))
+        if flight.answer.lead is not None:
+            break
+    assert flight.answer.lead is not None
+    assert until_found(flight, right(45, USUAL), frames=ENOUGH) == ENOUGH
+    assert flight.answer.box.x == pytest.approx(START.x + 45, abs=0.5)
+
+
+def test_what_was_taken_for_a_distractor_and_scores_as_the_target_is_found() -> None:
+    flight = flying()
+    flight.show(right(45, 0.5 * USUAL), frames=3)  # as the target goes: it has not come from its place
+    assert flight.follower.state is not None
+    assert flight.follower.state.presence.distractors.known
+    flight.show(right(45, 0.5 * USUAL), frames=12)
+    assert until_found(flight, right(45, USUAL), frames=ENOUGH) is not None
+
+
 def test_a_known_distractor_is_not_taken() -> None:
     beside = 60.0
     config = config_of(**PLAIN)
