@@ -124,7 +124,7 @@ class Follower:
         found = seen.something and bool(seen.gate.allowed.any())
         if (again := self._again(seen, elsewhere, number)) is not None:
             found, (seen, best) = True, again
-            score = best.score
+            score = presence.trusted(best.score)
         else:
             best = self._choose(seen)
             score = self._follow(seen, best) if found else self._wait(seen, best)

@@ -114,6 +114,10 @@ class Presence:
         self.place, self.unseen, self.poor = box, 0, 0 if ordinary else self.poor + self.step
         if ordinary:
             self.usual += USUAL_RATE * (score - self.usual)
+        return self.trusted(score)
+
+    def trusted(self, score: float) -> float:
+        """What is left of a score while there is doubt."""
         return score * (1 - self.doubt * self.config.far_share / 2)
 
     def missed(self, boxes: Floats, scores: Floats, gate: Gate, *, learns: bool = True) -> float:

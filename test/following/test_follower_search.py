@@ -122,8 +122,11 @@ def test_it_is_looked_for_as_well_while_it_is_seen_badly() -> None:
     assert flight.answer.found
     assert not any(flight.matcher.elsewhere)
     for _ in range(TOUR):
-        flight.show(right(0, poor), right(200, USUAL))
-    assert flight.answer.box.x == pytest.approx(START.x + 200, abs=1.0)
+        answer = flight.show(right(0, poor), right(200, USUAL))
+        if answer.box.x > START.x + 100:
+            break
+    assert answer.box.x == pytest.approx(START.x + 200, abs=1.0)
+    assert answer.score == pytest.approx(USUAL * (1 - flight.follower.config.presence.far_share / 2), abs=0.02)
 
 
 def test_off_it_is_only_waited_for() -> None:
