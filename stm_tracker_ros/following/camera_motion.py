@@ -53,32 +53,40 @@ class CameraMotion:
         """Keep the picture of the last frame that shows something."""
         self._kept = self._last
 
-    def since_kept(self, frame: Frame) -> tuple[float, float] | None:
-        """Motion from the kept picture to this one; None where it is another one, or nothing is to be seen."""
+    def since_kept(self, frame: Frame, surroundings: Box) -> tuple[float, float] | None:
+        """Motion from the kept picture to this one; None where it is another one, or nothing is to be seen.
+
+        surroundings: where the target was in the kept one; it is the scene that must be alike.
+        """
         part = _part(frame)
-        x, y, likeness = _moved(self._kept, _small(frame, part), np.ones((SIDE, SIDE), np.uint8))
-        if likeness is None or likeness < (1 + ALIKE) / 2:
+        counted = _counted(part, surroundings)
+        x, y, likeness = _moved(self._kept, _small(frame, part), counted, small_things=True)
+        if likeness is None or likeness < ALIKE:
             return None
         return x * part.width / SIDE, y * part.height / SIDE
 
 
-def _moved(before: Floats, now: Floats, counted: NDArray[np.uint8]) -> tuple[float, float, float | None]:
-    """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so."""
+def _moved(
+    before: Floats, now: Floats, counted: NDArray[np.uint8], *, small_things: bool = False
+) -> tuple[float, float, float | None]:
+    """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so.
+
+    small_things: what is light and dark at large does not count: sky above and field below are anywhere.
+    """
     (x, y), _ = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
     right, down = round(x), round(y)
     too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
     if too_far or right == down == 0 or not _better(before, now, right, down, counted):
         x, y, right, down = 0.0, 0.0, 0, 0
     was, part = _common(before, right, down)
-    return x, y, _correlation(was, now[part], _weights(counted[part]))
-
-
-def _correlation(one: Floats, other: Floats, weights: NDArray[np.uint8]) -> float | None:
-    """From -1 to 1, over the pixels that count; None where one of the two has nothing in it but noise."""
-    first, second = (cv2.blur(picture, (GRAIN, GRAIN))[weights > 0] for picture in (one, other))
-    if min(first.std(), second.std()) < CONTRAST:
-        return None
-    return float(np.corrcoef(first, second)[0, 1])
+    weights = _weights(counted[part]) > 0
+    smooth = [cv2.blur(picture, (GRAIN, GRAIN)) for picture in (was, now[part])]
+    if min(picture[weights].std() for picture in smooth) < CONTRAST:  # in one of the two is nothing but noise
+        return x, y, None
+    if small_things:
+        smooth = [cv2.subtract(picture, cv2.blur(picture, (GRAIN**2, GRAIN**2))) for picture in smooth]
+    first, second = (picture[weights] for picture in smooth)
+    return x, y, float(np.corrcoef(first, second)[0, 1])
 
 
 def _part(frame: Frame) -> Box:

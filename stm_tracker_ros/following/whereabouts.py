@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.types import Box, Frame
 from stm_tracker_ros.following.camera_motion import CameraMotion
 
@@ -50,7 +51,8 @@ class Whereabouts:
         """
         if self._camera is None or (self.is_known and not outside(place, frame)):
             return None
-        back = self._camera.since_kept(frame)
+        width, height = 2 * self._kept.width, 2 * self._kept.height
+        back = self._camera.since_kept(frame, from_center(*self._kept.center, width, height))
         if back is None:
             return None
         self._carried, self.is_known = np.array(back), True

@@ -83,7 +83,7 @@ def test_a_dark_frame_hides_no_cut_and_brings_nothing_back() -> None:
     for last, cut in ((one, False), (other, True)):
         camera = CameraMotion(one)
         assert camera.to(dark, NOTHING) == (0.0, 0.0)
-        assert camera.since_kept(dark) is None
+        assert camera.since_kept(dark, NOTHING) is None
         assert (camera.to(last, NOTHING) is None) == cut
 
 
@@ -130,10 +130,10 @@ def test_since_the_picture_that_is_kept() -> None:
     camera.to(seen(world, 10.0, 0.0), NOTHING)
     camera.keep()
     camera.to(seen(other, 0.0, 0.0), NOTHING)
-    assert camera.since_kept(seen(other, 0.0, 0.0)) is None
+    assert camera.since_kept(seen(other, 0.0, 0.0), NOTHING) is None
     back = seen(world, 30.0, 5.0)
     camera.to(back, NOTHING)
-    assert camera.since_kept(back) == pytest.approx((-20.0, -5.0), abs=1.0)
+    assert camera.since_kept(back, NOTHING) == pytest.approx((-20.0, -5.0), abs=1.0)
 
 
 def test_a_target_as_large_as_the_picture_hides_no_motion() -> None:

@@ -89,3 +89,18 @@ def test_without_the_camera_s_motion_a_place_is_always_known() -> None:
     assert still.moved(at(0.0, OTHER), NOTHING) == (0.0, 0.0)
     assert still.is_known
     assert still.again(at(0.0, OTHER), PLACE._replace(x=-40.0)) is None
+
+
+def field(seed: int) -> Frame:
+    """Sky above, a field below, and small things on it."""
+    light = np.linspace(200, 60, 240)[:, None, None]
+    things = np.random.default_rng(seed).integers(-60, 60, (30, 40, 3)).repeat(8, 0).repeat(8, 1)
+    return Frame(image=(light + things).clip(0, 255).astype(np.uint8), stamp_ns=0)
+
+
+def test_a_scene_that_is_only_as_light_and_dark_as_the_kept_one_is_another() -> None:
+    whereabouts = Whereabouts(field(1), PLACE, follows_camera=True)
+    whereabouts.moved(at(0.0), NOTHING)
+    for seed, known in ((2, False), (1, True)):
+        whereabouts.moved(field(seed), NOTHING)
+        assert (whereabouts.again(field(seed), PLACE) is not None) == known
