@@ -191,11 +191,11 @@ class Worker(Generic[MessageT]):
         try:
             assert target_track is not None  # whoever replays has asked
             frame = target_track.frame(offered, self.time_of(offered), image)
-            result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
+            result = check_result(self._tracker.track(frame), frame)
             answer = self._answer(offered, self.time_of(offered), target_track, frame, result, still_ns=0)
             target_track.forget_candidates()  # nobody has seen them
             self._show()
-            self._timed("memorize", self._tracker.memorize)
+            self._tracker.memorize()
             self._failures = 0
         except Exception as error:  # noqa: BLE001  a bad frame is not a dead thread
             self._failed(DropReason.TRACKER_ERROR, error)
