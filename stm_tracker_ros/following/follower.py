@@ -237,7 +237,7 @@ class Follower:
         if not elsewhere:
             return None
         state, frame = self._started(), here.look.frame
-        needed, confirmed = state.presence.config.far_share, self.config.search.again == "confirm"
+        needed, confirmed = (1 + state.presence.config.far_share) / 2, self.config.search.again == "confirm"
         apart = (here.gate.overlap < SAME_OBJECT) | (not here.gate.known)
         beside = here, self._most_alike(here, np.where(apart, here.scores, 0.0))
         found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
