@@ -15,9 +15,9 @@ class StateConfig:
     The defaults are for probabilities. Scores of trackers without a calibration mean the same at .45, .4 and .25.
     """
 
-    tracking_score: float = setting(0.84, "score from which the target counts as seen", low=0, high=1, live=True)
+    tracking_score: float = setting(0.8, "score from which the target counts as seen", low=0, high=1, live=True)
     uncertain_score: float = setting(
-        0.81, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
+        0.75, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
     )
     lost_score: float = setting(
         0.5, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True
