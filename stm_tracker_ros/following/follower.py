@@ -28,7 +28,7 @@ from stm_tracker_ros.following.candidates import SAME_OBJECT, published
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
-from stm_tracker_ros.following.search import Search, Sighting
+from stm_tracker_ros.following.search import Search, Sighting, is_as_large
 from stm_tracker_ros.following.size import Size
 from stm_tracker_ros.following.whereabouts import Whereabouts
 from stm_tracker_ros.parts.crop import cut, mean_colour
@@ -266,8 +266,9 @@ class Follower:
 
         The first frame's memory alone is the second witness: what was learned since may be something else.
         """
-        share = best.score / self._started().presence.usual
-        if share < ORDINARY / 2:
+        presence = self._started().presence
+        share = best.score / presence.usual
+        if share < ORDINARY / 2 or not is_as_large(best.box, presence.place):
             return None
         sure = seen.look.search_factor == 1 and share >= ORDINARY
         if sure:

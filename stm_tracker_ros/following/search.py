@@ -20,6 +20,7 @@ from stm_tracker_ros.following.candidates import SAME_OBJECT
 from stm_tracker_ros.following.distractors import KEPT_FRAMES
 
 WIDE = 2.0  # side of a wide look over the usual one
+LARGEST_CHANGE = 1.7  # of its size while it was away, to be taken for it
 ENOUGH = 3  # sure looks running that a lead needs to be believed; twice as many without belief are a waste of time
 
 
@@ -115,6 +116,12 @@ def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:
         order = np.argsort(np.hypot(*(places - expected.center).T), kind="stable")
         for x, y in places[order].tolist():
             yield Region(from_center(x, y, expected.width, expected.height), factor)
+
+
+def is_as_large(box: Box, place: Box) -> bool:
+    """Whether a box may be that of a target that was as large as `place` before."""
+    change = math.sqrt(box.width * box.height / (place.width * place.height))
+    return 1 / LARGEST_CHANGE <= change <= LARGEST_CHANGE
 
 
 def _middles(extent: float, side: float, size: float) -> list[float]:

@@ -73,6 +73,13 @@ def test_what_is_less_like_the_target_than_usual_is_not_taken(score: float, anch
     assert until_found(flight, right(200, score)) is None
 
 
+@pytest.mark.parametrize(("side", "found"), [(0.55, False), (0.65, True), (1.6, True), (1.8, False)])
+def test_what_is_much_larger_or_smaller_than_the_target_was_is_not_taken(side: float, found: bool) -> None:
+    flight = flying()
+    there = Box(520.0, 190.0, START.width * side, START.height * side)
+    assert (until_found(flight, (there, USUAL)) is not None) == found
+
+
 def test_what_is_seen_for_too_short_a_time_is_not_taken() -> None:
     flight = flying()
     for _ in range(TOUR):
