@@ -99,6 +99,7 @@ def test_it_times_a_tracker_and_writes_the_figures(
 ) -> None:
     out = tmp_path / "bench.json"
     every_frame = ("--set", "memory.store_score=0", "--set", "memory.interval=1", "--set", "memory.agreement_score=0")
+    every_frame += ("--set", "presence.near_share=0", "--set", "presence.far_share=0")  # a network that knows nothing
     settings = (*every_frame, "--precision", "fp32")
     assert run("--weights", weights, "--frames", "3", "--threads", "1", *settings, "--out", str(out)) == 0
     report = json.loads(out.read_text())
