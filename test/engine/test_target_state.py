@@ -64,15 +64,15 @@ def test_confirmation_delays_the_way_back_from_uncertain():
 
 
 def test_the_defaults_are_for_probabilities():
-    """What is more likely wrong than right is soon LOST; TRACKING is said again of what is right in 85 of 100."""
+    """What is more likely wrong than right is soon LOST; TRACKING is said again of what is right in 80 of 100."""
     config = StateConfig()
     frames = round(config.lost_after_ms / 30) + 1
     assert walk([0.49] * frames, config) == "U" * (frames - 1) + "L"
     assert walk([0.51] * frames, config) == "U" * frames
     frames = round(config.confirm_after_ms / 30)
-    assert walk([0.8] + [0.85] * (frames + 1), config) == "U" * (frames + 1) + "T"
-    assert walk([0.8] + [0.83] * (frames + 1), config) == "U" * (frames + 2)
-    assert walk([0.82] * frames, config) == "T" * frames
+    assert walk([0.7] + [0.81] * (frames + 1), config) == "U" * (frames + 1) + "T"
+    assert walk([0.7] + [0.79] * (frames + 1), config) == "U" * (frames + 2)
+    assert walk([0.76] * frames, config) == "T" * frames
 
 
 def test_a_box_is_valid_in_tracking_and_uncertain_only():
