@@ -65,6 +65,23 @@ def test_found_again_it_is_searched_no_longer() -> None:
     assert not any(flight.matcher.elsewhere[-3:])
 
 
+@pytest.mark.parametrize("share", [0.93, 0.97])
+def test_on_the_average_it_must_score_what_lies_halfway_from_far_share_to_the_usual(share: float) -> None:
+    flight = flying()
+    assert (until_found(flight, right(200, share * USUAL)) is not None) == (share > 0.95)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_where_its_place_is_unknown_what_is_elsewhere_is_not_learned_as_something_else(known: bool) -> None:
+    flight = Flight(config_of(**PLAIN))
+    flight.show(right(0, USUAL), frames=30)
+    assert flight.follower.state is not None
+    flight.follower.state.whereabouts.is_known = known
+    flight.show(right(45, 0.4 * USUAL))
+    assert not flight.answer.found
+    assert len(flight.follower.state.presence.distractors.known) == known
+
+
 @pytest.mark.parametrize(("score", "anchor"), [(0.8 * USUAL, USUAL), (USUAL, 0.3 * USUAL), (0.3 * USUAL, USUAL)])
 def test_what_is_less_like_the_target_than_usual_is_not_taken(score: float, anchor: float) -> None:
     """By all the memory, or by the first frame's alone."""
