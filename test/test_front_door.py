@@ -100,6 +100,8 @@ def test_what_is_confirmed_is_followed_from_there(weights: str) -> None:
         tracker.confirm(np.ones((120, 160), bool))  # type: ignore[arg-type]
     with pytest.raises(TargetError, match="not finite"):
         tracker.confirm((1.0, 2.0, float("nan"), 4.0))
+    with pytest.raises(TargetError, match="160 x 120"):
+        tracker.confirm((400.0, 70.0, 24.0, 20.0))
 
 
 @pytest.mark.parametrize("target", [(1, 2, 3), np.zeros((2, 2, 2)), ()])

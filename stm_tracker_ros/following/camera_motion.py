@@ -28,7 +28,7 @@ class CameraMotion:
 
     def __init__(self, frame: Frame) -> None:
         """`frame` is the first one, and kept."""
-        self._reference = self._last = self._kept = _small(frame, _part(frame))
+        self._reference = self._last = self._kept = self._now = _small(frame, _part(frame))
 
     def to(self, frame: Frame, surroundings: Box) -> tuple[float, float] | None:
         """How far what stands still has moved in the image since the last call, x and y in pixels; 0, 0 if unclear.
@@ -37,7 +37,8 @@ class CameraMotion:
         than half a pixel of the small version is left to add up: the frame is compared with the last that moved.
         """
         part = _part(frame)
-        now, counted = _small(frame, part), _counted(part, surroundings)
+        self._now = now = _small(frame, part)
+        counted = _counted(part, surroundings)
         x, y, likeness = _moved(self._reference, now, counted)
         is_other = likeness is not None and likeness < ALIKE
         if is_other and self._last is not self._reference:  # it may have changed bit by bit
@@ -56,11 +57,11 @@ class CameraMotion:
     def since_kept(self, frame: Frame, surroundings: Box) -> tuple[float, float] | None:
         """Motion from the kept picture to this one; None where it is another one, or nothing is to be seen.
 
-        surroundings: where the target was in the kept one; it is the scene that must be alike.
+        frame: that of the last `to`. surroundings: where the target was in the kept one, which need not be alike.
         """
         part = _part(frame)
         counted = _counted(part, surroundings)
-        x, y, likeness = _moved(self._kept, _small(frame, part), counted, small_things=True)
+        x, y, likeness = _moved(self._kept, self._now, counted, small_things=True)
         if likeness is None or likeness < ALIKE:
             return None
         return x * part.width / SIDE, y * part.height / SIDE
