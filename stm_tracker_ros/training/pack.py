@@ -7,13 +7,14 @@ clips in `clips/`) and leaves out the validation sequences. Pictures are stored 
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ LARGEST_SHARE = 0.7
 HULL_POINTS = 48
 SMALLEST_SIDE_PX = 3
 FEWEST_FRAMES = 4
+LONGEST_DOUBT = 60  # frames between two that are trusted; what lies between is somewhere near
 logger = logging.getLogger(__name__)
 
 
@@ -45,13 +47,26 @@ class Still:
 
 
 @dataclass
-class Track:
-    """One object in one video: blob number, frame number and x, y, width, height for each frame that shows it."""
+class Frames:
+    """Some frames of one video: blob number, frame number and x, y, width, height of the object in each."""
 
-    name: str
     images: NDArray[np.int64]
     numbers: NDArray[np.int64]
     boxes: NDArray[np.float32]
+
+
+NO_FRAMES = Frames(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.float32))
+
+
+@dataclass
+class Track(Frames):
+    """One object in one video, in the frames that show it.
+
+    doubtful: frames between those whose boxes are not trusted, with boxes half way from the trusted ones.
+    """
+
+    name: str
+    doubtful: Frames = field(default_factory=lambda: NO_FRAMES)
 
 
 class Pack:
@@ -66,9 +81,9 @@ class Pack:
         hulls = index["hulls"].reshape(-1, HULL_POINTS, 2)
         pairs = index["stills"].reshape(-1, 2)
         self.stills = [Still(int(i), int(m), h) for (i, m), h in zip(pairs, hulls, strict=True)]
-        cuts = index["track_ends"][:-1]
-        split = (np.split(index[key], cuts) for key in ("track_images", "track_numbers", "track_boxes"))
-        self.tracks = [Track(str(n), *parts) for n, *parts in zip(index["track_names"], *split, strict=True)]
+        shown, doubtful = _split(index, "track"), _split(index, "doubtful")
+        names = [str(name) for name in index["track_names"]]
+        self.tracks = [Track(**vars(s), name=n, doubtful=d) for n, s, d in zip(names, shown, doubtful, strict=True)]
 
     def _blob(self, number: int) -> NDArray[np.uint8]:
         start = self._ends[number - 1] if number else 0
@@ -103,18 +118,34 @@ class _Writer:
             self.stills.append(Still(image, self.add(mask, ".png"), hull))
 
     def write_index(self, file: BinaryIO) -> None:
-        tracks = self.tracks
         np.savez(
             file,
             ends=np.asarray(self.ends, np.int64),
             stills=np.asarray([(s.image, s.mask) for s in self.stills], np.int64),
             hulls=np.asarray([s.hull for s in self.stills], np.float32),
-            track_names=np.asarray([t.name for t in tracks]),
-            track_ends=np.cumsum([len(t.images) for t in tracks]),
-            track_images=np.concatenate([t.images for t in tracks]),
-            track_numbers=np.concatenate([t.numbers for t in tracks]),
-            track_boxes=np.concatenate([t.boxes for t in tracks]),
+            track_names=np.asarray([t.name for t in self.tracks]),
+            **_joined("track", self.tracks),
+            **_joined("doubtful", [t.doubtful for t in self.tracks]),
         )
+
+
+def _joined(name: str, frames: Sequence[Frames]) -> dict[str, Any]:
+    """Frames of all tracks end to end, as the index holds them."""
+    return {
+        f"{name}_ends": np.cumsum([len(f.images) for f in frames]),
+        f"{name}_images": np.concatenate([f.images for f in frames]),
+        f"{name}_numbers": np.concatenate([f.numbers for f in frames]),
+        f"{name}_boxes": np.concatenate([f.boxes for f in frames]),
+    }
+
+
+def _split(index: Mapping[str, NDArray[Any]], name: str) -> list[Frames]:
+    """The other way round; none where a pack is older than these."""
+    if f"{name}_ends" not in index:
+        return [NO_FRAMES] * len(index["track_names"])
+    cuts = index[f"{name}_ends"][:-1]
+    parts = (np.split(index[f"{name}_{key}"], cuts) for key in ("images", "numbers", "boxes"))
+    return [Frames(*part) for part in zip(*parts, strict=True)]
 
 
 def build(data: Path, out: Path) -> Pack:
@@ -140,7 +171,7 @@ def _add_all(writer: _Writer, data: Path) -> None:
         _add_video(writer, folder, {p.stem: p for p in sorted(folder.glob("object_*.txt"))})
     for folder in tqdm(sorted((data / "train_video").glob("*/*/")), desc="videos"):
         if f"{folder.parent.name}/{folder.name}" not in VALIDATION:
-            _add_video(writer, folder, {"target": folder / "groundtruth.txt"})
+            _add_video(writer, folder, {"target": folder / "groundtruth.txt"}, nan_is_absent=True)
 
 
 def _hull(mask: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -193,22 +224,46 @@ def _instances(mask: NDArray[np.uint8], folder: str) -> Iterator[NDArray[np.uint
             yield np.where(mask == value, 255, 0).astype(np.uint8)
 
 
-def _add_video(writer: _Writer, folder: Path, annotations: dict[str, Path]) -> None:
+def _add_video(writer: _Writer, folder: Path, annotations: dict[str, Path], *, nan_is_absent: bool = False) -> None:
+    """nan_is_absent: a frame without a box does not show the object; otherwise its box is only not known."""
     boxes = {key: np.loadtxt(path, delimiter=",", ndmin=2) for key, path in annotations.items()}
     shown = {key: _shown(rows) for key, rows in boxes.items()}
-    numbers = _add_frames(writer, folder / "video.mp4", set().union(*shown.values()))
+    unsure = {key: np.empty(0, np.int64) if nan_is_absent else _doubtful(frames) for key, frames in shown.items()}
+    wanted: set[int] = set().union(*(frames.tolist() for frames in (*shown.values(), *unsure.values())))
+    numbers = _add_frames(writer, folder / "video.mp4", wanted)
     for key, rows in boxes.items():
-        frames = [f for f in shown[key] if f in numbers]
-        if len(frames) >= FEWEST_FRAMES:
-            images = np.asarray([numbers[f] for f in frames], np.int64)
-            kept = rows[frames].astype(np.float32)
-            writer.tracks.append(Track(f"{folder.name}/{key}", images, np.asarray(frames, np.int64), kept))
+        trusted = _frames(shown[key], rows, numbers)
+        if len(trusted.images) >= FEWEST_FRAMES:
+            between = _between(unsure[key], shown[key], rows)
+            doubtful = _frames(unsure[key], between, numbers)
+            writer.tracks.append(Track(**vars(trusted), name=f"{folder.name}/{key}", doubtful=doubtful))
 
 
-def _shown(rows: NDArray[np.float64]) -> list[int]:
+def _frames(chosen: NDArray[np.int64], rows: NDArray[np.float64], numbers: Mapping[int, int]) -> Frames:
+    """Those of the chosen frames that the video has; rows: a box for each of its frames."""
+    there = np.asarray([frame for frame in chosen.tolist() if frame in numbers], np.int64)
+    images = np.asarray([numbers[frame] for frame in there.tolist()], np.int64)
+    return Frames(images, there, rows[there].astype(np.float32))
+
+
+def _shown(rows: NDArray[np.float64]) -> NDArray[np.int64]:
     """Numbers of the frames that show the object."""
     usable = np.isfinite(rows).all(1) & (rows[:, 2:] >= SMALLEST_SIDE_PX).all(1)
-    return [int(frame) for frame in np.flatnonzero(usable)]
+    return np.flatnonzero(usable)
+
+
+def _doubtful(shown: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the frames in short gaps between those."""
+    gaps = [np.arange(a + 1, b) for a, b in itertools.pairwise(shown.tolist()) if b - a - 1 <= LONGEST_DOUBT]
+    return np.concatenate([np.empty(0, np.int64), *gaps])
+
+
+def _between(unsure: NDArray[np.int64], shown: NDArray[np.int64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rows, with boxes between the trusted ones in the frames that are not."""
+    filled = rows.copy()
+    for column in range(4) if len(unsure) else ():
+        filled[unsure, column] = np.interp(unsure, shown, rows[shown, column])
+    return filled
 
 
 def _add_frames(writer: _Writer, video: Path, wanted: set[int]) -> dict[int, int]:

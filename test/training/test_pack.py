@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ pytestmark = pytest.mark.torch
 
 from stm_tracker_ros.core.errors import DataError  # noqa: E402
 from stm_tracker_ros.training.pack import Pack, build  # noqa: E402
+from stm_tracker_ros.training.run_files import PACK_BLOBS, PACK_INDEX  # noqa: E402
 
 
 def test_stills_know_their_hull_and_mask(drawn_pack: Pack) -> None:
@@ -27,6 +30,23 @@ def test_tracks_leave_out_absent_frames_and_validation_sequences(drawn_pack: Pac
     assert tracks["walk/object_1"].numbers.tolist() == [0, 1, 3, 4, 5]
     assert tracks["car1/target"].numbers.tolist() == [0, 1, 2, 3, 4]
     assert tracks["car1/target"].boxes[1].tolist() == [31, 20, 30, 24]
+
+
+def test_frames_that_are_not_trusted_stand_beside_a_track_between_its_trusted_boxes(drawn_pack: Pack) -> None:
+    tracks = {track.name: track for track in drawn_pack.tracks}
+    doubtful = tracks["walk/object_1"].doubtful
+    assert doubtful.numbers.tolist() == [2]
+    assert doubtful.boxes[0].tolist() == [32, 20, 30, 24]
+    assert drawn_pack.image(int(doubtful.images[0])).shape == (64, 96, 3)
+    assert len(tracks["car1/target"].doubtful.images) == 0
+
+
+def test_a_pack_without_doubtful_frames_is_read(pack_folder: Path, tmp_path) -> None:
+    with np.load(pack_folder / PACK_INDEX) as index:
+        older = {name: index[name] for name in index.files if not name.startswith("doubtful")}
+    np.savez(tmp_path / PACK_INDEX, **older)
+    (tmp_path / PACK_BLOBS).write_bytes((pack_folder / PACK_BLOBS).read_bytes())
+    assert [len(track.doubtful.images) for track in Pack(tmp_path).tracks] == [0, 0]
 
 
 def test_missing_data_is_named(tmp_path) -> None:

@@ -77,7 +77,7 @@ def _with_sibling(pack_folder: Path, x: float, y: float) -> Pack:
     known = next(track for track in pack.tracks if track.name.startswith("walk/"))
     there = np.isin(known.numbers, (1, 3))
     boxes = np.array([[x - 4, y - 4, 8.0, 8.0]] * 2, np.float32)
-    pack.tracks = [known, Track("walk/object_2", known.images[there], known.numbers[there], boxes)]
+    pack.tracks = [known, Track(known.images[there], known.numbers[there], boxes, name="walk/object_2")]
     return pack
 
 

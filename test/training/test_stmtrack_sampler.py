@@ -141,7 +141,7 @@ def test_frames_with_unusable_boxes_are_drawn_again(drawn_pack: Pack) -> None:
     track = drawn_pack.tracks[0]
     boxes = np.tile(np.array([10, 10, 20, 20], np.float32), (8, 1))
     boxes[:3] = 10, 10, 60, 5
-    pack.tracks = [Track("walk/object_1", np.repeat(track.images[:1], 8), np.arange(8), boxes)]
+    pack.tracks = [Track(np.repeat(track.images[:1], 8), np.arange(8), boxes, name="walk/object_1")]
     config = dataclasses.replace(_config(clips=1.0), negative_share=0.0)
     for number in range(10):
         sides = np.diff(_sampler(pack, config).sample(number).boxes.reshape(4, 2, 2), axis=1)
