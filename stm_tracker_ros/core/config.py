@@ -127,6 +127,21 @@ def with_live(config: ConfigT, wanted: ConfigT) -> ConfigT:
     return with_changes(config, {s.name: s.value for s in settings(wanted) if s.rule.live})
 
 
+def rebuilt(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT:
+    """A configuration from its fields as `dataclasses.asdict` gives them: sections are mappings.
+
+    Raises TypeError for a field that it does not have, ConfigError for a value that is not allowed.
+    """
+    sections = {
+        f.name: f.default_factory for f in dataclasses.fields(cast(Any, config_class)) if "rule" not in f.metadata
+    }
+    parts = {
+        name: rebuilt(cast(Any, sections[name]), value) if name in sections and isinstance(value, Mapping) else value
+        for name, value in fields.items()
+    }
+    return config_class(**parts)
+
+
 def unknown_name(
     what: str, name: Any, known: Mapping[str, Any] | tuple[str, ...], former: Mapping[str, str] | None = None
 ) -> str:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as encode
 from torch import Tensor, nn
 
+from stm_tracker_ros.core.config import rebuilt
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
 from stm_tracker_ros.core.output_folder import write_new
 from stm_tracker_ros.following.calibration import Calibration
@@ -79,8 +80,8 @@ def calibrated(path: Path, tracker: str, calibration: Calibration, words: str) -
     return encode(tensors, metadata)
 
 
-def read(path: Path, tracker: str) -> Checkpoint:
-    """Read a checkpoint of that tracker. Raises CheckpointError if it is missing, damaged or made for another one."""
+def read(path: Path, *trackers: str) -> Checkpoint:
+    """Read a checkpoint of one of these trackers. Raises CheckpointError if it is missing, damaged or of another."""
     if not path.is_file():
         what = "are a folder" if path.is_dir() else "do not exist"
         raise CheckpointError(f"weights {path} {what}; give a safetensors file made by `stm_tracker train`")
@@ -97,14 +98,15 @@ def read(path: Path, tracker: str) -> Checkpoint:
     if version not in (OLD_VERSION, FORMAT_VERSION):
         allowed = f"{OLD_VERSION} and {FORMAT_VERSION}"
         raise CheckpointError(f"weights {path} have format version {version}; allowed are {allowed}")
-    if made_for != tracker:
-        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {tracker!r}")
+    if made_for not in trackers:
+        needed = " or ".join(map(repr, trackers))
+        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {needed}")
     try:
         kind, network = _network(metadata)
     except (ValueError, TypeError, KeyError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
     words, calibration = metadata.get("provenance", ""), _calibration(metadata, path)
-    return Checkpoint(tracker, kind, network, words, present_names(tensors), calibration)
+    return Checkpoint(made_for, kind, network, words, present_names(tensors), calibration)
 
 
 def present_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -122,7 +124,7 @@ def network_of(stored: Checkpoint, path: Path, kinds: Mapping[str, tuple[type[An
         raise CheckpointError(f"weights {path} are of a network {stored.kind!r}; allowed are {', '.join(kinds)}")
     config_class, network_class = kinds[stored.kind]
     try:
-        network = network_class(config_class(**stored.network))
+        network = network_class(rebuilt(config_class, stored.network))
     except (TypeError, ConfigError) as error:
         raise CheckpointError(f"weights {path} describe a network that is not known here: {error}") from None
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.tensors.items()}

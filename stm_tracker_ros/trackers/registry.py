@@ -11,6 +11,7 @@ from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.spec import TrackerSpec
 
 _STMTRACK, _DMB = "stm_tracker_ros.trackers.stmtrack", "stm_tracker_ros.trackers.dmb"
+_DMV = "stm_tracker_ros.trackers.dmv"
 _TRAINING = "stm_tracker_ros.training"
 _ROWS = (
     TrackerSpec(
@@ -45,6 +46,13 @@ _ROWS = (
         small_network=f"{_DMB}.small:paper",
         recipe=f"{_TRAINING}.dmb.paper_recipe",
         has_mask=True,
+    ),
+    TrackerSpec(
+        name="dmv_lite",
+        build=f"{_DMV}.build:from_checkpoint",
+        configuration=f"{_DMV}.config:LITE",
+        small_network=f"{_DMV}.small:lite",
+        recipe=f"{_TRAINING}.dmv.lite_recipe",
     ),
 )
 _TABLE = {row.name: row for row in _ROWS}

@@ -66,6 +66,9 @@ class SamplerConfig:
     sibling_share: float = setting(
         0.0, "share of video crops that look at another object of the frame, where there is one", low=0.0, high=1.0
     )
+    doubtful_share: float = setting(
+        0.0, "share of clips' samples with frames whose boxes are not trusted, where there are some", low=0.0, high=1.0
+    )
     lookalike_share: float = setting(
         0.0, "share of distractors and occluders that are the target's double", low=0.0, high=1.0
     )

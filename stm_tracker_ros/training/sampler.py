@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.config import SamplerConfig
-from stm_tracker_ros.training.pack import Pack, Still, Track
+from stm_tracker_ros.training.pack import Frames, Pack, Still, Track
 from stm_tracker_ros.training.similar import Similar
 from stm_tracker_ros.training.transforms import (
     Affine,
@@ -30,9 +31,7 @@ from stm_tracker_ros.training.transforms import (
     crop_affine,
     ellipse_mask,
     feather,
-    low_resolution,
     motion_affine,
-    motion_blur,
     paste,
     turned,
     warp,
@@ -43,8 +42,6 @@ FRAMES = 5
 WALK = (0.14, 0.05, np.deg2rad(7))  # of a still from crop to crop: log of size, log of aspect, angle
 TURN = np.deg2rad(25)  # of a round still from crop to crop
 PACE = (0.5, 2.5)  # of a sample, times the walk
-DRIFT_OF_COLOUR, DRIFT_OF_BRIGHTNESS = 0.05, 4.0  # from crop to crop: log of gain, grey levels
-POOR_GAIN, POOR_BRIGHTNESS, POOR_SHARE = 0.25, 25.0, (0.1, 0.4)  # log of gain, grey levels, share of the resolution
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 LOOKALIKE_COLOUR, LOOKALIKE_ASPECT = 0.25, 0.12  # how the target's double differs: log of each gain, log of width
 POST_WIDTH, POST_LEAN = (0.15, 0.7), np.deg2rad(4)  # over the target's width; usual angle to the vertical
@@ -113,7 +110,7 @@ class Sampler:
             self._add_distractor(crops)
         if self.random.random() < self.config.occluder_share:
             self._add_occluders(crops)
-        self._vary_appearance(crops)
+        vary(crops, self.size, self.config, self.random)
         boxes = np.asarray([c.box for c in crops], np.float32)
         states = np.asarray([c.state for c in crops], np.int64)
         return Sample(np.stack([c.picture for c in crops]), boxes, states)
@@ -135,11 +132,15 @@ class Sampler:
         picks = self._pick_frames(track)
         fill: tuple[float, ...] | None = None
         crops: list[_Crop] = []
-        for index in picks:
-            picture = self.pack.image(int(track.images[index]))
+        for frames, index in self._with_doubtful(track, picks):
+            picture = self.pack.image(int(frames.images[index]))
             fill = fill or _mean(picture)
-            x, y, width, height = track.boxes[index].astype(np.float64)
+            x, y, width, height = frames.boxes[index].astype(np.float64)
             corners = np.array([x, y, x + width, y + height])
+            if frames is track.doubtful:
+                crops.append(self._cut(picture, corners, fill))
+                crops[-1].state = IGNORE
+                continue
             kind, away = self.random.random() if crops else 1.0, None
             if kind < self.config.elsewhere_share:
                 away = self._elsewhere(picture, corners)
@@ -155,6 +156,20 @@ class Sampler:
         near = np.flatnonzero(np.abs(track.numbers - track.numbers[middle]) <= window)
         picks = np.sort(self.random.choice(near, FRAMES, replace=len(near) < FRAMES))
         return picks[::-1] if self.random.random() < 0.5 else picks
+
+    def _with_doubtful(self, track: Track, picks: NDArray[np.int64]) -> list[tuple[Frames, int]]:
+        """The picks of a track; if asked for and drawn, with one or two doubtful frames in place of later ones."""
+        chosen: list[tuple[Frames, int]] = [(track, int(pick)) for pick in picks]
+        share = self.config.doubtful_share  # unasked-for, seeds draw what they always drew
+        low, high = sorted((track.numbers[picks[0]], track.numbers[picks[-1]]))
+        between = (track.doubtful.numbers > low) & (track.doubtful.numbers < high)
+        if not share or not between.any() or self.random.random() >= share:
+            return chosen
+        places = self.random.choice(np.arange(1, FRAMES), 2, replace=False)
+        for place, index in zip(places, self.random.choice(np.flatnonzero(between), 2), strict=True):
+            chosen[place] = (track.doubtful, int(index))
+        backward = track.numbers[picks[0]] > track.numbers[picks[-1]]
+        return sorted(chosen, key=lambda one: int(one[0].numbers[one[1]]), reverse=bool(backward))
 
     def _cut(self, picture: Picture, box: NDArray[np.float64], fill: tuple[float, ...]) -> _Crop:
         affine = self._place(box)
@@ -328,36 +343,6 @@ class Sampler:
         middle = (other.low + other.high) / 2
         affine = np.array([[scale, 0.0, center[0] - scale * middle[0]], [0.0, scale, center[1] - scale * middle[1]]])
         return warp(other.picture, affine, self.size, None), warp(other.mask, affine, self.size, (0.0,))
-
-    def _vary_appearance(self, crops: list[_Crop]) -> None:
-        draw, config = self.random, self.config
-        flip = draw.random() < 0.5
-        grey = draw.random() < config.grey_share
-        coarse = draw.uniform(0.12, 0.5) if draw.random() < config.low_resolution_share else 1.0
-        gain, shift, gamma = np.exp(draw.normal(0, 0.12, 3)), draw.normal(0, 12), np.exp(draw.normal(0, 0.2))
-        if config.poor_first_share and draw.random() < config.poor_first_share:
-            crops[0].picture = self._seen_badly(crops[0].picture)
-        for crop in crops:
-            gain, shift = gain * np.exp(draw.normal(0, DRIFT_OF_COLOUR, 3)), shift + draw.normal(0, DRIFT_OF_BRIGHTNESS)
-            picture = crop.picture
-            if coarse < 1.0:
-                picture = low_resolution(picture, coarse * draw.uniform(0.9, 1.1))
-            if draw.random() < config.blur_share:
-                picture = motion_blur(picture, int(draw.integers(3, 16)), draw.uniform(0, np.pi))
-            picture = colour(picture, gain * np.exp(draw.normal(0, 0.04, 3)), shift + draw.normal(0, 5), gamma)
-            if grey:
-                picture = np.repeat(picture.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
-            if flip:
-                picture = picture[:, ::-1]
-                crop.box = np.array([self.size - crop.box[2], crop.box[1], self.size - crop.box[0], crop.box[3]])
-                crop.mask = np.ascontiguousarray(crop.mask[:, ::-1])
-            crop.picture = np.ascontiguousarray(picture)
-
-    def _seen_badly(self, picture: Picture) -> Picture:
-        """As from far away and in other light: what comes later shows the target better."""
-        picture = low_resolution(picture, self.random.uniform(*POOR_SHARE))
-        gain = np.exp(self.random.normal(0, POOR_GAIN, 3))
-        return colour(picture, gain, self.random.normal(0, POOR_BRIGHTNESS), np.exp(self.random.normal(0, 0.2)))
 
 
 def _state(seen: float) -> int:

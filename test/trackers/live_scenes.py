@@ -25,6 +25,8 @@ from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.dmb.steps import Segmented
 from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
+from stm_tracker_ros.trackers.dmv.stepper import Answer
+from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher
 from stm_tracker_ros.trackers.stmtrack.config import LITE
 
 PERIOD_NS = 33_333_333
@@ -70,6 +72,11 @@ DMB = {
     "memory.first_weight": Flight(50.0, STEADY[:1], lead=STEADY[:3]),
     "mask.threshold": Flight(0.9, STEADY[:1], lead=STEADY[:2]),
 }
+DMV = FOLLOWING | {
+    "memory.interval": Flight(10, STEADY),
+    "memory.store_share": Flight(1.5, STEADY),
+    "memory.store_score": Flight(0.9, STEADY),
+}
 # Of one candidate a frame window and penalty choose none: they tell by the rank above which the previous one is read.
 OF_ONE_MASK = FOLLOWING | {
     "prior.penalty": Flight(1.0, [[LARGE], [LARGE]], lead=STEADY[:4], base={"memory.previous_score": 0.65}),
@@ -112,6 +119,28 @@ class ScriptedNetwork(Scripted):
         boxes, scores = candidates_of(self.watched.crop, known, self.crop_size, self.cells)
         self.is_answered = True
         return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], scores[:, None]], 1)
+
+
+class ScriptedVotes(Scripted):
+    """DMV's steps; one anchor a cell."""
+
+    cells, kinds = 7, 1
+
+    def encode(self, patch: Pixels) -> None:
+        return None
+
+    def first(self, look: None, box: Box) -> tuple[torch.Tensor]:
+        return (torch.zeros(1),)
+
+    def own(self, look: None, answer: Answer, followed: Box | None) -> tuple[torch.Tensor]:
+        return (torch.zeros(1),)
+
+    def ask(self, look: None, bank: MemoryBank, slots: list[int]) -> Answer:
+        told = self.told(bank, slots, 1.0)
+        known = [(box, score + told) for box, score in self.sights]
+        boxes, scores = candidates_of(self.watched.crop, known, self.crop_size, self.cells)
+        found = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], scores[:, None]], 1)
+        return Answer(found, *[torch.zeros(1)] * 3)
 
 
 class ScriptedMasks(Scripted):
@@ -205,14 +234,17 @@ def hangars(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> list[Hangar
     """
     shared = {one.name for one in settings(FollowingConfig())}
     lite = {one.name: one.value for one in settings(LITE) if one.rule.live} | {"search.camera_motion": False}
+    shared_lite = {name: value for name, value in lite.items() if name in shared}
     kind, stepper = type(tracker.matcher), tracker.matcher.stepper
+    if kind is DmvMatcher:
+        return [Hangar(kind, ScriptedVotes(), with_changes(config, shared_lite), DMV)]
     if kind is not DmbMatcher:
         return [Hangar(kind, ScriptedNetwork(), with_changes(config, lite), STMTRACK)]
     patch.setattr(stepper, "segment", blot(stepper.segment))
     # the filter of a random network knows nothing, however long it learns
     base: dict[str, Any] = {"uncertainty.rule": "none", "spatial.first_steps": 1, "spatial.first_inner_steps": 1}
     plain = {"uncertainty.guess": 0.0, "presence.least_score": 0.0}
-    following = base | plain | {"search.scale": 4.5} | {name: value for name, value in lite.items() if name in shared}
+    following = base | plain | {"search.scale": 4.5} | shared_lite
     return [
         Hangar(kind, stepper, with_changes(config, base), DMB),
         Hangar(kind, ScriptedMasks(), with_changes(config, following), OF_ONE_MASK),

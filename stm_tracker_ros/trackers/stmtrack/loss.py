@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stm_tracker_ros.parts.overlap import overlaps
 from stm_tracker_ros.trackers.stmtrack.lite_network import Prediction
 
 PRESENT, IGNORE = 1, -1
@@ -60,12 +61,3 @@ def focal(logit: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
     missed = torch.sigmoid(logit) * (1 - target) + torch.sigmoid(-logit) * target
     weight = alpha * target + (1 - alpha) * (1 - target)
     return weight * missed**gamma * entropy
-
-
-def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and GIoU of corner boxes, N x 4 each."""
-    inner = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0).prod(-1)
-    outer = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(-1).clamp(min=1e-6)
-    union = ((a[:, 2:] - a[:, :2]).prod(-1) + (b[:, 2:] - b[:, :2]).prod(-1) - inner).clamp(min=1e-6)
-    iou = inner / union
-    return iou, iou - (outer - union) / outer

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
+from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.dmb.config import ClipConfig
 from stm_tracker_ros.training.pack import Pack, Track
 from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _center, _Crop, _mean, _size
@@ -81,7 +82,7 @@ class ClipSampler(Sampler):
             self._add_distractor(crops)
         if self.random.random() < self.config.occluder_share:
             self._add_occluders(crops) if is_mask else self._hide_one(crops)
-        self._vary_appearance(crops)
+        vary(crops, self.size, self.config, self.random)
         masks = np.stack([_truth(crop, self.size) for crop in crops])
         boxes = np.asarray([crop.box for crop in crops], np.float32)
         return Clip(np.stack([crop.picture for crop in crops]), masks, boxes, is_mask)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from stm_tracker_ros.parts.overlap import overlaps
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
-from stm_tracker_ros.trackers.stmtrack.loss import loss, overlaps
+from stm_tracker_ros.trackers.stmtrack.loss import loss
 from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.pack import Pack

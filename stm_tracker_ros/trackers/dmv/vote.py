@@ -1,0 +1,144 @@
+"""The paper's read of the memory (section 3.2, supplement section 6): pick the best matches, let them vote.
+
+| | `printed` | `weighted` (default) |
+|---|---|---|
+| what of the K picked values enters | as they are | times their share of the picked similarities and the constant one |
+| gradient into the similarity | none: keys learn by the value encoder and the head alone | through the shares |
+
+The shares are taken over what was picked, not over the whole memory: with 32 frames remembered a share of all would be
+a tenth of what it was in training with four. Products are divided by the root of the keys' channels, which the linear
+layer that makes the keys may undo.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stm_tracker_ros.trackers.dmv.config import ReadConfig
+
+
+def similarity(query: Tensor, key: Tensor) -> Tensor:
+    """Logarithm of exp(q . k) with the constant 1 of "no match" before all others: Eq. 1 without its divisor.
+
+    query: B x Q x C; key: B x M x C. Returns B x Q x (1 + M).
+    """
+    products = (query * query.shape[-1] ** -0.5) @ key.transpose(1, 2)
+    return functional.pad(products, (1, 0))
+
+
+def pick(logits: Tensor, candidates: int) -> tuple[Tensor, Tensor]:
+    """The K highest of each row, and their shares among these and the constant one.
+
+    logits: B x Q x (1 + M), as `similarity` gives them. Returns columns and shares, B x Q x K each; K is less where
+    there are not as many columns.
+    """
+    best = logits.topk(min(candidates, logits.shape[-1]), -1)
+    constant = torch.zeros_like(best.values[..., :1]).masked_fill((best.indices == 0).any(-1, keepdim=True), -math.inf)
+    total = torch.cat([constant, best.values], -1).logsumexp(-1, keepdim=True)
+    return best.indices, torch.exp(best.values - total)
+
+
+def picked(columns: Tensor, value: Tensor, nothing: Tensor) -> Tensor:
+    """Values of the picked columns. columns: B x Q x K; value: B x M x V; nothing: V, of the column "no match".
+
+    Returns B x Q x K x V.
+    """
+    batch, _, channels = value.shape
+    all_values = torch.cat([nothing.to(value.dtype).expand(batch, 1, channels), value], 1)
+    rows = columns.flatten(1)[..., None].expand(-1, -1, channels)
+    return all_values.gather(1, rows).unflatten(1, columns.shape[1:])
+
+
+class Vote(nn.Module):
+    """Candidates compare themselves with each other and the strongest answer wins: Fig. 7.
+
+    One layer of attention between the K candidates of a cell, none to itself, between two linear layers.
+    """
+
+    def __init__(self, channels_in: int, config: ReadConfig) -> None:
+        """channels_in: of a value and a query together."""
+        super().__init__()
+        width, self.heads = config.channels, config.heads
+        self.enter = nn.Linear(channels_in, width)
+        self.query = nn.Linear(width, self.heads * width // 4)
+        self.key = nn.Linear(width, self.heads * width // 4)
+        self.value = nn.Linear(width, self.heads * width)
+        self.leave = nn.Linear(self.heads * width, width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, candidates: Tensor) -> Tensor:
+        """Values with the query beside each, B x Q x K x channels_in -> B x Q x width."""
+        x = self.enter(candidates)
+        y: Tensor = self.norm(x + self.leave(self.heard(x)))
+        return y.amax(-2)
+
+    def heard(self, x: Tensor) -> Tensor:
+        """What each of K candidates hears of the others, ... x K x (heads * width); nothing where it is alone."""
+        count = x.shape[-2]
+        query, key, value = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3) for layer in (self.query, self.key, self.value)
+        )
+        if count == 1:
+            return torch.zeros_like(value).transpose(-2, -3).flatten(-2)
+        itself = torch.eye(count, dtype=torch.bool, device=x.device)
+        logits = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
+        shares = torch.softmax(logits.masked_fill(itself, -math.inf), -1)
+        return (shares @ value).transpose(-2, -3).flatten(-2)
+
+
+class Alone(nn.Module):
+    """Each candidate is looked at by itself, then the strongest answer wins (CPNet; "top-k + MLP" of Table 1)."""
+
+    def __init__(self, channels_in: int, config: ReadConfig) -> None:
+        super().__init__()
+        width = config.channels
+        inner = config.heads * width // 2  # about as many weights as the vote has
+        self.layers = nn.Sequential(
+            nn.Linear(channels_in, width),
+            nn.Linear(width, inner),
+            nn.ReLU(),
+            nn.Linear(inner, width),
+            nn.LayerNorm(width),
+        )
+
+    def forward(self, candidates: Tensor) -> Tensor:
+        """As `Vote`."""
+        y: Tensor = self.layers(candidates)
+        return y.amax(-2)
+
+
+class Read(nn.Module):
+    """Memory and query -> what is known of every cell; the kind of `ReadConfig`."""
+
+    def __init__(self, query_channels: int, value_channels: int, config: ReadConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.nothing = nn.Parameter(torch.zeros(value_channels))
+        channels = query_channels + value_channels
+        kinds = {"vote": Vote, "mlp": Alone}
+        self.join: nn.Module = (
+            kinds[config.kind](channels, config) if config.kind in kinds else nn.Linear(channels, config.channels)
+        )
+
+    def values_for(self, logits: Tensor, value: Tensor) -> Tensor:
+        """What the cells of a crop get out of the memory.
+
+        logits: B x Q x (1 + M) (`similarity`; -inf leaves a cell of the memory out); value: B x M x V. Returns the K
+        candidates of each cell, B x Q x K x V, or one mean of all with the kind `softmax`.
+        """
+        if self.config.kind == "softmax":
+            shares = torch.softmax(logits, -1).to(value.dtype)
+            return (shares[..., :1] * self.nothing + shares[..., 1:] @ value)[..., None, :]
+        columns, shares = pick(logits, self.config.candidates)
+        found = picked(columns, value, self.nothing)
+        return found * shares[..., None].to(found.dtype) if self.config.values == "weighted" else found
+
+    def forward(self, values: Tensor, query: Tensor) -> Tensor:
+        """Values B x Q x K x V and the cells' own features B x Q x C -> B x Q x `channels`."""
+        beside = query[..., None, :].expand(-1, -1, values.shape[-2], -1)
+        joined: Tensor = self.join(torch.cat([values, beside], -1))
+        return joined.squeeze(-2) if self.config.kind == "softmax" else joined

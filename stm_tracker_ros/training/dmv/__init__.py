@@ -1,0 +1,1 @@
+"""How the trackers of `trackers/dmv` are trained: settings, recipes, tasks."""

@@ -1,0 +1,60 @@
+"""What the trainings of DMV can be set to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stm_tracker_ros.core.config import section, setting, validate
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig
+from stm_tracker_ros.training.config import FineTuningConfig, SamplerConfig
+
+
+def _sampler() -> SamplerConfig:
+    return SamplerConfig(
+        search_scale=3.0,
+        scale_jitter=0.25,
+        wide_shift=0.25,
+        turn_share=0.4,
+        lookalike_share=0.25,
+        similar_share=0.45,
+        post_share=0.2,
+        sibling_share=0.1,
+        doubtful_share=0.3,
+        low_resolution_share=0.25,
+        distractor_share=0.6,
+        occluder_share=0.5,
+        poor_first_share=0.1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteTrainConfig(FineTuningConfig):
+    """The whole training of the lite tracker."""
+
+    steps: int = setting(12000, "optimiser steps", low=1)
+    batch: int = setting(8, "clips a step", low=2, high=1024)
+    precision: str = setting("fp32", "of the arithmetic", choices=("fp32", "bf16", "fp16"))
+    shortest: int = setting(2, "frames of a clip to begin with", low=2, high=5)
+    longest: int = setting(5, "frames of a clip in the end, one more after each fifth of the steps", low=2, high=5)
+    negative_share: float = setting(0.1, "share of clips whose first frame shows another object", low=0.0, high=1.0)
+    box: float = setting(1.2, "weight of the box term (lambda)", low=0.0, high=10.0)
+    cached_samples: int = setting(
+        0, "samples whose features are computed once and used again, with backbone and neck frozen; 0 = none", low=0
+    )
+    start_encoder: str = setting(
+        "",
+        "a checkpoint of stmtrack_lite or dmv_lite whose backbone and neck to start from; empty: a published backbone",
+    )
+    network: LiteNetworkConfig = section(LiteNetworkConfig)
+    sampler: SamplerConfig = field(default_factory=_sampler)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.longest < self.shortest:
+            raise ConfigError(f"longest is {self.longest}; allowed is at least shortest = {self.shortest}")
+        if self.cached_samples and not (self.start_encoder or self.start_from):
+            raise ConfigError(
+                f"cached_samples is {self.cached_samples}, which freezes backbone and neck; needed is start_encoder or "
+                "start_from, whose neck has been trained"
+            )

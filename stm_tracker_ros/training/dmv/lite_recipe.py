@@ -1,0 +1,60 @@
+"""The recipe of `dmv_lite`: a small network on clips that it remembers itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stm_tracker_ros.parts.inference import InferenceRuntime
+from stm_tracker_ros.trackers.dmv import build
+from stm_tracker_ros.trackers.dmv.config import LITE, LiteNetworkConfig
+from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
+from stm_tracker_ros.training import feature_cache, outcome, pack, published, similar, validation
+from stm_tracker_ros.training.dmv.config import LiteTrainConfig
+from stm_tracker_ros.training.dmv.lite_task import ENCODER, LiteTask, sampler
+from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.start import load_part, load_start
+
+DEFAULTS = LiteTrainConfig()
+
+
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
+    """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
+    torch.manual_seed(config.seed)
+    network = LiteNetwork(config.network)
+    if config.start_from:
+        load_start(network, Path(config.start_from), "dmv_lite")
+    elif config.start_encoder:
+        load_part(network, Path(config.start_encoder), ("stmtrack_lite", "dmv_lite"), (*ENCODER, "key."))
+    else:
+        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
+    if config.sampler.similar_share:
+        similar.build(packed, out / "pack", network.backbone, device)
+    loop = Loop(LiteTask(network, out / "pack", _cached(network, out, config), config, device), out, config, device)
+    loop.run(partial(_validate, shape=config.network, data=data, device=device))
+    outcome.write(loop, "dmv_lite", config.network)
+
+
+def _cached(network: LiteNetwork, out: Path, config: LiteTrainConfig) -> Path | None:
+    """The folder of the features, or None where there shall be none."""
+    if not config.cached_samples:
+        return None
+    folder, encoder = out / "features", network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def encode(crops: Tensor) -> Tensor:
+        return encoder.encode(crops.permute(0, 3, 1, 2))
+
+    feature_cache.build(
+        folder, config.cached_samples, config.workers, config.seed, partial(sampler, out / "pack", config), encode
+    )
+    return folder
+
+
+def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
+    flown = LiteNetwork(shape)
+    flown.load_state_dict(weights)
+    return validation.score(build.tracker(flown, InferenceRuntime(device=device), LITE), data)
