@@ -12,7 +12,7 @@ CONFIG, LOG, CURVE, LAST, NEXT = "config.json", "log.jsonl", "curve.png", "last.
 LOOP_FILES = (CONFIG, LOG, LOG + PART_SUFFIX, LAST, NEXT)
 PACK_FOLDER, PACK_INDEX, PACK_BLOBS = "pack", "index.npz", "blobs.bin"
 READ_OF_DATA = ("clips", "train_video")
-READ_OF_SETTINGS = ("start_from", "backbone_weights")
+READ_OF_SETTINGS = ("start_from", "start_encoder", "backbone_weights")
 
 
 def weights_name(tracker: str) -> str:

@@ -15,6 +15,9 @@ from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.spec import imported
 
 
+OF_OLD_RELEASES = ("stmtrack_lite", "stmtrack", "dmb_lite", "dmb")
+
+
 def small_network(name: str) -> Any:
     """The small network of that tracker's row."""
     torch.manual_seed(5)
