@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.spec import imported
 
-
 OF_OLD_RELEASES = ("stmtrack_lite", "stmtrack", "dmb_lite", "dmb")
 
 
