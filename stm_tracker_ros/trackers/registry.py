@@ -54,6 +54,13 @@ _ROWS = (
         small_network=f"{_DMV}.small:lite",
         recipe=f"{_TRAINING}.dmv.lite_recipe",
     ),
+    TrackerSpec(
+        name="dmv",
+        build=f"{_DMV}.build:from_checkpoint",
+        configuration=f"{_DMV}.config:PAPER",
+        small_network=f"{_DMV}.small:paper",
+        recipe=f"{_TRAINING}.dmv.paper_recipe",
+    ),
 )
 _TABLE = {row.name: row for row in _ROWS}
 

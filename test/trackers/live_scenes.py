@@ -25,6 +25,7 @@ from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.dmb.steps import Segmented
 from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
+from stm_tracker_ros.trackers.dmv.network import KINDS
 from stm_tracker_ros.trackers.dmv.stepper import Answer
 from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher
 from stm_tracker_ros.trackers.stmtrack.config import LITE
@@ -122,9 +123,9 @@ class ScriptedNetwork(Scripted):
 
 
 class ScriptedVotes(Scripted):
-    """DMV's steps; one anchor a cell."""
+    """DMV's steps."""
 
-    cells, kinds = 7, 1
+    cells = 7
 
     def encode(self, patch: Pixels) -> None:
         return None
@@ -140,7 +141,9 @@ class ScriptedVotes(Scripted):
         known = [(box, score + told) for box, score in self.sights]
         boxes, scores = candidates_of(self.watched.crop, known, self.crop_size, self.cells)
         found = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], scores[:, None]], 1)
-        return Answer(found, *[torch.zeros(1)] * 3)
+        every = np.repeat(found, KINDS, 0)
+        every[np.arange(len(every)) % KINDS > 0, 4] = 0.0  # of each cell the first anchor knows it
+        return Answer(every, *[torch.zeros(1)] * 3)
 
 
 class ScriptedMasks(Scripted):

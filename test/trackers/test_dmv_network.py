@@ -12,8 +12,9 @@ from made_weights import small_network  # noqa: E402
 from stm_tracker_ros.parts.overlap import overlaps  # noqa: E402
 from stm_tracker_ros.parts.soft_label import of_followed, soft_label  # noqa: E402
 from stm_tracker_ros.trackers.dmv.anchors import RATIOS, anchors, corners, displaced, displacement  # noqa: E402
-from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork, Prediction  # noqa: E402
+from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.dmv.loss import FEWEST_NEGATIVES, exact_label, labels, loss  # noqa: E402
+from stm_tracker_ros.trackers.dmv.network import Prediction  # noqa: E402
 
 ANCHORS = anchors(8, 16)
 BOX = torch.tensor([[40.0, 30.0, 104.0, 94.0]])

@@ -15,7 +15,8 @@ from torch import Tensor  # noqa: E402
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint, registry  # noqa: E402
 from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, ReadConfig  # noqa: E402
-from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork, Prediction  # noqa: E402
+from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork  # noqa: E402
+from stm_tracker_ros.trackers.dmv.network import Prediction  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
 from stm_tracker_ros.training.dmv.config import LiteTrainConfig  # noqa: E402

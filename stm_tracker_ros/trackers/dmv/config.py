@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from stm_tracker_ros.core.config import section, setting, validate
@@ -57,6 +57,25 @@ class LiteNetworkConfig:
         validate(self)
         if self.crop_size % 16:
             raise ConfigError(f"crop_size is {self.crop_size}; allowed is a multiple of 16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of `paper_network.PaperNetwork`."""
+
+    KIND: ClassVar = "paper"
+
+    backbone: str = setting("resnet18", "the one backbone", choices=PAPER_BACKBONES)
+    crop_size: int = setting(256, "side of the crop in pixels, a multiple of 32", low=128, high=512)
+    width: int = setting(256, "channels of features, keys and values, an even number", low=16, high=512)
+    read: ReadConfig = field(default_factory=lambda: ReadConfig(channels=256))
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.crop_size % 32 or self.width % 2:
+            raise ConfigError(
+                f"crop_size is {self.crop_size}, width {self.width}; allowed are a multiple of 32, an even number"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

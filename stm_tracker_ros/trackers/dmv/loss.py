@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from stm_tracker_ros.parts.overlap import overlaps
 from stm_tracker_ros.trackers.dmv.anchors import corners, displaced, displacement
-from stm_tracker_ros.trackers.dmv.lite_network import Prediction
+from stm_tracker_ros.trackers.dmv.network import Prediction
 
 PRESENT, IGNORE = 1, -1
 POSITIVE, OF_BEST, NEGATIVE = 0.6, 0.85, 0.3

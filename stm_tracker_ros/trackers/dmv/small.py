@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, ReadConfig
+from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, PaperNetworkConfig, ReadConfig
 from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
+from stm_tracker_ros.trackers.dmv.paper_network import PaperNetwork
 
 
 def lite() -> LiteNetwork:
@@ -16,3 +17,8 @@ def lite() -> LiteNetwork:
     for layer in (network.score, network.box):
         nn.init.kaiming_normal_(layer.weight)
     return network
+
+
+def paper() -> PaperNetwork:
+    """The paper's network on crops of 128 px with ResNet-18."""
+    return PaperNetwork(PaperNetworkConfig(crop_size=128, width=32, read=ReadConfig(channels=16, heads=2)))

@@ -18,8 +18,8 @@ from stm_tracker_ros.parts.label_map import coverage
 from stm_tracker_ros.parts.soft_label import of_followed, soft_label
 from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
-from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.dmv.loss import exact_label
+from stm_tracker_ros.trackers.dmv.network import Network
 from stm_tracker_ros.trackers.dmv.vote import similarity
 
 
@@ -44,12 +44,11 @@ class Answer(NamedTuple):
 class Stepper:
     """`encode` a crop, `ask` the memory about it, remember it: `first` from a box, `own` from the answer."""
 
-    def __init__(self, network: LiteNetwork, runtime: InferenceRuntime) -> None:
+    def __init__(self, network: Network, runtime: InferenceRuntime) -> None:
         self.runtime, self.device = runtime, runtime.device
         ready = runtime.ready(network)
         self.network = ready if runtime.plain else with_input_in_stem(ready)
         self.crop_size, self.cells = network.config.crop_size, network.cells
-        self.kinds = len(network.anchors) // self.cells**2
         self.upload = Upload(self.crop_size, self.device)
         image = self.upload(np.zeros((self.crop_size, self.crop_size, 3), np.uint8))
         self._encode = runtime.optimised(network, self._look, image)
@@ -61,8 +60,8 @@ class Stepper:
 
     def bank(self, slots: int) -> MemoryBank:
         """An empty memory for this network."""
-        cells, config = self.cells * self.cells, self.network.config
-        shapes = [(cells, config.key_channels), (cells, config.width)]
+        cells = self.cells * self.cells
+        shapes = [(cells, self.network.key_channels), (cells, self.network.width)]
         return MemoryBank(slots, shapes, self.device, self.runtime.precision)
 
     @torch.inference_mode()

@@ -25,6 +25,7 @@ from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.dmv.config import TrackConfig
+from stm_tracker_ros.trackers.dmv.network import KINDS
 from stm_tracker_ros.trackers.dmv.stepper import Answer, Encoded, Stepper
 
 
@@ -90,7 +91,7 @@ class DmvMatcher:
         encoded = self.stepper.encode(look.patch)
         answer = self.stepper.ask(encoded, self.memory.bank, self._slots())
         boxes = np.concatenate([answer.found[:, :2], answer.found[:, 2:4] - answer.found[:, :2]], 1)
-        grid = self.stepper.cells, self.stepper.cells, self.stepper.kinds
+        grid = self.stepper.cells, self.stepper.cells, KINDS
         payload = _Seen(encoded, answer)
         return Candidates(crop=look.crop, boxes=boxes, scores=answer.found[:, 4], grid=grid, payload=payload)
 

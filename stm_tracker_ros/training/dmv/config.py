@@ -1,4 +1,4 @@
-"""What the trainings of DMV can be set to."""
+"""What the trainings of DMV can be set to: the lite one's, and the paper's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig
-from stm_tracker_ros.training.config import FineTuningConfig, SamplerConfig
+from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, PaperNetworkConfig
+from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
 
 
 def _sampler() -> SamplerConfig:
@@ -28,19 +28,35 @@ def _sampler() -> SamplerConfig:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LiteTrainConfig(FineTuningConfig):
-    """The whole training of the lite tracker."""
+def _paper_sampler() -> SamplerConfig:
+    """Stretch, blur, grey and flip, frames at most 100 apart."""
+    return SamplerConfig(windows=(100,), search_scale=4.03, scale_jitter=0.18, doubtful_share=0.3)
 
-    steps: int = setting(12000, "optimiser steps", low=1)
-    batch: int = setting(8, "clips a step", low=2, high=1024)
-    precision: str = setting("fp32", "of the arithmetic", choices=("fp32", "bf16", "fp16"))
+
+@dataclass(frozen=True, kw_only=True)
+class UnrolledConfig(LoopConfig):
+    """What all trainings on clips that are remembered can be set to."""
+
     shortest: int = setting(2, "frames of a clip to begin with", low=2, high=5)
     longest: int = setting(5, "frames of a clip in the end, one more after each fifth of the steps", low=2, high=5)
     negative_share: float = setting(0.1, "share of clips whose first frame shows another object", low=0.0, high=1.0)
     box: float = setting(1.2, "weight of the box term (lambda)", low=0.0, high=10.0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.longest < self.shortest:
+            raise ConfigError(f"longest is {self.longest}; allowed is at least shortest = {self.shortest}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteTrainConfig(UnrolledConfig, FineTuningConfig):
+    """The whole training of the lite tracker."""
+
+    steps: int = setting(7000, "optimiser steps", low=1)
+    batch: int = setting(8, "clips a step", low=2, high=1024)
+    precision: str = setting("fp32", "of the arithmetic", choices=("fp32", "bf16", "fp16"))
     cached_samples: int = setting(
-        0, "samples whose features are computed once and used again, with backbone and neck frozen; 0 = none", low=0
+        0, "samples whose features are made once and used again, with backbone and neck as they are; 0 = none", low=0
     )
     start_encoder: str = setting(
         "",
@@ -50,11 +66,30 @@ class LiteTrainConfig(FineTuningConfig):
     sampler: SamplerConfig = field(default_factory=_sampler)
 
     def __post_init__(self) -> None:
-        validate(self)
-        if self.longest < self.shortest:
-            raise ConfigError(f"longest is {self.longest}; allowed is at least shortest = {self.shortest}")
+        super().__post_init__()
         if self.cached_samples and not (self.start_encoder or self.start_from):
             raise ConfigError(
-                f"cached_samples is {self.cached_samples}, which freezes backbone and neck; needed is start_encoder or "
-                "start_from, whose neck has been trained"
+                f"cached_samples is {self.cached_samples}, which leaves backbone and neck as they are; needed is "
+                "start_encoder or start_from, whose neck has been trained"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperTrainConfig(UnrolledConfig):
+    """The paper's training."""
+
+    steps: int = setting(32_000, "optimiser steps", low=1)
+    batch: int = setting(16, "clips a step", low=2, high=1024)
+    clip: float = setting(0.0, "largest norm of the gradient; 0 = no limit", low=0.0)
+    average: float = setting(0.0, "decay of the averaged weights; 0 = no average is taken", low=0.0, high=1.0)
+    rate: float = setting(0.001, "SGD's learning rate", low=0.0, high=1.0)
+    decay: float = setting(0.95, "factor of the rate after each fifth of the steps", low=0.0, high=1.0)
+    momentum: float = setting(0.9, "SGD's momentum", low=0.0, high=1.0)
+    weight_decay: float = setting(5e-4, "SGD's weight decay", low=0.0, high=1.0)
+    backbone_weights: str = setting("", "a ResNet-18 or -50, published or converted")
+    random_stage: bool = setting(False, "the backbone's last stage, which the file does not have, begins at random")
+    network: PaperNetworkConfig = section(PaperNetworkConfig)
+    sampler: SamplerConfig = field(default_factory=_paper_sampler)
+
+
+TrainConfig = LiteTrainConfig | PaperTrainConfig

@@ -14,7 +14,8 @@ from stm_tracker_ros.trackers.dmv.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
 from stm_tracker_ros.training import feature_cache, outcome, pack, published, similar, validation
 from stm_tracker_ros.training.dmv.config import LiteTrainConfig
-from stm_tracker_ros.training.dmv.lite_task import ENCODER, LiteTask, sampler
+from stm_tracker_ros.training.dmv.lite_task import ENCODER, LiteTask
+from stm_tracker_ros.training.dmv.task import sampler
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_part, load_start
 
