@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import permutations
 from typing import ClassVar
 
 import pytest
 
-from stm_tracker_ros.core.config import former_names, section, setting, settings, validate, with_changes, with_live
+from stm_tracker_ros.core.config import (
+    former_names,
+    rebuilt,
+    section,
+    setting,
+    settings,
+    validate,
+    with_changes,
+    with_live,
+)
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.engine.config import StateConfig
 
@@ -196,3 +205,12 @@ def test_old_names_stand_behind_the_prefix_as_the_new_ones_do():
     assert found["tracker.motion.pace"] == "is now called 'tracker.search.growth'"
     assert all(name.startswith("tracker.") for name in found)
     assert "tracker.search.glance" in found
+
+
+def test_a_configuration_with_sections_is_rebuilt_from_its_fields():
+    wanted = with_changes(Follow(), {"search.growth": 0.4, "size_rate": 0.1})
+    assert rebuilt(Follow, asdict(wanted)) == wanted
+    with pytest.raises(TypeError, match="growing"):
+        rebuilt(Follow, {"search": {"growing": 0.4}})
+    with pytest.raises(ConfigError, match="middle 0.9"):
+        rebuilt(Nested, {"span": {"middle": 0.9, "high": 0.1}})
