@@ -53,6 +53,12 @@ def picked(columns: Tensor, value: Tensor, nothing: Tensor) -> Tensor:
     return all_values.gather(1, rows).unflatten(1, columns.shape[1:])
 
 
+def entered(layer: nn.Linear, values: Tensor, query: Tensor) -> Tensor:
+    """The layer's answer to each value with the query beside it, whose part is the same for all K: ... x K x width."""
+    of_value, of_query = layer.weight.split([values.shape[-1], query.shape[-1]], 1)
+    return functional.linear(values, of_value) + functional.linear(query, of_query, layer.bias)[..., None, :]
+
+
 class Vote(nn.Module):
     """Candidates compare themselves with each other and the strongest answer wins: Fig. 7.
 
@@ -70,24 +76,35 @@ class Vote(nn.Module):
         self.leave = nn.Linear(self.heads * width, width)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, candidates: Tensor) -> Tensor:
-        """Values with the query beside each, B x Q x K x channels_in -> B x Q x width."""
-        x = self.enter(candidates)
-        y: Tensor = self.norm(x + self.leave(self.heard(x)))
+    def forward(self, values: Tensor, query: Tensor) -> Tensor:
+        """Candidate values B x Q x K x V and the cells' own features B x Q x C -> B x Q x width."""
+        x = entered(self.enter, values, query)
+        y: Tensor = self.norm(x + self.heard(x))
         return y.amax(-2)
 
     def heard(self, x: Tensor) -> Tensor:
-        """What each of K candidates hears of the others, ... x K x (heads * width); nothing where it is alone."""
-        count = x.shape[-2]
-        query, key, value = (
-            layer(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3) for layer in (self.query, self.key, self.value)
+        """What each of K candidates makes of the others, ... x K x width, the last linear layer included.
+
+        That layer is applied to each head's values before they are summed up, which is the same and less work.
+        """
+        count, width = x.shape[-2:]
+        if count == 1:  # nobody else is there
+            return self.leave.bias.expand_as(x)
+        values, leaves = (
+            self.value.weight.view(self.heads, width, width),
+            self.leave.weight.view(width, self.heads, width),
         )
-        if count == 1:
-            return torch.zeros_like(value).transpose(-2, -3).flatten(-2)
-        itself = torch.eye(count, dtype=torch.bool, device=x.device)
-        logits = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
-        shares = torch.softmax(logits.masked_fill(itself, -math.inf), -1)
-        return (shares @ value).transpose(-2, -3).flatten(-2)
+        said = functional.linear(x, torch.einsum("ohm,hmi->hoi", leaves, values).flatten(0, 1))
+        shares = self.shares(x).flatten(-2)
+        message = shares @ said.unflatten(-1, (self.heads, width)).flatten(-3, -2)
+        return message + (self.leave.bias + self.leave.weight @ self.value.bias)
+
+    def shares(self, x: Tensor) -> Tensor:
+        """How much each candidate listens to each other one, ... x K x K x heads; nothing to itself."""
+        query, key = (layer(x).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key))
+        logits = (query[..., :, None, :, :] * key[..., None, :, :, :]).sum(-1) * query.shape[-1] ** -0.5
+        itself = torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)[..., None]
+        return torch.softmax(logits.masked_fill(itself, -math.inf), -2)
 
 
 class Alone(nn.Module):
@@ -97,18 +114,28 @@ class Alone(nn.Module):
         super().__init__()
         width = config.channels
         inner = config.heads * width // 2  # about as many weights as the vote has
-        self.layers = nn.Sequential(
-            nn.Linear(channels_in, width),
-            nn.Linear(width, inner),
-            nn.ReLU(),
-            nn.Linear(inner, width),
-            nn.LayerNorm(width),
-        )
+        self.enter = nn.Linear(channels_in, width)
+        self.layers = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, width), nn.LayerNorm(width))
 
-    def forward(self, candidates: Tensor) -> Tensor:
+    def forward(self, values: Tensor, query: Tensor) -> Tensor:
         """As `Vote`."""
-        y: Tensor = self.layers(candidates)
+        y: Tensor = self.layers(entered(self.enter, values, query))
         return y.amax(-2)
+
+
+class Mean(nn.Module):
+    """The memory's mean beside the query (STM; "softmax" of Table 1)."""
+
+    def __init__(self, channels_in: int, config: ReadConfig) -> None:
+        super().__init__()
+        self.enter = nn.Linear(channels_in, config.channels)
+
+    def forward(self, values: Tensor, query: Tensor) -> Tensor:
+        """As `Vote`, of one value a cell."""
+        return entered(self.enter, values, query).squeeze(-2)
+
+
+JOINS = {"vote": Vote, "mlp": Alone, "softmax": Mean}
 
 
 class Read(nn.Module):
@@ -118,11 +145,7 @@ class Read(nn.Module):
         super().__init__()
         self.config = config
         self.nothing = nn.Parameter(torch.zeros(value_channels))
-        channels = query_channels + value_channels
-        kinds = {"vote": Vote, "mlp": Alone}
-        self.join: nn.Module = (
-            kinds[config.kind](channels, config) if config.kind in kinds else nn.Linear(channels, config.channels)
-        )
+        self.join = JOINS[config.kind](query_channels + value_channels, config)
 
     def values_for(self, logits: Tensor, value: Tensor) -> Tensor:
         """What the cells of a crop get out of the memory.
@@ -139,6 +162,5 @@ class Read(nn.Module):
 
     def forward(self, values: Tensor, query: Tensor) -> Tensor:
         """Values B x Q x K x V and the cells' own features B x Q x C -> B x Q x `channels`."""
-        beside = query[..., None, :].expand(-1, -1, values.shape[-2], -1)
-        joined: Tensor = self.join(torch.cat([values, beside], -1))
-        return joined.squeeze(-2) if self.config.kind == "softmax" else joined
+        joined: Tensor = self.join(values, query)
+        return joined
