@@ -65,6 +65,8 @@ class Vote(nn.Module):
     One layer of attention between the K candidates of a cell, none to itself, between two linear layers.
     """
 
+    itself: Tensor
+
     def __init__(self, channels_in: int, config: ReadConfig) -> None:
         """channels_in: of a value and a query together."""
         super().__init__()
@@ -75,6 +77,8 @@ class Vote(nn.Module):
         self.value = nn.Linear(width, self.heads * width)
         self.leave = nn.Linear(self.heads * width, width)
         self.norm = nn.LayerNorm(width)
+        itself = torch.eye(config.candidates, dtype=torch.bool)[..., None]
+        self.register_buffer("itself", itself, persistent=False)
 
     def forward(self, values: Tensor, query: Tensor) -> Tensor:
         """Candidate values B x Q x K x V and the cells' own features B x Q x C -> B x Q x width."""
@@ -103,8 +107,8 @@ class Vote(nn.Module):
         """How much each candidate listens to each other one, ... x K x K x heads; nothing to itself."""
         query, key = (layer(x).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key))
         logits = (query[..., :, None, :, :] * key[..., None, :, :, :]).sum(-1) * query.shape[-1] ** -0.5
-        itself = torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)[..., None]
-        return torch.softmax(logits.masked_fill(itself, -math.inf), -2)
+        count = x.shape[-2]
+        return torch.softmax(logits.masked_fill(self.itself[:count, :count], -math.inf), -2)
 
 
 class Alone(nn.Module):
