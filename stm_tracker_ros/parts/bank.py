@@ -33,14 +33,20 @@ class MemoryBank:
         self.numbers = np.zeros(capacity + 1, np.int64)  # of each slot, 0 = free; the last slot is the previous frame's
 
     def add(self, number: int, tensors: Sequence[Tensor]) -> None:
-        """Remember the tensors of frame `number`, which is larger than all before it."""
+        """Remember the tensors of frame `number`, which is larger than all before it.
+
+        A single slot is the first frame's: the others are only ever the previous one.
+        """
         self._write(self.capacity, number, tensors)
-        if (self.numbers[: self.capacity] > 0).all() and not self._cell_taken(number):
+        if self._full() and self.capacity > 1 and not self._cell_taken(number):
             self._thin()
-        if self._cell_taken(number):
+        if self._full() or self._cell_taken(number):
             return
         free = int(np.flatnonzero(self.numbers[: self.capacity] == 0)[0])
         self._write(free, number, tensors)
+
+    def _full(self) -> bool:
+        return bool((self.numbers[: self.capacity] > 0).all())
 
     def _cell_taken(self, number: int) -> bool:
         last = int(self.numbers[: self.capacity].max())
@@ -53,7 +59,7 @@ class MemoryBank:
 
     def _thin(self) -> None:
         """Double the spacing until a slot is free; of each grid cell the earliest frame stays."""
-        while (self.numbers[: self.capacity] > 0).all():
+        while self._full():
             self.spacing *= 2
             order = np.argsort(self.numbers[: self.capacity])
             cells = (self.numbers[order] - 1) // self.spacing

@@ -98,6 +98,12 @@ def test_it_has_the_same_size_after_twenty_thousand_frames() -> None:
     assert CAPACITY / 2 < len(stored(bank)) <= CAPACITY + 1
 
 
+def test_a_single_slot_keeps_the_first_frame() -> None:
+    bank = filled(range(1, 101), capacity=1)
+    assert (bank.numbers[bank.first], bank.numbers[bank.previous], bank.kept) == (1, 100, [0])
+    assert contents_fit(bank)
+
+
 def test_a_slot_is_given_once() -> None:
     bank = filled([1, 100])
     assert len(bank.nearest([1, 2, 3, 99, 100])) == 2
