@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -26,6 +28,22 @@ def test_a_backbone_of_one_stride_gives_its_map() -> None:
     (channels,) = describe("inception_v3").channels.values()
     found = build("inception_v3", (8,)).eval()(torch.randn(1, 3, SIDE, SIDE))
     assert found.shape == (1, channels, SIDE // 8 - 3, SIDE // 8 - 3)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_fourth_stage_changes_no_other_map_and_is_not_built_unasked(name: str) -> None:
+    torch.manual_seed(0)
+    cut = build(name, (4, 8, 16)).eval()
+    torch.manual_seed(0)
+    whole = build(name, (16, 32)).eval()
+    more = whole.state_dict()
+    assert [n for n in more if n not in cut.state_dict()] == [n for n in more if n.startswith("layer4.")]
+    assert all(torch.equal(more[n], value) for n, value in cut.state_dict().items())
+    image = torch.randn(1, 3, 64, 64)
+    third, fourth = whole(image)
+    assert torch.equal(third, cut(image)[-1])
+    assert torch.equal(fourth, whole.layer4(third))
+    assert (cut.layer4, len(whole.in_order()) - len(cut.in_order())) == (None, len(whole.layer4))
 
 
 @pytest.mark.parametrize("name", PYRAMIDS)
@@ -54,10 +72,17 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "strides"), [("mobilenet_v2", (16, 8)), ("resnet50", (4, 8)), ("inception_v3", (16,))]
+    ("name", "strides", "allowed"),
+    [
+        ("mobilenet_v2", (16, 8), "some of (4, 8, 16) in this order, the last 16"),
+        ("mobilenet_v2", (16, 32), "some of (4, 8, 16) in this order, the last 16"),
+        ("resnet50", (4, 8), "some of (4, 8, 16, 32) in this order, the last 16 or 32"),
+        ("resnet18", (), "some of (4, 8, 16, 32) in this order, the last 16 or 32"),
+        ("inception_v3", (16,), "some of (8,) in this order, the last 8"),
+    ],
 )
-def test_strides_that_are_not_there_are_refused(name: str, strides: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match=rf"allowed of {name} are"):
+def test_strides_that_are_not_there_are_refused(name: str, strides: tuple[int, ...], allowed: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(f'strides are {strides}; allowed of {name} are {allowed}')}$"):
         build(name, strides)
 
 

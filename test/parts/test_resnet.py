@@ -28,11 +28,20 @@ def test_resnet_18_has_its_number_of_weights_and_names_up_to_its_third_stage() -
     assert {n: t.shape for n, t in ResNet18().state_dict().items()} == {n: t.shape for n, t in published.items()}
 
 
+def test_the_fourth_stage_has_the_published_names_and_number_of_weights() -> None:
+    assert sum(p.numel() for p in ResNet18((16, 32)).parameters()) == 11_689_512 - 513_000
+    assert sum(p.numel() for p in ResNet50(strides=(16, 32)).parameters()) == 25_557_032 - 2_049_000
+    for arch, network in (("resnet18", ResNet18((32,))), ("resnet50", ResNet50(strides=(32,)))):
+        published = resnet_files.expected(arch, "torchvision", 4)
+        assert {n: t.shape for n, t in network.state_dict().items()} == {n: t.shape for n, t in published.items()}
+
+
 def test_norms_keep_their_statistics_in_training() -> None:
-    network = ResNet18().train()
-    before = network.bn1.running_mean.clone()
+    network = ResNet18((16, 32)).train()
+    norms = (network.bn1, network.layer4[1].bn2)
+    before = [norm.running_mean.clone() for norm in norms]
     network(torch.randn(2, 3, 64, 64))
-    assert torch.equal(before, network.bn1.running_mean)
+    assert all(torch.equal(old, norm.running_mean) for old, norm in zip(before, norms, strict=True))
 
 
 def test_where_the_stride_is_changes_the_answer_but_no_weight() -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from stm_tracker_ros.cli.main import main
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
-from stm_tracker_ros.parts.backbones import inception_v3, mobilenet_v2, resnet_files
+from stm_tracker_ros.parts.backbones import inception_v3, mobilenet_v2, resnet, resnet_files
 from stm_tracker_ros.trackers import backbones
 
 pytestmark = pytest.mark.torch
@@ -332,6 +332,23 @@ def test_a_network_takes_what_it_has_and_refuses_what_does_not_fit(tmp_path: Pat
     stem.add_module("layer9", nn.Linear(2, 2))
     with pytest.raises(CheckpointError, match=r"resnet18 \(torchvision\) does not fit.*'layer9.weight' is missing"):
         backbones.fill(stem, found)
+
+
+def test_a_fourth_stage_stays_random_only_where_that_is_said() -> None:
+    network = resnet.ResNet18((16, 32))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    whole = backbones.Backbone("resnet18", "torchvision", "rgb_imagenet", "", random_like(before))
+    cut = whole._replace(tensors={n: t for n, t in whole.tensors.items() if not n.startswith("layer4.")})
+    with pytest.raises(CheckpointError, match=r"does not fit the network: 'layer4.0.conv1.weight' is missing"):
+        backbones.fill(network, cut)
+    backbones.fill(network, cut, own=("layer4.",))
+    after = network.state_dict()
+    kept = [name for name, value in before.items() if torch.equal(after[name], value) and value.dim()]
+    assert kept == [name for name in before if name.startswith("layer4.") and before[name].dim()]
+    with pytest.raises(CheckpointError, match=r"has 'layer4.0.conv1.weight'; do not let the network keep its own"):
+        backbones.fill(network, whole, own=("layer4.",))
+    backbones.fill(network, whole)
+    assert torch.equal(network.state_dict()["layer4.1.bn2.bias"], whole.tensors["layer4.1.bn2.bias"])
 
 
 def archive(path: Path, pickled: bytes) -> Path:

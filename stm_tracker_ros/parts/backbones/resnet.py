@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-50 (He et al., CVPR 2016) up to stride 16, where STM and DMB cut ResNet-50.
+"""ResNet-18 and ResNet-50 (He et al., CVPR 2016) up to stride 16, where STM and DMB cut ResNet-50, or up to 32.
 
 Layer names are torchvision's, so that published weights fit. Input: whatever the weights were trained on.
 """
@@ -17,8 +17,9 @@ from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 
 EXPANSION = 4
 WIDTH = 64
-BLOCKS_18, BLOCKS_50 = (2, 2, 2), (3, 4, 6)  # of each stage
-STRIDES = (4, 8, 16)  # of each stage
+BLOCKS_18, BLOCKS_50 = (2, 2, 2, 2), (3, 4, 6, 3)  # of each stage
+STRIDES = (4, 8, 16, 32)  # of each stage
+CUT = STRIDES[:3]  # what is built unless more is asked for
 
 
 class Bottleneck(nn.Module):
@@ -67,7 +68,10 @@ class Basic(nn.Module):
 
 
 class _ResNet(Pyramid):
-    """The first three stages. Norms keep the statistics that they were published with, in training as well."""
+    """The first three stages, and the fourth if its stride is asked for.
+
+    Norms keep the statistics that they were published with, in training as well.
+    """
 
     def __init__(
         self,
@@ -80,10 +84,11 @@ class _ResNet(Pyramid):
         """counts: blocks of each stage; block: takes channels in, inner channels and stride."""
         ends = dict(zip(STRIDES, accumulate(counts), strict=True))
         super().__init__(strides, {s: expansion * width * s // STRIDES[0] for s in STRIDES}, ends)
+        has_fourth = STRIDES[3] in strides
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         stages, channels = [], width
-        for stage, count in enumerate(counts):
+        for stage, count in enumerate(counts if has_fourth else counts[:3]):
             blocks = []
             for number in range(count):
                 stride = 2 if stage and not number else 1
@@ -91,7 +96,8 @@ class _ResNet(Pyramid):
                 blocks.append(block(channels, inner, stride))
                 channels = inner * expansion
             stages.append(nn.Sequential(*blocks))
-        self.layer1, self.layer2, self.layer3 = stages
+        self.layer1, self.layer2, self.layer3 = stages[:3]
+        self.layer4 = stages[3] if has_fourth else None
         self.train()
 
     @property
@@ -101,7 +107,7 @@ class _ResNet(Pyramid):
 
     def in_order(self) -> list[nn.Module]:
         """All blocks, the first one first."""
-        return [*self.layer1, *self.layer2, *self.layer3]
+        return [*self.layer1, *self.layer2, *self.layer3, *(self.layer4 or ())]
 
     def first(self, image: Tensor) -> Tensor:
         """The first convolution, its norm and the pool."""
@@ -121,20 +127,20 @@ class _ResNet(Pyramid):
 
 
 class ResNet18(_ResNet):
-    """Two 3x3 a block: 64, 128 and 256 channels at strides 4, 8 and 16."""
+    """Two 3x3 a block: 64, 128, 256 and 512 channels at strides 4, 8, 16 and 32."""
 
-    def __init__(self, strides: tuple[int, ...] = STRIDES) -> None:
+    def __init__(self, strides: tuple[int, ...] = CUT) -> None:
         super().__init__(strides, WIDTH, BLOCKS_18, 1, Basic)
 
 
 class ResNet50(_ResNet):
-    """Bottlenecks: 4, 8 and 16 x width channels at strides 4, 8 and 16.
+    """Bottlenecks: 4, 8, 16 and 32 x width channels at strides 4, 8, 16 and 32.
 
     width: 64 in the published one; stride_in_first_conv: true for Caffe's weights.
     """
 
     def __init__(
-        self, width: int = WIDTH, *, strides: tuple[int, ...] = STRIDES, stride_in_first_conv: bool = False
+        self, width: int = WIDTH, *, strides: tuple[int, ...] = CUT, stride_in_first_conv: bool = False
     ) -> None:
         block = partial(Bottleneck, stride_in_first_conv=stride_in_first_conv)
         super().__init__(strides, width, BLOCKS_50, EXPANSION, block)
@@ -144,14 +150,14 @@ class MaskedResNet50(ResNet50):
     """Two more first convolutions, for a foreground and a background mask, added to that of the image (STM)."""
 
     def __init__(
-        self, width: int = WIDTH, *, strides: tuple[int, ...] = STRIDES, stride_in_first_conv: bool = False
+        self, width: int = WIDTH, *, strides: tuple[int, ...] = CUT, stride_in_first_conv: bool = False
     ) -> None:
         super().__init__(width, strides=strides, stride_in_first_conv=stride_in_first_conv)
         self.conv1_foreground = nn.Conv2d(1, width, 7, 2, 3, bias=False)
         self.conv1_background = nn.Conv2d(1, width, 7, 2, 3, bias=False)
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Images and masks B x 1 x H x W in [0, 1] (None: nothing is target) -> features at strides 4, 8 and 16."""
+        """Images and masks B x 1 x H x W in [0, 1] (None: nothing is target) -> a map for each of `channels`."""
         mask = torch.zeros_like(image[:, :1]) if mask is None else mask
         first = self.conv1(image) + self.conv1_foreground(mask) + self.conv1_background(1 - mask)
         return self.through(self.pooled(first))
