@@ -62,7 +62,7 @@ class Stepper:
         """An empty memory for this network."""
         cells = self.cells * self.cells
         shapes = [(cells, self.network.key_channels), (cells, self.network.width)]
-        return MemoryBank(slots, shapes, self.device, self.runtime.precision)
+        return MemoryBank(slots, shapes, self.device, self.runtime.precision, when_full="drop_oldest")
 
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
