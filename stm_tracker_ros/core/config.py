@@ -132,11 +132,10 @@ def rebuilt(config_class: type[ConfigT], fields: Mapping[str, Any]) -> ConfigT:
 
     Raises TypeError for a field that it does not have, ConfigError for a value that is not allowed.
     """
-    sections = {
-        f.name: f.default_factory for f in dataclasses.fields(cast(Any, config_class)) if "rule" not in f.metadata
-    }
+    factories = {f.name: f.default_factory for f in dataclasses.fields(cast(Any, config_class))}
+    made = {name: factory() for name, factory in factories.items() if callable(factory)}
     parts = {
-        name: rebuilt(cast(Any, sections[name]), value) if name in sections and isinstance(value, Mapping) else value
+        name: rebuilt(type(made[name]), value) if name in made and isinstance(value, Mapping) else value
         for name, value in fields.items()
     }
     return config_class(**parts)
