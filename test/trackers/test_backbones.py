@@ -34,7 +34,7 @@ def random_like(shapes: State, seed: int = 0) -> State:
 @pytest.fixture(autouse=True)
 def small_resnets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few narrow blocks: the names stay what they are."""
-    monkeypatch.setattr(resnet_files, "BLOCKS", {"resnet18": (2, 1, 1, 1), "resnet50": (2, 1, 1, 1)})
+    monkeypatch.setattr(resnet_files, "BLOCKS", dict.fromkeys(resnet_files.BLOCKS, (2, 1, 1, 1)))
     monkeypatch.setattr(resnet_files, "WIDTHS", (64, 4, 8, 8))
 
 
@@ -216,12 +216,38 @@ def test_half_precision_safetensors_become_float32(tmp_path: Path) -> None:
 
 
 def test_a_backbone_trained_for_tracking_is_told_apart(tmp_path: Path) -> None:
-    ours = random_like(resnet_files.expected("resnet50", "siamrpn", 3))
+    ours = random_like(resnet_files.expected("resnet50_dilated", "siamrpn", 3))
     assert tuple(ours["layer2.0.downsample.0.weight"].shape[2:]) == (3, 3)
-    state = {f"backbone.{name}": value for name, value in ours.items()} | {"mask_head.weight": torch.ones(3)}
-    found = converted("resnet50", saved(state, tmp_path / "model.pth"), tmp_path)
+    source = saved(with_prefix(ours) | {"mask_head.weight": torch.ones(3)}, tmp_path / "model.pth")
+    found = converted("resnet50_dilated", source, tmp_path)
     assert (found.layout, found.input) == ("siamrpn", "bgr_raw")
     assert found.tensors.keys() == ours.keys()
+    with pytest.raises(CheckpointError, match=r"no resnet50 of.*begin with 'backbone\.'.*which have resnet50_dilated"):
+        backbones.published(source, "resnet50")
+
+
+def test_only_a_tracker_has_the_dilated_backbone(tmp_path: Path) -> None:
+    """By its names a plain ResNet would fit, if it were not for the projections; its input is another one."""
+    plain = random_like(resnet_files.expected("resnet50", "torchvision", 4))
+    with pytest.raises(CheckpointError, match=r"no resnet50_dilated of.*no name begins with 'backbone\.'"):
+        backbones.published(saved(plain, tmp_path / "a.pth"), "resnet50_dilated")
+    with pytest.raises(
+        CheckpointError, match=r"'layer2.0.downsample.0.weight' has shape .* 1, 1\); needed is .* 3, 3\)"
+    ):
+        backbones.published(saved(with_prefix(plain), tmp_path / "b.pth"), "resnet50_dilated")
+
+
+def test_a_tracker_fills_the_dilated_network_whatever_stages_it_has(tmp_path: Path) -> None:
+    network = resnet.DilatedResNet50(4)
+    ours = random_like(dict(network.state_dict()))
+    more = {"layer4.0.conv1.weight": torch.ones(2)}  # pysot's trackers on layers 2 to 4 have it
+    backbones.fill(network, backbones.Backbone("resnet50_dilated", "siamrpn", "bgr_raw", "", ours | more))
+    assert all(torch.equal(value, ours[name]) for name, value in network.state_dict().items())
+
+
+def with_prefix(state: State) -> State:
+    """As trackers have their backbone."""
+    return {f"backbone.{name}": value for name, value in state.items()}
 
 
 def keras_folder(state: State, folder: Path) -> Path:

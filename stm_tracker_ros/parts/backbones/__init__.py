@@ -32,6 +32,7 @@ DESCRIPTIONS = {
     "mobilenet_v2": Description({4: 24, 8: 32, 16: 96}, "mobilenet_v2:MobileNetV2", (16,)),
     "resnet18": Description({4: 64, 8: 128, 16: 256, 32: 512}, "resnet:ResNet18", (16, 32)),
     "resnet50": Description({4: 256, 8: 512, 16: 1024, 32: 2048}, "resnet:ResNet50", (16, 32)),
+    "resnet50_dilated": Description({4: 256, 8: 1024}, "resnet:DilatedResNet50", (8,)),
 }
 ARCHITECTURES = tuple(DESCRIPTIONS)
 PYRAMIDS = tuple(name for name, one in DESCRIPTIONS.items() if len(one.channels) > 1)  # see `pyramid.Pyramid`
