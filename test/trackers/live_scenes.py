@@ -240,7 +240,8 @@ def hangars(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> list[Hangar
     shared_lite = {name: value for name, value in lite.items() if name in shared}
     kind, stepper = type(tracker.matcher), tracker.matcher.stepper
     if kind is DmvMatcher:
-        return [Hangar(kind, ScriptedVotes(), with_changes(config, shared_lite), DMV)]
+        gates = {"memory.store_share": 0.7, "memory.store_score": 0.0}
+        return [Hangar(kind, ScriptedVotes(), with_changes(config, shared_lite | gates), DMV)]
     if kind is not DmbMatcher:
         return [Hangar(kind, ScriptedNetwork(), with_changes(config, lite), STMTRACK)]
     patch.setattr(stepper, "segment", blot(stepper.segment))
