@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.training.sampler import FRAMES, Sampler
-from stm_tracker_ros.training.unrolled import Clip, Lengths
+from stm_tracker_ros.training.unrolled import Clip, Lengths, some_frames
 
 SHARD = 250  # samples
 Encode = Callable[[Tensor], Tensor]
@@ -63,8 +63,7 @@ class Cached:
     def _clip(self, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shard = self.shards[self.random.integers(len(self.shards))]
         row = self.random.integers(len(shard))
-        later = np.sort(self.random.choice(np.arange(1, FRAMES), frames - 1, replace=False))
-        chosen = np.concatenate([[0], later])
+        chosen = some_frames(frames, self.random)
         return shard["features"][row, chosen], shard["boxes"][row, chosen], shard["states"][row, chosen]
 
 

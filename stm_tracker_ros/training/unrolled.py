@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
@@ -57,10 +58,14 @@ def growing(shortest: int, longest: int, steps: int) -> Lengths:
     return lambda step: min(longest, shortest + 5 * step // max(steps, 1))
 
 
+def some_frames(frames: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of that many of a sample's crops in their order, the first among them."""
+    return np.concatenate([[0], np.sort(random.choice(np.arange(1, FRAMES), frames - 1, replace=False))])
+
+
 def clipped(sample: Sample, frames: int, random: np.random.Generator) -> Clip:
     """Some of a sample's crops, the first among them, in their order: crops, boxes and states as tensors."""
-    later = np.sort(random.choice(np.arange(1, FRAMES), frames - 1, replace=False))
-    chosen = np.concatenate([[0], later])
+    chosen = some_frames(frames, random)
     return tuple(torch.from_numpy(part[chosen]) for part in (sample.crops, sample.boxes, sample.states))  # type: ignore[return-value]
 
 
