@@ -6,7 +6,7 @@
 | | where none reaches 0.6: from 0.85 of the best one's | with one scale a target 1.4 times larger has none |
 | as many negatives as positives | at least 16 | a crop without the target teaches as well |
 | a sum over all anchors | over the number of positives | crops of small and large targets count alike |
-| smooth L1, no turning point | at 0.02 | at 0.1 sizes a tenth off taught next to nothing: they followed the crop's scale |
+| smooth L1, no turning point | at 0.02 | at 0.1 sizes a tenth off taught little: they followed the crop's scale |
 """
 
 from __future__ import annotations
