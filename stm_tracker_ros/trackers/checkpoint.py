@@ -79,8 +79,8 @@ def calibrated(path: Path, tracker: str, calibration: Calibration, words: str) -
     return encode(tensors, metadata)
 
 
-def read(path: Path, tracker: str) -> Checkpoint:
-    """Read a checkpoint of that tracker. Raises CheckpointError if it is missing, damaged or made for another one."""
+def read(path: Path, *trackers: str) -> Checkpoint:
+    """Read a checkpoint of one of these trackers. Raises CheckpointError if it is missing, damaged or of another."""
     if not path.is_file():
         what = "are a folder" if path.is_dir() else "do not exist"
         raise CheckpointError(f"weights {path} {what}; give a safetensors file made by `stm_tracker train`")
@@ -97,14 +97,15 @@ def read(path: Path, tracker: str) -> Checkpoint:
     if version not in (OLD_VERSION, FORMAT_VERSION):
         allowed = f"{OLD_VERSION} and {FORMAT_VERSION}"
         raise CheckpointError(f"weights {path} have format version {version}; allowed are {allowed}")
-    if made_for != tracker:
-        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {tracker!r}")
+    if made_for not in trackers:
+        needed = " or ".join(map(repr, trackers))
+        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {needed}")
     try:
         kind, network = _network(metadata)
     except (ValueError, TypeError, KeyError):
         raise CheckpointError(f"weights {path} do not say what network they are for") from None
     words, calibration = metadata.get("provenance", ""), _calibration(metadata, path)
-    return Checkpoint(tracker, kind, network, words, present_names(tensors), calibration)
+    return Checkpoint(made_for, kind, network, words, present_names(tensors), calibration)
 
 
 def present_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

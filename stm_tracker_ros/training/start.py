@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +22,19 @@ def load_start(network: nn.Module, path: Path, tracker: str) -> None:
     if wrong := checkpoint.misfit(network.state_dict(), weights):
         raise CheckpointError(f"start_from {path} does not fit {tracker}: {wrong}")
     network.load_state_dict(weights)
+
+
+def load_part(network: nn.Module, path: Path, trackers: Sequence[str], parts: tuple[str, ...]) -> None:
+    """Fill the parameters whose names begin with `parts` from a checkpoint of one of the `trackers`.
+
+    Raises CheckpointError for a file that is missing, damaged, of another tracker, or does not fit.
+    """
+    stored = checkpoint.read(path, *trackers).tensors
+    given = {name: tensor for name, tensor in stored.items() if name.startswith(parts)}
+    wanted = {name: t for name, t in network.state_dict().items() if name.startswith(parts)}
+    if wrong := checkpoint.misfit(wanted, given):
+        raise CheckpointError(f"{path} does not fit: {wrong}")
+    network.load_state_dict(given, strict=False)
 
 
 def _of_run(path: Path) -> dict[str, torch.Tensor]:
