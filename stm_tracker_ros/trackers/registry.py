@@ -11,6 +11,7 @@ from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.spec import TrackerSpec
 
 _STMTRACK, _DMB = "stm_tracker_ros.trackers.stmtrack", "stm_tracker_ros.trackers.dmb"
+_SIAMSTM = "stm_tracker_ros.trackers.siamstm"
 _TRAINING = "stm_tracker_ros.training"
 _ROWS = (
     TrackerSpec(
@@ -44,6 +45,14 @@ _ROWS = (
         configuration=f"{_DMB}.config:PAPER",
         small_network=f"{_DMB}.small:paper",
         recipe=f"{_TRAINING}.dmb.paper_recipe",
+        has_mask=True,
+    ),
+    TrackerSpec(
+        name="siamstm_lite",
+        build=f"{_SIAMSTM}.build:from_checkpoint",
+        configuration=f"{_SIAMSTM}.config:LITE",
+        small_network=f"{_SIAMSTM}.small:lite",
+        recipe=f"{_TRAINING}.siamstm.lite_recipe",
         has_mask=True,
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.config import FOLLOW_BEST
@@ -25,10 +25,16 @@ PERIOD_NS = 33_333_333
 
 def build(name: str, weights: Path | None) -> Tracker:
     entry = registry.load(name)
-    config = with_changes(entry.default_config, SETTINGS)
+    config = settled(entry.default_config, SETTINGS)
     if weights is not None:
         config = dataclasses.replace(config, presence=FOLLOW_BEST)  # random weights score next to nothing
     return entry.from_checkpoint(weights, config=config)
+
+
+def settled(config: Any, changes: dict[str, Any]) -> Any:
+    """The configuration with those of the changes that are settings of its tracker: not each has a memory bank."""
+    known = {one.name for one in settings(config)}
+    return with_changes(config, {name: value for name, value in changes.items() if name in known})
 
 
 def scene(count: int, seed: int = 0) -> list[Frame]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from contract_scene import settled
 from made_weights import save_small
 from torch import Tensor
 
-from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.parts import onednn, precision
 from stm_tracker_ros.parts.inference import Step
@@ -63,7 +63,7 @@ def scene(count: int) -> list[Frame]:
 def captured_after_loading(name: str, kind: str, weights: Path | None, count: int, captures: list[str]) -> list[str]:
     """What a tracker captures from `init` on, in so many frames that are all remembered."""
     entry = registry.load(name)
-    config = with_changes(entry.default_config, EAGER)
+    config = settled(entry.default_config, EAGER)
     tracker = entry.from_checkpoint(weights, precision=kind, config=config)
     assert captures, "nothing is captured at all: the test looks at the wrong place"
     loaded = len(captures)
