@@ -64,7 +64,7 @@ def loss(prediction: Prediction, head: Head, target: Target, reach: float = 1.0)
     iou = _iou(prediction, target)[best].detach().sum() / best.sum().clamp(min=1)
     if prediction.centerness is not None:
         return Loss(*_fcos(prediction, head, target), iou)
-    weight = target.label * (target.label >= min(reach, 1.0))
+    weight = (target.label >= reach).float()
     moved = (prediction.box[..., :2] - target.center).abs().mean(-1) / head.stride
     larger = (prediction.box[..., 2:] - target.sides).abs().mean(-1) / head.stride
     offset, size = ((part * weight).sum() / weight.sum().clamp(min=1) for part in (moved, larger))
