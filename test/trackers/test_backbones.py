@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from stm_tracker_ros.cli.main import main
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
-from stm_tracker_ros.parts.backbones import inception_v3, mobilenet_v2, resnet_files
+from stm_tracker_ros.parts.backbones import inception_v3, mobilenet_v2, resnet, resnet_files
 from stm_tracker_ros.trackers import backbones
 
 pytestmark = pytest.mark.torch
@@ -34,7 +34,7 @@ def random_like(shapes: State, seed: int = 0) -> State:
 @pytest.fixture(autouse=True)
 def small_resnets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few narrow blocks: the names stay what they are."""
-    monkeypatch.setattr(resnet_files, "BLOCKS", {"resnet18": (2, 1, 1, 1), "resnet50": (2, 1, 1, 1)})
+    monkeypatch.setattr(resnet_files, "BLOCKS", dict.fromkeys(resnet_files.BLOCKS, (2, 1, 1, 1)))
     monkeypatch.setattr(resnet_files, "WIDTHS", (64, 4, 8, 8))
 
 
@@ -216,12 +216,38 @@ def test_half_precision_safetensors_become_float32(tmp_path: Path) -> None:
 
 
 def test_a_backbone_trained_for_tracking_is_told_apart(tmp_path: Path) -> None:
-    ours = random_like(resnet_files.expected("resnet50", "siamrpn", 3))
+    ours = random_like(resnet_files.expected("resnet50_dilated", "siamrpn", 3))
     assert tuple(ours["layer2.0.downsample.0.weight"].shape[2:]) == (3, 3)
-    state = {f"backbone.{name}": value for name, value in ours.items()} | {"mask_head.weight": torch.ones(3)}
-    found = converted("resnet50", saved(state, tmp_path / "model.pth"), tmp_path)
+    source = saved(with_prefix(ours) | {"mask_head.weight": torch.ones(3)}, tmp_path / "model.pth")
+    found = converted("resnet50_dilated", source, tmp_path)
     assert (found.layout, found.input) == ("siamrpn", "bgr_raw")
     assert found.tensors.keys() == ours.keys()
+    with pytest.raises(CheckpointError, match=r"no resnet50 of.*begin with 'backbone\.'.*which have resnet50_dilated"):
+        backbones.published(source, "resnet50")
+
+
+def test_only_a_tracker_has_the_dilated_backbone(tmp_path: Path) -> None:
+    """By its names a plain ResNet would fit, if it were not for the projections; its input is another one."""
+    plain = random_like(resnet_files.expected("resnet50", "torchvision", 4))
+    with pytest.raises(CheckpointError, match=r"no resnet50_dilated of.*no name begins with 'backbone\.'"):
+        backbones.published(saved(plain, tmp_path / "a.pth"), "resnet50_dilated")
+    with pytest.raises(
+        CheckpointError, match=r"'layer2.0.downsample.0.weight' has shape .* 1, 1\); needed is .* 3, 3\)"
+    ):
+        backbones.published(saved(with_prefix(plain), tmp_path / "b.pth"), "resnet50_dilated")
+
+
+def test_a_tracker_fills_the_dilated_network_whatever_stages_it_has(tmp_path: Path) -> None:
+    network = resnet.DilatedResNet50(4)
+    ours = random_like(dict(network.state_dict()))
+    more = {"layer4.0.conv1.weight": torch.ones(2)}  # pysot's trackers on layers 2 to 4 have it
+    backbones.fill(network, backbones.Backbone("resnet50_dilated", "siamrpn", "bgr_raw", "", ours | more))
+    assert all(torch.equal(value, ours[name]) for name, value in network.state_dict().items())
+
+
+def with_prefix(state: State) -> State:
+    """As trackers have their backbone."""
+    return {f"backbone.{name}": value for name, value in state.items()}
 
 
 def keras_folder(state: State, folder: Path) -> Path:
@@ -332,6 +358,23 @@ def test_a_network_takes_what_it_has_and_refuses_what_does_not_fit(tmp_path: Pat
     stem.add_module("layer9", nn.Linear(2, 2))
     with pytest.raises(CheckpointError, match=r"resnet18 \(torchvision\) does not fit.*'layer9.weight' is missing"):
         backbones.fill(stem, found)
+
+
+def test_a_fourth_stage_stays_random_only_where_that_is_said() -> None:
+    network = resnet.ResNet18((16, 32))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    whole = backbones.Backbone("resnet18", "torchvision", "rgb_imagenet", "", random_like(before))
+    cut = whole._replace(tensors={n: t for n, t in whole.tensors.items() if not n.startswith("layer4.")})
+    with pytest.raises(CheckpointError, match=r"does not fit the network: 'layer4.0.conv1.weight' is missing"):
+        backbones.fill(network, cut)
+    backbones.fill(network, cut, own=("layer4.",))
+    after = network.state_dict()
+    kept = [name for name, value in before.items() if torch.equal(after[name], value) and value.dim()]
+    assert kept == [name for name in before if name.startswith("layer4.") and before[name].dim()]
+    with pytest.raises(CheckpointError, match=r"has 'layer4.0.conv1.weight'; do not let the network keep its own"):
+        backbones.fill(network, whole, own=("layer4.",))
+    backbones.fill(network, whole)
+    assert torch.equal(network.state_dict()["layer4.1.bn2.bias"], whole.tensors["layer4.1.bn2.bias"])
 
 
 def archive(path: Path, pickled: bytes) -> Path:

@@ -4,7 +4,7 @@
 |---|---|---|
 | torchvision | `resnet50-0676ba61.pth`, `resnet18-*.pth` | the stride of a stage is in its first 3x3 |
 | caffe | Keras's ResNet-50, a tfjs folder | stride in the first 1x1, biases, eps 1e-3, BGR minus the mean colour |
-| siamrpn | trackers on SiamRPN++, `backbone.*` | dilated, 3x3 shortcuts in stages 2 and 3, no stage 4, BGR |
+| siamrpn | trackers on SiamRPN++, `backbone.*` | resnet50_dilated: 3x3 projections behind stage 1, BGR as it is |
 
 A bias before a norm moves into its running mean, another eps into its running variance: the norm's answer is the same,
 and the module need not know.
@@ -19,9 +19,10 @@ from torch import Tensor
 
 from stm_tracker_ros.core.errors import CheckpointError
 
-BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
+DILATED = "resnet50_dilated"
+BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), DILATED: (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
-EXPANSION = {"resnet18": 1, "resnet50": 4}
+EXPANSION = {"resnet18": 1, "resnet50": 4, DILATED: 4}
 SIAMRPN_PREFIX = "backbone."
 KERAS_EPS, TORCH_EPS = 1e-3, 1e-5
 KERAS_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
@@ -31,13 +32,18 @@ Shape = tuple[int, ...]
 def from_published(arch: str, state: Mapping[str, Tensor]) -> tuple[str, dict[str, Tensor]]:
     """Layout and tensors by torchvision's names, without the classifier.
 
-    Raises CheckpointError with the first name that Keras's layout lacks.
+    Raises CheckpointError with the first name that Keras's layout lacks, or where only one of architecture and file is
+    of SiamRPN++.
     """
-    if "conv1/kernel" in state:
-        return "caffe", _from_keras(arch, state)
     tracked = {n[len(SIAMRPN_PREFIX) :]: t for n, t in state.items() if n.startswith(SIAMRPN_PREFIX)}
+    if arch == DILATED and not tracked:
+        raise CheckpointError(f"no name begins with {SIAMRPN_PREFIX!r}, as in trackers on SiamRPN++")
+    if arch != DILATED and tracked:
+        raise CheckpointError(f"names begin with {SIAMRPN_PREFIX!r}, as in trackers on SiamRPN++, which have {DILATED}")
     if tracked:
         return "siamrpn", tracked
+    if "conv1/kernel" in state:
+        return "caffe", _from_keras(arch, state)
     return "torchvision", {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
 
 
