@@ -55,6 +55,14 @@ _ROWS = (
         recipe=f"{_TRAINING}.siamstm.lite_recipe",
         has_mask=True,
     ),
+    TrackerSpec(
+        name="siamstm",
+        build=f"{_SIAMSTM}.build:from_checkpoint",
+        configuration=f"{_SIAMSTM}.config:PAPER",
+        small_network=f"{_SIAMSTM}.small:paper",
+        recipe=f"{_TRAINING}.siamstm.paper_recipe",
+        has_mask=True,
+    ),
 )
 _TABLE = {row.name: row for row in _ROWS}
 

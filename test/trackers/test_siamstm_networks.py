@@ -7,9 +7,10 @@ import torch
 
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers import registry
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig
+from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
 from stm_tracker_ros.trackers.siamstm.mask import FINE, MIDDLE, SIDE, MaskBranch, window
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
 from stm_tracker_ros.training.start import load_part
 
 pytestmark = pytest.mark.torch
@@ -110,3 +111,66 @@ def test_the_lite_trackers_have_one_encoder() -> None:
     load_part(network, weights, ("stmtrack_lite",), ENCODER)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]) != name.startswith(ENCODER), name
+
+
+@pytest.fixture(scope="module")
+def paper() -> PaperNetwork:
+    torch.manual_seed(1)
+    return PaperNetwork(PaperNetworkConfig(width=4, channels=16, mask_width=8)).eval()
+
+
+def large(count: int = 1) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 255, 255), dtype=torch.uint8)
+
+
+def test_paper_shapes(paper: PaperNetwork) -> None:
+    crop = large(2)
+    features = paper.encode(crop)
+    assert [tuple(part.shape) for part in features] == [(2, 16, 63, 63), (2, 16, 31, 31), (2, 16, 31, 31)]
+    first = paper.encode(crop[:, :, 64:-64, 64:-64]).coarse
+    assert first.shape == (2, 16, 15, 15)
+    template = paper.template(first)
+    assert template.kernel.shape == (2, 16, 5, 5)  # the middle 7 x 7, behind a 3x3 convolution
+    correlated = paper.correlate(template, features.coarse)
+    assert correlated.shape == (2, 16, 25, 25)
+    prediction = paper.answer(correlated)
+    assert (prediction.score.shape, prediction.box.shape) == ((2, 625), (2, 625, 4))
+    windows = paper.windows(correlated, features, [0, 12], [24, 12])
+    assert paper.mask(*windows, torch.tensor([[30.0, 30, 90, 90]] * 2)).shape == (2, FINE, FINE)
+
+
+def test_the_papers_sizes() -> None:
+    network = PaperNetwork(PaperNetworkConfig())
+    assert network.adjust[0].weight.shape == (256, 1024, 1, 1)  # type: ignore[union-attr]
+    assert network.head.points[312].tolist() == [127.5, 127.5]  # the middle answer is of the middle of the crop
+    assert [branch[-1].weight.shape[:2] for branch in (network.head.what, *network.head.where)] == [  # type: ignore
+        (1, 256),
+        (2, 256),
+        (2, 256),
+    ]
+
+
+def test_what_the_paper_network_sees_moves_with_its_crop(paper: PaperNetwork) -> None:
+    """Eight pixels are a cell: of features, answers and the mask's window alike."""
+    crop = large()
+    moved = crop.roll((8, 16), (2, 3))
+    template = paper.template(paper.encode(crop[:, :, 64:-64, 64:-64]).coarse)
+    here, there = (paper.correlate(template, paper.encode(one).coarse) for one in (crop, moved))
+    # features whose windows lie wholly inside both crops
+    close = 1e-2 * here.abs().max().item()
+    assert torch.allclose(here[..., 11:13, 11:13], there[..., 12:14, 13:15], atol=close)
+    assert not torch.allclose(here[..., 11:13, 11:13], there[..., 11:13, 11:13], atol=close)
+
+
+@pytest.mark.parametrize("place", [0, 12, 24])
+def test_the_papers_mask_window_lies_about_its_answer(paper: PaperNetwork, place: int) -> None:
+    """Within the two pixels by which an even number of cells must miss the middle of one."""
+    assert paper.window_edge(place) + SIDE / 2 == pytest.approx(float(paper.head.points[place, 0]), abs=2)
+    fine = torch.zeros(1, 1, 63, 63)
+    cell = 2 * (place + 3) + 1  # has the answer's point for its centre, 3.5 + 4 cell
+    fine[..., cell, cell] = 1
+    features = paper.encode(large())._replace(fine=fine)
+    _, _, found = paper.windows(torch.zeros(1, 16, 25, 25), features, [place], [place])
+    row, column = found[0, 0].nonzero()[0].tolist()
+    assert row == column
+    assert paper.window_edge(place) + 4 * (row + 0.5) == float(paper.head.points[place, 0])

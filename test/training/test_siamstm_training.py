@@ -13,20 +13,23 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
-from stm_tracker_ros.core.errors import CheckpointError  # noqa: E402
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.arm import arm_loss  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.loss import target_of  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig as OtherConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork as OtherNetwork  # noqa: E402
 from stm_tracker_ros.training import recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
-from stm_tracker_ros.training.siamstm.config import LiteTrainConfig  # noqa: E402
+from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
+from stm_tracker_ros.training.siamstm.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask  # noqa: E402
 from stm_tracker_ros.training.siamstm.objective import later, noisy, paired, truth_windows, with_negatives  # noqa: E402
+from stm_tracker_ros.training.siamstm.paper_task import PaperTask, scheduled  # noqa: E402
 from stm_tracker_ros.training.siamstm.sampler import Outlined, OutlinedSampler  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -209,3 +212,60 @@ def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(dr
     assert max((second[name] - value).abs().max().item() for name, value in first.items()) < 1e-3
     with pytest.raises(CheckpointError, match="are for tracker 'stmtrack_lite'"):
         run(drawn_data, tmp_path / "third", start_from=file)
+
+
+NARROW = PaperTrainConfig(
+    network=PaperNetworkConfig(width=4, channels=16, mask_width=8), sampler=PLAIN, batch=2, samples=2, precision="fp32"
+)
+
+
+def test_the_papers_rates() -> None:
+    config = PaperTrainConfig()
+    table = {0: 0.001, 2.5: 0.003, 5: 0.005, 12.5: (0.005 * 0.0005) ** 0.5, 20: 0.0005}
+    for epoch, rate in table.items():
+        assert scheduled(config, int(epoch * config.epoch_steps)) == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"samples": 10}, "at least batch = 48"), ({"epochs": 5}, "less than epochs = 5")]
+)
+def test_settings_that_give_no_training_are_refused(changes: dict[str, int], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        with_changes(PaperTrainConfig(), changes)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_the_papers_backbone_is_released_at_its_epoch(pack_folder: Path, tmp_path: Path, released: bool) -> None:
+    torch.manual_seed(0)
+    learned = PaperTask(PaperNetwork(NARROW.network), pack_folder, NARROW, CPU)
+    loop = Loop(learned, tmp_path, NARROW, CPU)
+    before = {name: value.clone() for name, value in learned.network.state_dict().items()}
+    loop.step = NARROW.release_epoch * NARROW.epoch_steps - 1 + released
+    loop._train_step(next(iter(learned.batches(0))))
+    after = learned.network.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert {"adjust.0.weight", "adjust.1.running_mean", "correlation.join.weight", "head.what.0.weight"} <= changed
+    of_backbone = {name for name in changed if name.startswith("backbone.")}
+    assert bool(of_backbone) == released
+    assert all(before[name].ndim == 4 for name in of_backbone)
+
+
+def test_the_papers_template_is_the_middle_of_the_first_crop(pack_folder: Path) -> None:
+    torch.manual_seed(0)
+    learned = PaperTask(PaperNetwork(NARROW.network).eval(), pack_folder, NARROW, CPU)
+    crops = torch.randint(0, 256, (2, 5, 255, 255, 3), dtype=torch.uint8)
+    first, searched = learned.encoded(crops)
+    alone = learned.network.encode(crops[1, 0, 64:191, 64:191].permute(2, 0, 1)[None]).coarse
+    assert torch.allclose(first[1:], alone, atol=1e-4)
+    third = learned.network.encode(crops[1, 3].permute(2, 0, 1)[None]).coarse
+    assert torch.allclose(searched.coarse[6:7], third, atol=1e-4)
+
+
+def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="SiamRPN"):
+        recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes={})
+    assert not (tmp_path / "pack").exists()
+    network = PaperNetwork(NARROW.network)
+    before = network.backbone.conv1.weight.clone()
+    paper_recipe.fill_backbone(network, "random")
+    assert torch.equal(before, network.backbone.conv1.weight)

@@ -13,13 +13,15 @@ from stm_tracker_ros.following.calibration import Calibration
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers import checkpoint
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, TrackConfig
+from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig, TrackConfig
 from stm_tracker_ros.trackers.siamstm.lite_network import LiteNetwork
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.siamstm.stepper import Stepper
 from stm_tracker_ros.trackers.siamstm.tracker import SiamStmMatcher
 
 NETWORKS: dict[str, tuple[type[Any], type[nn.Module]]] = {
     LiteNetworkConfig.KIND: (LiteNetworkConfig, LiteNetwork),
+    PaperNetworkConfig.KIND: (PaperNetworkConfig, PaperNetwork),
 }
 
 
@@ -32,7 +34,10 @@ def from_checkpoint(name: str, weights: Path, compute: Compute, config: TrackCon
 
 
 def tracker(
-    network: LiteNetwork, runtime: InferenceRuntime, config: TrackConfig, calibration: Calibration | None = None
+    network: LiteNetwork | PaperNetwork,
+    runtime: InferenceRuntime,
+    config: TrackConfig,
+    calibration: Calibration | None = None,
 ) -> Tracker:
     """The tracker around a network; calibration: of its score, None while it has none."""
     return Follower(SiamStmMatcher(Stepper(network, runtime), config), config, calibration)

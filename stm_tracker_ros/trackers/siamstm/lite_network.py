@@ -36,7 +36,7 @@ ENCODER = ("backbone.", "skip.", "neck.", "neck_norm.", "neck_block.")  # what `
 
 
 class Features(NamedTuple):
-    """Of crops: the backbone's maps at strides 4 and 8, and what is correlated, B x channels at stride 16."""
+    """Of crops: maps at strides 4 and 8 for the mask, and what is correlated, B x channels (lite: at stride 16)."""
 
     fine: Tensor
     middle: Tensor
@@ -50,6 +50,7 @@ class LiteNetwork(nn.Module):
         super().__init__()
         self.config = config
         width, channels, kernel = config.width, config.channels, config.kernel
+        self.crop_size = self.template_size = config.crop_size
         self.cells = config.crop_size // STRIDE + 1
         self.backbone: Pyramid = backbones.build(config.backbone, (4, 8, 16))
         maps = self.backbone.channels

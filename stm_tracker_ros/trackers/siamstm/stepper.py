@@ -1,4 +1,4 @@
-"""The lite network as the tracker uses it: numpy in, numpy out, one copy from the device a frame, one more a mask."""
+"""The networks as the tracker uses them: numpy in, numpy out, one copy from the device a frame, one more a mask."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from stm_tracker_ros.parts.stages import stage
 from stm_tracker_ros.parts.transfer import Upload
 from stm_tracker_ros.trackers.siamstm.correlation import Template
 from stm_tracker_ros.trackers.siamstm.lite_network import Features, LiteNetwork
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
 from stm_tracker_ros.trackers.siamstm.steps import Matched, Outlined
 
 
@@ -28,12 +29,13 @@ class Seen(NamedTuple):
 class Stepper:
     """Keeps a `template`, `match`es crops with it, `outline`s one candidate."""
 
-    def __init__(self, network: LiteNetwork, runtime: InferenceRuntime) -> None:
-        self.device = runtime.device
-        ready = runtime.ready(network)
-        self.network = ready if runtime.plain else with_input_in_stem(ready)
-        self.crop_size, self.cells = network.config.crop_size, network.cells
+    def __init__(self, network: LiteNetwork | PaperNetwork, runtime: InferenceRuntime) -> None:
+        self.device, self.network = runtime.device, runtime.ready(network)
+        if isinstance(self.network, LiteNetwork) and not runtime.plain:
+            self.network = with_input_in_stem(self.network)
+        self.crop_size, self.cells = network.crop_size, network.cells
         self.first, self.stride = network.head.first, network.head.stride
+        self.border = (network.crop_size - network.template_size) // 2
         self.upload = Upload(self.crop_size, self.device)
         blank = np.zeros((self.crop_size, self.crop_size, 3), np.uint8)
         image = self.upload(blank)
@@ -67,7 +69,8 @@ class Stepper:
             return Outlined(logit.float().cpu().numpy(), left, top)
 
     def _kept(self, image: Tensor) -> Template:
-        return self.network.template(self.network.encode(image).coarse)
+        middle = slice(self.border, self.crop_size - self.border)
+        return self.network.template(self.network.encode(image[:, :, middle, middle]).coarse)
 
     def _found(self, kernel: Tensor, descriptor: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         features = self.network.encode(image)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stm_tracker_ros.core.config import section, setting, validate
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig
-from stm_tracker_ros.training.config import FineTuningConfig, SamplerConfig
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
+from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
 
 WINDOWS = (10, 30, 50)  # frames to either side: a pair is at most 100 apart, as in the paper
 
@@ -71,3 +72,47 @@ class LiteTrainConfig(FineTuningConfig):
     sampler: SamplerConfig = field(default_factory=_lite_sampler)
     examples: ExampleConfig = section(ExampleConfig)
     loss: LossConfig = field(default_factory=_lite_loss)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperTrainConfig(LoopConfig):
+    """The paper's training (section 4.1); what it does not say is SiamRPN++'s."""
+
+    batch: int = setting(48, "samples a step; each gives two of the paper's triplets", low=2, high=1024)
+    clip: float = setting(10.0, "largest norm of the gradient; 0 = no limit", low=0.0)
+    average: float = setting(0.0, "decay of the averaged weights; 0 = no average is taken", low=0.0, high=1.0)
+    validate_minutes: float = setting(60.0, "minutes between validations; 0 = none", low=0.0)
+    epochs: int = setting(20, "epochs", low=1)
+    samples: int = setting(300_000, "samples an epoch", low=1)
+    warm_up_epochs: int = setting(5, "epochs in which the rate rises", low=0)
+    start_rate: float = setting(0.001, "learning rate at the start", low=1e-9, high=1.0)
+    peak_rate: float = setting(0.005, "learning rate after the warm-up", low=1e-9, high=1.0)
+    end_rate: float = setting(0.0005, "learning rate at the end", low=1e-9, high=1.0)
+    release_epoch: int = setting(10, "epoch from which the backbone is trained; as many as epochs: never", low=0)
+    backbone_rate: float = setting(0.1, "learning rate of the backbone over that of the rest", low=0.0, high=1.0)
+    momentum: float = setting(0.9, "SGD's momentum", low=0.0, high=1.0)
+    weight_decay: float = setting(1e-4, "SGD's weight decay", low=0.0, high=1.0)
+    backbone_weights: str = setting(
+        "", "a ResNet-50 dilated to stride 8, trained for tracking, published or converted; random: none"
+    )
+    network: PaperNetworkConfig = section(PaperNetworkConfig)
+    sampler: SamplerConfig = field(default_factory=_paper_sampler)
+    examples: ExampleConfig = section(ExampleConfig)
+    loss: LossConfig = section(LossConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < self.batch:
+            raise ConfigError(f"samples is {self.samples}; allowed is at least batch = {self.batch}")
+        if self.warm_up_epochs >= self.epochs:
+            raise ConfigError(f"warm_up_epochs is {self.warm_up_epochs}; allowed is less than epochs = {self.epochs}")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Optimiser steps of an epoch; samples that fill no batch are left over."""
+        return self.samples // self.batch
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self.epochs * self.epoch_steps

@@ -21,8 +21,9 @@ from torch.utils.data import DataLoader
 from stm_tracker_ros.trackers.siamstm.lite_network import Features, LiteNetwork
 from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.loading import loader
+from stm_tracker_ros.training.sampler import FRAMES
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
-from stm_tracker_ros.training.siamstm.objective import Searched, later, objective
+from stm_tracker_ros.training.siamstm.objective import later, of_samples
 from stm_tracker_ros.training.siamstm.sampler import Samples
 
 
@@ -56,17 +57,11 @@ class LiteTask:
         return self.of_features(self._features(crops), truth)
 
     def of_features(self, features: Features, truth: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same from the features of 5 B crops.
-
-        truth: boxes B x 5 x 4, states B x 5, masks B x 5 x S/2 x S/2 and is_mask B, as `sampler.Outlined` has them.
-        """
-        boxes, states, masks, is_mask = truth
-        by_sample = [part.unflatten(0, boxes.shape[:2]) for part in features]
-        templates = self.network.template(by_sample[-1][:, 0])
+        """The same from the features of 5 B crops; truth: see `objective.of_samples`."""
+        by_sample = [part.unflatten(0, (-1, FRAMES)) for part in features]
         searched = Features(*(_dense(part) for part in later(by_sample)))
-        many = is_mask[:, None].expand_as(states)
-        asked = Searched(searched, *later((boxes, states, masks, many)))
-        return objective(self.network, templates, asked, self.config.examples, self.config.loss)
+        config = self.config
+        return of_samples(self.network, by_sample[-1][:, 0], searched, truth, config.examples, config.loss)
 
     def _features(self, crops: Tensor) -> Features:
         maps = fine_tuning.maps(self.network, crops.flatten(0, 1), self.config.trained_blocks)

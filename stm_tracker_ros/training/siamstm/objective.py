@@ -29,6 +29,9 @@ class Searching(Protocol):
     head: Head
     mask: Any
 
+    def template(self, coarse: Tensor) -> Template:
+        """Features of first crops -> what is kept of them."""
+
     def correlate(self, template: Template, coarse: Tensor) -> Tensor:
         """Templates and features of as many crops -> what the heads want."""
 
@@ -77,6 +80,19 @@ def objective(
     return total, terms
 
 
+def of_samples(
+    network: Searching, first: Tensor, searched: Any, truth: Sequence[Tensor], examples: ExampleConfig, loss: LossConfig
+) -> tuple[Tensor, Terms]:
+    """The objective of B samples from the features of their first crops and of the 4 B others.
+
+    truth: boxes B x 5 x 4, states B x 5, masks B x 5 x S/2 x S/2 and is_mask B, as `sampler.Outlined` has them.
+    """
+    boxes, states, masks, is_mask = truth
+    many = is_mask[:, None].expand_as(states)
+    asked = Searched(searched, *later((boxes, states, masks, many)))
+    return objective(network, network.template(first), asked, examples, loss)
+
+
 def with_negatives(states: Tensor, objects: int, share: float) -> tuple[Tensor, Tensor]:
     """States S, some now 0, and which template each crop is searched with: there that of the next object."""
     own = torch.arange(len(states), device=states.device) // (len(states) // objects)
@@ -120,7 +136,7 @@ def doubled(logit: Tensor) -> Tensor:
 
 def truth_windows(masks: Tensor, corner: Tensor) -> Tensor:
     """Masks S x H x W in 0..255 -> S x 64 x 64 in [0, 1], from left and top, S x 2 in crop pixels, on."""
-    columns, rows = torch.round(corner / MASK_SHARE).int().T.tolist()
+    columns, rows = torch.floor(corner / MASK_SHARE + 0.5).int().T.tolist()
     return window(masks[:, None], rows, columns, SIDE // MASK_SHARE)[:, 0].float() / 255
 
 
