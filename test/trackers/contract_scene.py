@@ -18,23 +18,25 @@ from stm_tracker_ros.following.config import FOLLOW_BEST
 from stm_tracker_ros.trackers import registry
 
 # what is remembered, whatever the score of random weights; few slots, so that they fill in a short test
-SETTINGS = {"memory.store_score": 0.0, "memory.previous_score": 0.0, "memory.history": 8}
+SETTINGS = {
+    "memory.store_score": 0.0,
+    "memory.store_share": 0.0,
+    "memory.previous_score": 0.0,
+    "memory.history": 8,
+    "memory.slots": 8,
+    "memory.interval": 5,
+}
 TARGET = Target(box=Box(100, 80, 48, 36))
 PERIOD_NS = 33_333_333
 
 
 def build(name: str, weights: Path | None) -> Tracker:
     entry = registry.load(name)
-    config = settled(entry.default_config, SETTINGS)
+    known = {one.name for one in settings(entry.default_config)}
+    config = with_changes(entry.default_config, {name: v for name, v in SETTINGS.items() if name in known})
     if weights is not None:
         config = dataclasses.replace(config, presence=FOLLOW_BEST)  # random weights score next to nothing
     return entry.from_checkpoint(weights, config=config)
-
-
-def settled(config: Any, changes: dict[str, Any]) -> Any:
-    """The configuration with those of the changes that are settings of its tracker: not each has a memory bank."""
-    known = {one.name for one in settings(config)}
-    return with_changes(config, {name: value for name, value in changes.items() if name in known})
 
 
 def scene(count: int, seed: int = 0) -> list[Frame]:

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from stm_tracker_ros.trackers import checkpoint, registry
 from stm_tracker_ros.trackers.spec import imported
 
+OF_OLD_RELEASES = ("stmtrack_lite", "stmtrack", "dmb_lite", "dmb")
+
 
 def small_network(name: str) -> Any:
     """The small network of that tracker's row."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from contract_scene import settled
 from made_weights import save_small
 from torch import Tensor
 
+from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.parts import onednn, precision
 from stm_tracker_ros.parts.inference import Step
@@ -20,7 +20,7 @@ from stm_tracker_ros.trackers import registry
 pytestmark = pytest.mark.torch
 
 # every frame is remembered, and read in the next one
-EAGER = {"memory.store_score": 0.0, "memory.previous_score": 0.0, "memory.interval": 1}
+EAGER = {"memory.store_score": 0.0, "memory.store_share": 0.0, "memory.previous_score": 0.0, "memory.interval": 1}
 MADE = [(name, kind) for name in registry.names() for kind in ("fp32", "bf16")]
 SHIPPED = [(name, kind) for name, kind in MADE if registry.load(name).shipped_weights]
 FEW = 3  # frames where a precision is imitated, which takes seconds a frame
@@ -63,7 +63,8 @@ def scene(count: int) -> list[Frame]:
 def captured_after_loading(name: str, kind: str, weights: Path | None, count: int, captures: list[str]) -> list[str]:
     """What a tracker captures from `init` on, in so many frames that are all remembered."""
     entry = registry.load(name)
-    config = settled(entry.default_config, EAGER)
+    known = {one.name for one in settings(entry.default_config)}
+    config = with_changes(entry.default_config, {name: value for name, value in EAGER.items() if name in known})
     tracker = entry.from_checkpoint(weights, precision=kind, config=config)
     assert captures, "nothing is captured at all: the test looks at the wrong place"
     loaded = len(captures)
