@@ -6,7 +6,7 @@ As a loss (Eq. 5) and at run time (Algorithm 1). It compares shapes of maps, nev
 |---|---|---|
 | KL of maps as they are, which no label minimises | of maps normalised to sum 1 | `divergence`: printed, normalised |
 | the K highest responses, cells or peaks | local maxima | `candidates`: maxima, cells |
-| lines 15: label and heatmap of frame 1 move along, for ever | as printed | `keeps`: first, last |
+| line 15: label and heatmap of frame 1 move along, for ever | as printed | `keeps`: first, last |
 
 Maps are H x W or B x H x W, in [0, 1].
 """

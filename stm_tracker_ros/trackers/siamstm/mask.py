@@ -3,7 +3,7 @@
 | SiamMask (Wang et al., CVPR 2019) | here | why |
 |---|---|---|
 | a vector to 63 x 63 by a linear layer, or to 15 x 15 and refined | to 8 x 8, refined twice to 32 x 32 | time |
-| features at strides 8, 4 and 2, cut about the cell | at strides 8 and 4 | the trunk that is there |
+| features at strides 8, 4 and 2, cut about the cell | at strides 8 and 4 | the maps that are there |
 | | the target's box enters as well | the head has it, and it is half the mask |
 """
 
