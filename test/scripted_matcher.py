@@ -127,6 +127,26 @@ class MaskingMatcher(ScriptedMatcher):
         return Candidates(crop=look.crop, boxes=np.array([box]), scores=np.array([score]), grid=(1, 1, 1), **some)
 
 
+class OutliningMatcher(ScriptedMatcher):
+    """Can give each candidate a mask: its box, filled; notes of which it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outlined: list[int] = []
+
+    def seen(self, look: Look) -> Candidates:
+        found = super().seen(look)
+
+        def outline(number: int) -> Segment:
+            self.outlined.append(number)
+            box = look.crop.to_image(Box(*found.boxes[number].tolist()))
+            pixels = np.zeros((look.frame.height, look.frame.width), np.uint8)
+            pixels[round(box.y) : round(box.y + box.height), round(box.x) : round(box.x + box.width)] = 255
+            return Segment(pixels, RotatedBox(*box.center, *box[2:], 0.0))
+
+        return replace(found, outline=outline)
+
+
 class Watched:
     """Another matcher, whose looks and answers are noted; `crop` is that of the look it is just asked about."""
 

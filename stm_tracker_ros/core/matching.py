@@ -5,6 +5,7 @@ Coordinates of a crop are edge coordinates in its pixels, as those of an image: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -80,7 +81,8 @@ class Candidates:
     boxes: N x 4 float64, x, y, width, height in crop pixels. scores: N float64 in [0, 1], as the network gives them.
     grid: rows, columns, anchors; N is their product, row-major.
     trust: factor of the scores by what the tracker knows of itself, in [0, 1].
-    segment: of trackers with masks, which have one candidate.
+    segment: of trackers whose one candidate is a mask, and of the first look of those with `outline`.
+    outline: of trackers that can give each candidate a mask: makes that of one number; asked for the target's alone.
     peaks: places x, y in image pixels, the best first, where to look next if no candidate is the target.
     payload: what else the tracker knows of this look, for itself.
     """
@@ -91,6 +93,7 @@ class Candidates:
     grid: tuple[int, int, int]
     trust: float = 1.0
     segment: Segment | None = None
+    outline: Callable[[int], Segment] | None = None
     peaks: tuple[tuple[float, float], ...] = ()
     payload: Any = None
 

@@ -136,11 +136,9 @@ class Follower:
         self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
         evidence = Evidence(score, score / presence.usual)
         state.learnable = Answered(seen, best.number, evidence) if found else None
-        segment = seen.candidates.segment
-        if segment is not None and not found and best.score >= presence.enough:  # it is in the wrong place
-            segment = Segment(np.zeros_like(segment.pixels), None)
+        segment, is_mask = self._segment(seen, best, found), seen.candidates.segment is not None
         return Result(
-            box=state.answer if segment is None or segment.rotated is None else self._limited(best.box, frame),
+            box=self._limited(best.box, frame) if is_mask and segment and segment.rotated else state.answer,
             score=self.probability(Sight.of(score, presence.unseen)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
@@ -310,6 +308,16 @@ class Follower:
             state.presence.wait_at(state.box)
         self._say(frame)
         return score
+
+    def _segment(self, seen: Seen, best: Best, found: bool) -> Segment | None:
+        """The answered mask, of trackers that have one; empty where what is seen is in the wrong place."""
+        segment, outline, frame = seen.candidates.segment, seen.candidates.outline, seen.look.frame
+        if outline is not None and found:
+            return outline(best.number)
+        is_wrong = not found and best.score >= self._started().presence.enough
+        if outline is not None or (segment is not None and is_wrong):
+            return Segment(np.zeros((frame.height, frame.width), np.uint8), None)
+        return segment
 
     def _say(self, frame: Frame) -> None:
         """Where the target is: at the place of its box, as large as it is known to be."""

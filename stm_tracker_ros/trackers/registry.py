@@ -12,6 +12,7 @@ from stm_tracker_ros.trackers.spec import TrackerSpec
 
 _STMTRACK, _DMB = "stm_tracker_ros.trackers.stmtrack", "stm_tracker_ros.trackers.dmb"
 _DMV = "stm_tracker_ros.trackers.dmv"
+_SIAMSTM = "stm_tracker_ros.trackers.siamstm"
 _TRAINING = "stm_tracker_ros.training"
 _ROWS = (
     TrackerSpec(
@@ -60,6 +61,22 @@ _ROWS = (
         configuration=f"{_DMV}.config:PAPER",
         small_network=f"{_DMV}.small:paper",
         recipe=f"{_TRAINING}.dmv.paper_recipe",
+    ),
+    TrackerSpec(
+        name="siamstm_lite",
+        build=f"{_SIAMSTM}.build:from_checkpoint",
+        configuration=f"{_SIAMSTM}.config:LITE",
+        small_network=f"{_SIAMSTM}.small:lite",
+        recipe=f"{_TRAINING}.siamstm.lite_recipe",
+        has_mask=True,
+    ),
+    TrackerSpec(
+        name="siamstm",
+        build=f"{_SIAMSTM}.build:from_checkpoint",
+        configuration=f"{_SIAMSTM}.config:PAPER",
+        small_network=f"{_SIAMSTM}.small:paper",
+        recipe=f"{_TRAINING}.siamstm.paper_recipe",
+        has_mask=True,
     ),
 )
 _TABLE = {row.name: row for row in _ROWS}

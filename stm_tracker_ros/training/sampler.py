@@ -104,6 +104,13 @@ class Sampler:
 
     def sample(self) -> Sample:
         """One sample."""
+        crops = self._crops()
+        boxes = np.asarray([c.box for c in crops], np.float32)
+        states = np.asarray([c.state for c in crops], np.int64)
+        return Sample(np.stack([c.picture for c in crops]), boxes, states)
+
+    def _crops(self) -> list[_Crop]:
+        """The crops of one sample, all that is done to them done."""
         video = self.random.random() < self.config.video_share
         crops = self._from_track() if video else self._from_still()
         if self.random.random() < self.config.distractor_share:
@@ -111,9 +118,7 @@ class Sampler:
         if self.random.random() < self.config.occluder_share:
             self._add_occluders(crops)
         vary(crops, self.size, self.config, self.random)
-        boxes = np.asarray([c.box for c in crops], np.float32)
-        states = np.asarray([c.state for c in crops], np.int64)
-        return Sample(np.stack([c.picture for c in crops]), boxes, states)
+        return crops
 
     def _place(self, box: NDArray[np.float64]) -> Affine:
         """Crop about a guess of the box `x0, y0, x1, y1`, off in place and scale as a tracker's last answer is."""

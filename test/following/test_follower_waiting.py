@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from scripted_matcher import START, Flight, MaskingMatcher, config_of, right
+from scripted_matcher import START, Flight, MaskingMatcher, OutliningMatcher, config_of, right
 
 from stm_tracker_ros.following.config import FOLLOW_BEST, PresenceConfig, PriorConfig, SizeConfig
 
@@ -142,3 +142,24 @@ class TestMasks:
         assert answer.mask[200:230, 312:352].all()
         assert answer.mask.astype(bool).sum() == 1200
         assert answer.rotated == (332.0, 215.0, 40.0, 30.0, 0.0)
+
+
+class TestOutlines:
+    """Of matchers that can give each candidate a mask: that of the target, which has its box from the candidate."""
+
+    def test_only_the_targets_is_asked_for(self) -> None:
+        flight = Flight(JUDGED, OutliningMatcher())
+        answer = flight.show(right(3, 0.9), right(60, 0.8))
+        assert answer.found
+        assert flight.matcher.outlined == [int(flight.matcher.seen(flight.look).scores.argmax())]  # type: ignore[attr-defined]
+        assert (answer.mask > 0).sum() == 40 * 30
+        assert answer.mask[200:230, 303:343].all()
+        assert answer.rotated == pytest.approx((323.0, 215.0, 40.0, 30.0, 0.0))
+        assert answer.box.center == pytest.approx((323.0, 215.0))
+
+    def test_where_nothing_is_found_the_mask_is_empty(self) -> None:
+        flight = Flight(JUDGED, OutliningMatcher())
+        answer = flight.show(right(3, 0.3))
+        assert (answer.found, answer.rotated) == (False, None)
+        assert (answer.mask.shape, answer.mask.any()) == ((480, 640), False)
+        assert flight.matcher.outlined == []  # type: ignore[attr-defined]

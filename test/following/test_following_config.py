@@ -54,7 +54,7 @@ def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str
         with_changes(registry.load(tracker).default_config, {name: -1.0})
 
 
-@pytest.mark.parametrize("tracker", ["stmtrack", "dmb"])
+@pytest.mark.parametrize("tracker", ["stmtrack", "dmb", "siamstm"])
 def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str) -> None:
     config = registry.load(tracker).default_config
     assert (config.search.camera_motion, config.search.again) == (False, "off")

@@ -28,6 +28,8 @@ from stm_tracker_ros.trackers.dmb.tracker import DmbMatcher
 from stm_tracker_ros.trackers.dmv.network import KINDS
 from stm_tracker_ros.trackers.dmv.stepper import Answer
 from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher
+from stm_tracker_ros.trackers.siamstm.steps import Matched, Outlined
+from stm_tracker_ros.trackers.siamstm.tracker import SiamStmMatcher
 from stm_tracker_ros.trackers.stmtrack.config import LITE
 
 PERIOD_NS = 33_333_333
@@ -78,6 +80,7 @@ DMV = FOLLOWING | {
     "memory.store_share": Flight(1.5, STEADY),
     "memory.store_score": Flight(0.9, STEADY),
 }
+SIAMSTM = FOLLOWING | {"mask.threshold": Flight(0.9, STEADY[:1], lead=STEADY[:2])}
 # Of one candidate a frame window and penalty choose none: they tell by the rank above which the previous one is read.
 OF_ONE_MASK = FOLLOWING | {
     "prior.penalty": Flight(1.0, [[LARGE], [LARGE]], lead=STEADY[:4], base={"memory.previous_score": 0.65}),
@@ -176,6 +179,24 @@ class ScriptedMasks(Scripted):
         return Segmented(np.full((self.mask_cells, self.mask_cells), -9, np.float32), 0.0)
 
 
+class ScriptedCells(Scripted):
+    """SiamSTM's steps; masks are boxes with soft edges, whatever the network was asked about."""
+
+    cells, first, stride = 7, 9.0, 18
+
+    def template(self, patch: Pixels) -> torch.Tensor:
+        return torch.zeros(1)
+
+    def match(self, template: torch.Tensor, patch: Pixels) -> Matched:
+        boxes, scores = candidates_of(self.watched.crop, self.sights, self.crop_size, self.cells)
+        return Matched(np.concatenate([boxes, scores[:, None]], 1), None)
+
+    def outline(self, look: None, cell: int, box: Box) -> Outlined:
+        middles = (np.arange(32) + 0.5) * 4
+        x, y = (np.minimum(middles - low, low + extent - middles) for low, extent in zip(box[:2], box[2:], strict=True))
+        return Outlined((np.minimum(x[None], y[:, None]) / 4).astype(np.float32), 0.0, 0.0)
+
+
 def blot(segment: Any) -> Any:
     """DMB's step `segment` with a blot in the middle of the crop; a little of the network's own answer is left."""
 
@@ -225,7 +246,8 @@ class Hangar:
         result = tracker.track(frame) if number else tracker.init(frame, Target(box=START))
         tracker.memorize()
         mask = None if result.mask is None else np.flatnonzero(result.mask).tolist()
-        numbers = tracker.matcher.memory.bank.numbers.tolist()
+        bank = getattr(tracker.matcher.memory, "bank", None)
+        numbers = None if bank is None else bank.numbers.tolist()
         return result.box, result.score, result.found, result.expected, result.region, mask, numbers
 
 
@@ -242,6 +264,8 @@ def hangars(tracker: Any, config: Any, patch: pytest.MonkeyPatch) -> list[Hangar
     if kind is DmvMatcher:
         gates = {"memory.store_share": 0.7, "memory.store_score": 0.0}
         return [Hangar(kind, ScriptedVotes(), with_changes(config, shared_lite | gates), DMV)]
+    if kind is SiamStmMatcher:
+        return [Hangar(kind, ScriptedCells(), with_changes(config, shared_lite), SIAMSTM)]
     if kind is not DmbMatcher:
         return [Hangar(kind, ScriptedNetwork(), with_changes(config, lite), STMTRACK)]
     patch.setattr(stepper, "segment", blot(stepper.segment))

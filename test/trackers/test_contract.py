@@ -30,6 +30,7 @@ ELSEWHERE = Box(220, 150, 30, 24)
 # Frames after which the memory is full, and after which it must be as large: of trackers that come with weights, which
 # are quick, and of the others, as many as there is time for.
 FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 500), (20, 60)
+SHIPPED = [name for name in registry.names() if registry.load(name).shipped_weights]
 
 
 @pytest.fixture(scope="module", params=registry.names())
@@ -212,7 +213,7 @@ def test_what_is_kept_between_frames_is_read(tracker: Any, other: Any) -> None:
     assert np.abs(np.subtract((*first.box, first.score), (*second.box, second.score))).max() > 1e-6
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if registry.load(name).shipped_weights])
+@pytest.mark.parametrize("name", [name for name in SHIPPED if hasattr(registry.load(name).default_config, "memory")])
 def test_one_frame_more_in_memory_changes_the_next_answer(name: str) -> None:
     """With the shipped weights on the packaged video: what was written in frame k counts in frame k + 1."""
     change = 1e-4 if registry.load(name).has_mask else 1e-3  # a mask's score lies next to 1, where little changes it

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stm_tracker_ros.core.types import Box, Frame
+from stm_tracker_ros.parts import crop_mask
 from stm_tracker_ros.parts.crop import Crop, cut
 from stm_tracker_ros.trackers.dmb import masks
 from stm_tracker_ros.trackers.dmb.config import SpatialConfig, UncertaintyConfig
@@ -140,22 +141,22 @@ def test_a_mask_goes_into_the_crop_and_back() -> None:
     share = masks.in_crop(mask, crop, side, 32)
     assert share.shape == (32, 32)
     assert float(share.sum()) * (side / 32) ** 2 == pytest.approx(80 * 90, rel=0.01)
-    back = masks.in_image((share - 0.5) * 10, crop, 4.0, 0.0, 240, 320)
+    back = crop_mask.in_image((share - 0.5) * 10, crop, 4.0, 0.0, 240, 320)
     assert np.count_nonzero((back > 0) != (mask > 0)) / (80 * 90) < 0.08
 
 
 def test_a_mask_beyond_the_image_is_cut_off() -> None:
     crop = Crop(left=300.0, top=-60.0, scale=1.0)
-    found = masks.in_image(np.full((32, 32), 5, np.float32), crop, 4.0, 0.0, 240, 320)
+    found = crop_mask.in_image(np.full((32, 32), 5, np.float32), crop, 4.0, 0.0, 240, 320)
     assert (found[:68, 300:] == 255).all()
     assert np.count_nonzero(found) == 68 * 20
     nowhere = Crop(left=400.0, top=0.0, scale=1.0)
-    assert not masks.in_image(np.full((32, 32), 5, np.float32), nowhere, 4.0, 0.0, 240, 320).any()
+    assert not crop_mask.in_image(np.full((32, 32), 5, np.float32), nowhere, 4.0, 0.0, 240, 320).any()
 
 
 def test_the_crop_in_its_own_pixels_ends_where_the_image_does() -> None:
     crop = Crop(left=-10.0, top=200.0, scale=0.5)
-    fine = masks.enlarged(np.full((32, 32), 5, np.float32), crop, 128, 240, 320)
+    fine = crop_mask.enlarged(np.full((32, 32), 5, np.float32), crop, 128, 240, 320)
     assert (fine[:80, 20:] == 5).all()
     assert (fine[80:] < 0).all()
     assert (fine[:, :20] < 0).all()

@@ -6,6 +6,7 @@ import numpy as np
 
 from stm_tracker_ros.core.matching import Look
 from stm_tracker_ros.core.types import Target
+from stm_tracker_ros.parts.crop_mask import NOTHING_LOGIT
 from stm_tracker_ros.trackers.dmb import masks
 from stm_tracker_ros.trackers.dmb.filtering import Seen
 from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE
@@ -28,5 +29,5 @@ def first_label(stepper: Steps, target: Target, look: Look, seen: Seen) -> tuple
     near = masks.dilated(label) * masks.reaching(answer.logit > 0, label > 0)
     found = masks.probability(answer.logit) * near
     if found.sum() < LEAST_OF_BOX * label.sum():
-        return label, np.where(label > 0, -masks.NOTHING_LOGIT, masks.NOTHING_LOGIT).astype(np.float32)
-    return found, np.where(near > 0, answer.logit, masks.NOTHING_LOGIT).astype(np.float32)
+        return label, np.where(label > 0, -NOTHING_LOGIT, NOTHING_LOGIT).astype(np.float32)
+    return found, np.where(near > 0, answer.logit, NOTHING_LOGIT).astype(np.float32)

@@ -11,7 +11,6 @@ from stm_tracker_ros.core.types import Box, Pixels
 
 Share = NDArray[np.float32]  # cells x cells in [0, 1]
 OVERSAMPLING = 4
-NOTHING_LOGIT = -20.0
 SIDE_SLACK = 2  # cells
 
 
@@ -56,40 +55,6 @@ def reaching(found: NDArray[np.bool_], box: NDArray[np.bool_]) -> Share:
     if any(near):
         kept[np.isin(parts, 1 + np.flatnonzero(~np.array(near)))] = 0.0
     return kept
-
-
-def in_image(logit: Share, crop: Crop, cell_px: float, threshold_logit: float, height: int, width: int) -> Pixels:
-    """Logits of a crop -> mask of the image, height x width, 255 where they exceed the threshold."""
-    mask = np.zeros((height, width), np.uint8)
-    extent = logit.shape[0] * cell_px * crop.scale
-    left, top = max(int(np.floor(crop.left)), 0), max(int(np.floor(crop.top)), 0)
-    right = min(int(np.ceil(crop.left + extent)), width)
-    bottom = min(int(np.ceil(crop.top + extent)), height)
-    if right <= left or bottom <= top:
-        return mask
-    # image pixel centre -> position in the logits, whose cell centres are at + 0.5
-    step = 1 / (crop.scale * cell_px)
-    to_cells = np.array(
-        [
-            [step, 0.0, (left + 0.5 - crop.left) * step - 0.5],
-            [0.0, step, (top + 0.5 - crop.top) * step - 0.5],
-        ]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (right - left, bottom - top)
-    fine = cv2.warpAffine(logit, to_cells, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    mask[top:bottom, left:right] = (fine > threshold_logit) * np.uint8(255)
-    return mask
-
-
-def enlarged(logit: Share, crop: Crop, size: int, height: int, width: int) -> Share:
-    """Logits in every pixel of the crop, size x size; far below zero where it lies outside the image."""
-    fine = np.asarray(cv2.resize(logit, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
-    for axis, (start, extent) in enumerate(((crop.top, height), (crop.left, width))):
-        low, high = np.clip(np.round([-start / crop.scale, (extent - start) / crop.scale]), 0, size).astype(int)
-        lines = np.moveaxis(fine, axis, 0)
-        lines[:low] = lines[high:] = NOTHING_LOGIT
-    return fine
 
 
 def probability(logit: Share) -> Share:

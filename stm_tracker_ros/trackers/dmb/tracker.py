@@ -25,11 +25,12 @@ import numpy as np
 from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.parts.bank import MemoryBank
+from stm_tracker_ros.parts.crop_mask import Found, found_in, nothing_of, of_mask
 from stm_tracker_ros.trackers.dmb import masks
 from stm_tracker_ros.trackers.dmb.config import TrackConfig
 from stm_tracker_ros.trackers.dmb.filtering import Seen, TargetFilter
 from stm_tracker_ros.trackers.dmb.first_mask import first_label
-from stm_tracker_ros.trackers.dmb.found import Found, found_in, nothing_of, of_mask
+from stm_tracker_ros.trackers.dmb.lite_network import MASK_STRIDE
 from stm_tracker_ros.trackers.dmb.masks import Share
 from stm_tracker_ros.trackers.dmb.steps import Steps
 
@@ -70,7 +71,7 @@ class DmbMatcher:
         label, logit = first_label(stepper, target, look, seen)
         bank = stepper.bank(config.memory.history, config.memory.interval)
         bank.add(look.number, stepper.remember(seen.encoded, label))
-        found = found_in(logit, seen.crop, self.crop_size, look.frame, config.mask.threshold)
+        found = found_in(logit, seen.crop, MASK_STRIDE, look.frame, config.mask.threshold)
         found = found if target.mask is None else of_mask(target.mask)
         self.memory = memory = _Memory(bank, spatial, max(found.area, 1.0))
         return self._candidates(look, memory, found, Payload(seen, label, found.area), 1.0)
@@ -114,7 +115,7 @@ class DmbMatcher:
         seen = (memory := self._started()).filter.look(look)
         weight, slots = self.config.memory.first_weight, self._slots()
         answer = self.stepper.segment(seen.encoded, memory.bank, slots, seen.guide, weight)
-        found = found_in(answer.logit, seen.crop, self.crop_size, look.frame, self.config.mask.threshold)
+        found = found_in(answer.logit, seen.crop, MASK_STRIDE, look.frame, self.config.mask.threshold)
         if found.area < self.config.mask.smallest * memory.area:
             found = nothing_of(found.pixels)
         payload = Payload(seen, masks.probability(answer.logit), found.area)

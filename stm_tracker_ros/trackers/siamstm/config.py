@@ -1,0 +1,105 @@
+"""What SiamSTM can be set to: the network (kept in the checkpoint) and the tracking around it (parameters)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from stm_tracker_ros.core.config import section, setting, validate
+from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SizeConfig
+
+LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
+CORRELATION = "svc: the paper's; dw: depth-wise correlation alone; channel: attention that is the same everywhere"
+HEAD = "center: the paper's; fcos: sides and centre-ness in every cell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiteNetworkConfig:
+    """Shape of `lite_network.LiteNetwork`."""
+
+    KIND: ClassVar = "lite"
+
+    backbone: str = setting("mobilenet_v2", "the one backbone", choices=LITE_BACKBONES)
+    crop_size: int = setting(192, "side of the crop in pixels, a multiple of 32", low=64, high=512)
+    width: int = setting(128, "channels of the features at stride 16", low=16, high=512)
+    channels: int = setting(96, "channels of what is correlated, and of the head", low=16, high=256)
+    kernel: int = setting(4, "side of the template's features in cells of 16 pixels, even", low=2, high=16)
+    correlation: str = setting("svc", CORRELATION, choices=("svc", "dw", "channel"))
+    head: str = setting("center", HEAD, choices=("center", "fcos"))
+    shared_blocks: int = setting(0, "blocks before the head's branches", low=0, high=8)
+    mask_width: int = setting(32, "channels of the mask branch", low=8, high=256)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.crop_size % 32:
+            raise ConfigError(f"crop_size is {self.crop_size}; allowed is a multiple of 32")
+        if self.kernel % 2:
+            raise ConfigError(f"kernel is {self.kernel}; allowed is an even number")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperNetworkConfig:
+    """Shape of `paper_network.PaperNetwork`."""
+
+    KIND: ClassVar = "paper"
+
+    backbone: str = setting("resnet50_dilated", "the one backbone", choices=("resnet50_dilated",))
+    width: int = setting(64, "channels of the backbone's first stage", low=4, high=64)
+    channels: int = setting(256, "channels of the adjusted features and of the head", low=16, high=512)
+    correlation: str = setting("svc", CORRELATION, choices=("svc", "dw", "channel"))
+    head: str = setting("center", HEAD, choices=("center", "fcos"))
+    mask_width: int = setting(64, "channels of the mask branch", low=8, high=256)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmConfig:
+    """The aberrance repressed module at run time (Algorithm 1)."""
+
+    peaks: int = setting(3, "responses that are compared with the last map; 1 = the highest is taken", low=1, high=20)
+    candidates: str = setting("maxima", "what is a response: a local maximum, or any cell", choices=("maxima", "cells"))
+    keeps: str = setting(
+        "first",
+        "what the next frame is compared with: the first frame's heatmap, moved along (as printed), or the last one's",
+        choices=("first", "last"),
+    )
+    divergence: str = setting(
+        "normalised", "KL of maps normalised to sum 1, or of maps as they are", choices=("normalised", "printed")
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskConfig:
+    """What of the network's answer is a mask."""
+
+    threshold: float = setting(0.5, "probability from which a pixel is target", low=0.01, high=0.99, live=True)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackConfig(FollowingConfig):
+    """Everything of SiamSTM that is set from outside; the defaults are those of `siamstm_lite`."""
+
+    arm: ArmConfig = section(ArmConfig)
+    mask: MaskConfig = section(MaskConfig)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+LITE = TrackConfig()
+# window, penalty and rate as SiamRPN++ has them, for the paper gives none; a target has half the template's context
+PAPER = TrackConfig(
+    search=replace(STILL, scale=2 * 255 / 127),
+    prior=PriorConfig(window=0.42, penalty=0.05),
+    size=SizeConfig(rate=0.38, filtered=False),
+    presence=FOLLOW_BEST,
+)

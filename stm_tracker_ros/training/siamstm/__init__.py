@@ -1,0 +1,1 @@
+"""How the trackers of `trackers/siamstm` are trained: settings, recipes, tasks, sampler."""

@@ -1,0 +1,42 @@
+"""The recipe of `siamstm_lite`: one template, searched in stills made to move and in videos."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from stm_tracker_ros.parts.inference import InferenceRuntime
+from stm_tracker_ros.trackers.siamstm import build
+from stm_tracker_ros.trackers.siamstm.config import LITE, LiteNetworkConfig
+from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
+from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
+from stm_tracker_ros.training.siamstm.lite_task import LiteTask
+from stm_tracker_ros.training.start import load_part, load_start
+
+DEFAULTS = LiteTrainConfig()
+
+
+def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) -> None:
+    """Train in the folder `out`; a second phase names the first one's weights in `start_from`."""
+    torch.manual_seed(config.seed)
+    network = LiteNetwork(config.network)
+    if config.start_from:
+        load_start(network, Path(config.start_from), "siamstm_lite")
+    elif config.start_encoder:
+        load_part(network, Path(config.start_encoder), ("stmtrack_lite", "siamstm_lite"), ENCODER)
+    else:
+        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+    pack.build(data, out / "pack")  # minutes: after all that may be refused
+    loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
+    loop.run(partial(_validate, shape=config.network, data=data, device=device))
+    outcome.write(loop, "siamstm_lite", config.network)
+
+
+def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
+    flown = LiteNetwork(shape)
+    flown.load_state_dict(weights)
+    return validation.score(build.tracker(flown, InferenceRuntime(device=device), LITE), data)

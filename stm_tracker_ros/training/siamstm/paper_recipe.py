@@ -1,0 +1,53 @@
+"""The recipe of `siamstm`, as published; `paper_task` says where it differs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.parts.inference import InferenceRuntime
+from stm_tracker_ros.trackers import backbones
+from stm_tracker_ros.trackers.siamstm import build
+from stm_tracker_ros.trackers.siamstm.config import PAPER, PaperNetworkConfig
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
+from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
+from stm_tracker_ros.training.siamstm.paper_task import PaperTask
+from stm_tracker_ros.training.start import load_start
+
+DEFAULTS = PaperTrainConfig()
+INPUT = "bgr_raw"
+
+
+def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig) -> None:
+    """Train in the folder `out`; a run from earlier weights names them in `start_from`."""
+    torch.manual_seed(config.seed)
+    network = PaperNetwork(config.network)
+    if config.start_from:
+        load_start(network, Path(config.start_from), "siamstm")
+    else:
+        fill_backbone(network, config.backbone_weights)
+    pack.build(data, out / "pack")
+    loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
+    loop.run(partial(_validate, shape=config.network, data=data, device=device))
+    outcome.write(loop, "siamstm", config.network)
+
+
+def fill_backbone(network: PaperNetwork, given: str) -> None:
+    """Fill it from the file `given`. Raises DataError where none is named, CheckpointError where it does not fit."""
+    if given == "random":
+        return
+    found = published.read(network.config.backbone, given)
+    if found.input != INPUT:
+        raise DataError(f"backbone_weights {given} has input {found.input!r}; needed is {INPUT!r}")
+    backbones.fill(network.backbone, found)
+
+
+def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
+    network = PaperNetwork(shape)
+    network.load_state_dict(weights)
+    return validation.score(build.tracker(network, InferenceRuntime(device=device), PAPER), data)

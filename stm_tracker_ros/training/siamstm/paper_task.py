@@ -1,0 +1,83 @@
+"""The paper's training of SiamSTM (section 4.1): optimiser, rates, freezing, samples, loss.
+
+| paper | here |
+|---|---|
+| triplets, batch 96 | one template and two pairs a sample, batch 48 |
+| SGD, .001 -> .005 in 5 epochs, then exponentially to .0005 in 15 | the same |
+| backbone frozen for 10 epochs | the same, then at a tenth of the rate, as SiamRPN++; its norms stay as they are |
+| VID, DET, YouTube-BB, COCO, GOT-10k | what is at hand |
+| no negatives named | a share of the crops with another object's template |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from stm_tracker_ros.trackers.siamstm.lite_network import Features
+from stm_tracker_ros.trackers.siamstm.paper_network import CROP, TEMPLATE, PaperNetwork
+from stm_tracker_ros.training.loading import loader
+from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
+from stm_tracker_ros.training.siamstm.objective import of_samples
+from stm_tracker_ros.training.siamstm.sampler import Samples
+
+BORDER = (CROP - TEMPLATE) // 2
+
+
+class PaperTask:
+    """The network of the paper, its samples and its loss; see `loop.Task`."""
+
+    def __init__(self, network: PaperNetwork, pack: Path, config: PaperTrainConfig, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.network, self.config, self.pack, self.device = network, config, pack, device
+        self.steps = config.steps
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """SGD over all but the backbone, and over the backbone's convolutions."""
+        network, config = self.network, self.config
+        rest = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
+        backbone = [p for p in network.backbone.parameters() if p.ndim == 4]
+        network.backbone.requires_grad_(False)
+        groups = [{"params": rest}, {"params": backbone}]
+        return torch.optim.SGD(groups, config.start_rate, config.momentum, weight_decay=config.weight_decay)
+
+    def rates(self, step: int) -> tuple[float, float]:
+        """All but the backbone; the backbone, frozen until its epoch."""
+        rate, released = scheduled(self.config, step), self.config.release_epoch * self.config.epoch_steps
+        return rate, rate * self.config.backbone_rate if step >= released else 0.0
+
+    def batches(self, step: int) -> DataLoader[Any]:
+        """Other samples after each start."""
+        seed = self.config.seed + 1000 * step
+        return loader(Samples(self.pack, self.config.sampler, CROP, seed), self.config, self.device)
+
+    def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Crops B x 5 x S x S x 3, then as `objective.of_samples` -> the weighted sum and its terms."""
+        crops, *truth = batch
+        return self.of_features(*self.encoded(crops), truth)
+
+    def encoded(self, crops: Tensor) -> tuple[Tensor, Features]:
+        """Crops B x 5 x S x S x 3 -> features of the templates in the middle of the first, and of the 4 B others."""
+        images = crops.permute(0, 1, 4, 2, 3)
+        template = images[:, 0, :, BORDER:-BORDER, BORDER:-BORDER]
+        return self.network.encode(template).coarse, self.network.encode(images[:, 1:].flatten(0, 1))
+
+    def of_features(
+        self, first: Tensor, searched: Features, truth: Sequence[Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same from what `encoded` gives."""
+        return of_samples(self.network, first, searched, truth, self.config.examples, self.config.loss)
+
+
+def scheduled(config: PaperTrainConfig, step: int) -> float:
+    """Learning rate of all but the backbone: linear, then exponential."""
+    warm_up = config.warm_up_epochs * config.epoch_steps
+    if step < warm_up:
+        return config.start_rate + (config.peak_rate - config.start_rate) * step / warm_up
+    share = (step - warm_up) / (config.steps - warm_up)
+    return float(config.peak_rate * (config.end_rate / config.peak_rate) ** share)
