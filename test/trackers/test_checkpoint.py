@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,16 @@ from stm_tracker_ros.core.errors import CheckpointError
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.parts.backbones import ARCHITECTURES
 from stm_tracker_ros.trackers import checkpoint, registry
-from stm_tracker_ros.trackers.dmb import build as dmb
-from stm_tracker_ros.trackers.stmtrack import build as stmtrack
 
 pytestmark = pytest.mark.torch
 
-NETWORKS = {"dmb": dmb.NETWORKS, "stmtrack": stmtrack.NETWORKS}
 SHIPPED = [name for name in registry.names() if registry.load(name).shipped_weights]
 LITE = [name for name in registry.names() if registry.load(name).small_network.endswith(":lite")]
 
 
 def network_of(path: Path, name: str) -> Any:
-    folder = registry.load(name).build.split(".")[-2]
-    return checkpoint.network_of(checkpoint.read(path, name), path, NETWORKS[folder])
+    module = importlib.import_module(registry.load(name).build.split(":")[0])
+    return checkpoint.network_of(checkpoint.read(path, name), path, module.NETWORKS)
 
 
 def metadata_of(path: Path) -> dict[str, str]:
