@@ -4,9 +4,9 @@
       --start-encoder stm_tracker_ros/weights/stmtrack_lite.safetensors
 
 Every row is `dmv_lite` with one thing changed, trained on the same features in the same few steps (`--steps`, which the
-paper's rows are not), then flown over the 62 development sequences, two starts of 100 frames each. Tables 5 and Fig. 4
-change how it is flown only, and want `--weights` (or take the shipped ones). `--rows A,B` are these rows only; what is
-finished is not done again, and --train-only and --jobs share the work between machines.
+paper's rows are not), then flown over the 62 development sequences, two starts of 100 frames each. `capacity`
+(Table 5), `background` (Fig. 4), `first` and `labels` change how given weights are flown. What is finished is not done
+again.
 """
 
 from __future__ import annotations
@@ -65,10 +65,13 @@ TABLES = {
 CAPACITIES, INTERVALS = (2, 4, 8, 16, 32), (1, 2, 5, 10, 20, 30, 50)
 FLOWN = {
     "capacity": [  # Table 5
-        Row(f"c{slots}_i{interval}", f"{slots} frames, one in {interval}", "", {}, _slots)
+        Row(
+            f"c{slots}_i{interval}",
+            f"{slots} frames, one in {interval}",
+            flown={"memory.slots": slots, "memory.interval": interval},
+        )
         for slots in CAPACITIES
         for interval in INTERVALS
-        for _slots in [{"memory.slots": slots, "memory.interval": interval}]
     ],
     "background": [  # Fig. 4
         Row("c32_i30", "with background"),

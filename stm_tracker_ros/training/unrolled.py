@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.sampler import FRAMES, Sample, Sampler
 
 Clip = tuple[Tensor, Tensor, Tensor]
@@ -80,10 +80,9 @@ class Clips(IterableDataset[Clip]):
         self.batch, self.first_step, self.seed = batch, first_step, seed
 
     def __iter__(self) -> Iterator[Clip]:
-        cv2.setNumThreads(1)
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        seed = (self.seed + 1000 * self.first_step) * 64 + worker
+        seed = worker_seed(self.seed + 1000 * self.first_step)
         sampler, random = self.samplers(seed), np.random.default_rng(seed)
         step = self.first_step + worker
         while True:  # a loader takes whole batches from its workers in turns

@@ -133,18 +133,6 @@ def test_another_label_in_memory_is_another_answer(network: LiteNetwork) -> None
     assert (right.displacement - wrong.displacement).abs().max() > 1e-4
 
 
-def test_memory_cells_that_do_not_count_are_as_if_they_were_not_there(network: LiteNetwork) -> None:
-    features = network.encode(torch.randint(0, 256, (3, 3, 128, 128), generator=torch.Generator().manual_seed(1)))
-    values = network.values(features[:2], *exact_label(BOX.expand(2, 4), network.anchors))
-    keys = network.keys(features[:2])
-    cells = keys.shape[1]
-    both = network.respond(
-        features[2:], keys.flatten(0, 1)[None], values.flatten(0, 1)[None], torch.arange(2 * cells)[None] < cells
-    )
-    alone = network.respond(features[2:], keys[:1], values[:1])
-    assert torch.allclose(both.score_logit, alone.score_logit, atol=1e-5)
-
-
 def test_maps_of_the_label_lie_where_their_anchors_do(network: LiteNetwork) -> None:
     """What is said of an anchor reaches the cells around it and no others: two 3 x 3 convolutions."""
     features = torch.zeros(1, 32, 8, 8)

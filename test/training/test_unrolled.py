@@ -12,15 +12,18 @@ pytestmark = pytest.mark.torch
 
 from torch import Tensor  # noqa: E402
 
-from stm_tracker_ros.core.errors import CheckpointError, ConfigError  # noqa: E402
-from stm_tracker_ros.trackers import checkpoint, registry  # noqa: E402
-from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, ReadConfig  # noqa: E402
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError  # noqa: E402
+from stm_tracker_ros.parts.backbones import resnet_files  # noqa: E402
+from stm_tracker_ros.trackers import backbones, checkpoint, registry  # noqa: E402
+from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, PaperNetworkConfig, ReadConfig  # noqa: E402
 from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.dmv.network import Prediction  # noqa: E402
+from stm_tracker_ros.trackers.dmv.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
-from stm_tracker_ros.training.dmv.config import LiteTrainConfig  # noqa: E402
+from stm_tracker_ros.training.dmv.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
 from stm_tracker_ros.training.dmv.lite_task import LiteTask  # noqa: E402
+from stm_tracker_ros.training.dmv.paper_task import PaperTask  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.sampler import IGNORE, Sampler  # noqa: E402
 from stm_tracker_ros.training.unrolled import Clips, clipped, growing, unroll  # noqa: E402
@@ -29,6 +32,7 @@ CPU = torch.device("cpu")
 SMALL = LiteNetworkConfig(
     crop_size=128, width=16, key_channels=8, shared_blocks=1, tower_blocks=1, read=ReadConfig(channels=16, heads=2)
 )
+NARROW = PaperNetworkConfig(crop_size=128, width=32, read=ReadConfig(channels=16, heads=2))
 PLAIN = SamplerConfig(similar_share=0.0)
 
 
@@ -196,6 +200,48 @@ def test_the_recipe_starts_from_another_trackers_encoder_and_leaves_it_as_it_is(
     assert 0 < (weights["key.weight"] - stored["key.weight"]).abs().max() < 1e-2
     again = trained(drawn_data, tmp_path / "next", start_from=tmp_path / "run" / "last.pt")
     assert not torch.equal(again["backbone.blocks.12.project.weight"], weights["backbone.blocks.12.project.weight"])
+
+
+def test_the_papers_rate_falls_and_its_clips_grow_after_each_fifth(pack_folder: Path) -> None:
+    config = PaperTrainConfig(network=NARROW, steps=1000)
+    made = PaperTask(PaperNetwork(NARROW), pack_folder, config, CPU)
+    assert [made.rates(step)[0] for step in (0, 199, 200, 999)] == pytest.approx([1e-3, 1e-3, 0.95e-3, 0.95**4 * 1e-3])
+    assert [made.lengths(step) for step in (0, 200, 999)] == [2, 3, 5]
+    assert made.optimiser().defaults["momentum"] == 0.9
+
+
+def papers(data: Path, out: Path, **changes: object) -> dict[str, Tensor]:
+    short: dict[str, object] = {"steps": 1, "batch": 2, "precision": "fp32", "validate_minutes": 0.0, "workers": 1}
+    small = {"network.crop_size": 128, "network.width": 32, "network.read.channels": 16, "network.read.heads": 2}
+    given = {name: str(value) for name, value in {**short, **small, **changes}.items()}
+    recipes.run("dmv", data=data, out=out, device="cpu", threads=1, changes=given)
+    return checkpoint.read(out / "dmv.safetensors", "dmv").tensors
+
+
+def test_the_papers_recipe_trains_a_published_backbone_that_is_cut_off_if_it_is_told_so(
+    drawn_data: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    shapes = resnet_files.expected("resnet18", "torchvision", 3)
+    weights = {name: torch.randn(t.shape) * 0.02 for name, t in shapes.items()}
+    weights |= {name: torch.ones(t.shape) for name, t in shapes.items() if name.endswith("running_var")}
+    file = tmp_path / "resnet18.pth"
+    torch.save(weights, file)
+    with pytest.raises(CheckpointError, match="layer4"):
+        papers(drawn_data, tmp_path / "refused", backbone_weights=file)
+    trained_to = papers(drawn_data, tmp_path / "run", backbone_weights=file, random_stage=True, rate=1e-6)
+    name = "layer1.0.conv1.weight"
+    assert torch.allclose(trained_to[f"backbone.{name}"], weights[name], atol=1e-3)
+    assert trained_to["backbone.layer4.0.conv1.weight"].abs().max() > 0
+
+
+def test_a_backbone_that_sees_other_colours_is_refused(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caffe = backbones.Backbone("resnet50", "caffe", "bgr_caffe", "made by a test", {})
+    monkeypatch.setattr("stm_tracker_ros.training.published.read", lambda arch, given: caffe)
+    with pytest.raises(DataError, match="has input 'bgr_caffe'; needed is 'rgb_imagenet'"):
+        papers(drawn_data, tmp_path, backbone_weights="folder", **{"network.backbone": "resnet50"})
 
 
 def test_a_start_that_does_not_fit_and_features_without_one_are_refused(drawn_data: Path, tmp_path: Path) -> None:

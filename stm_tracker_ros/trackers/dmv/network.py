@@ -78,11 +78,9 @@ class Network(nn.Module):
         labelled = torch.cat([features, *maps], 1).contiguous(memory_format=torch.channels_last)
         return by_cell(self.value(functional.relu(self.label(labelled))))
 
-    def respond(self, features: Tensor, keys: Tensor, values: Tensor, used: Tensor | None = None) -> Prediction:
-        """Query features, memory B x M x (K, width); used: B x M, cells that count (None: all) -> Prediction."""
+    def respond(self, features: Tensor, keys: Tensor, values: Tensor) -> Prediction:
+        """Query features and memory B x M x (key_channels, width) -> Prediction."""
         logits = similarity(self.keys(features), keys)
-        if used is not None:
-            logits = logits.masked_fill(~functional.pad(used, (1, 0), value=True)[:, None], -torch.inf)
         return self.answer(self.read.values_for(logits, values), features)
 
     def answer(self, values: Tensor, features: Tensor) -> Prediction:

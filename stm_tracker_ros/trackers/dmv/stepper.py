@@ -67,7 +67,7 @@ class Stepper:
     @torch.inference_mode()
     def encode(self, patch: Pixels) -> Encoded:
         """Crop, size x size x 3 BGR -> features and key on the device."""
-        with stage("backbone"):
+        with stage("query backbone"):
             return Encoded(*self._encode(self.upload(patch)))
 
     @torch.inference_mode()
@@ -85,8 +85,9 @@ class Stepper:
     @torch.inference_mode()
     def first(self, look: Encoded, box: Box) -> list[Tensor]:
         """A crop and the box that a human drew in it (crop pixels) -> key and value of a slot."""
-        score, displacement = exact_label(self._corners(box), self.network.anchors)
-        return [look.key[0], self._values(look.features, score, displacement)[0]]
+        with stage("memory backbone"):
+            score, displacement = exact_label(self._corners(box), self.network.anchors)
+            return [look.key[0], self._values(look.features, score, displacement)[0]]
 
     @torch.inference_mode()
     def own(self, look: Encoded, answer: Answer, followed: Box | None) -> list[Tensor]:
@@ -94,10 +95,11 @@ class Stepper:
 
         followed: in crop pixels; scores of what does not overlap with it do not count. None: all count.
         """
-        score = soft_label(answer.score)
-        if followed is not None:
-            score = of_followed(score, answer.boxes, self._corners(followed))
-        return [look.key[0], self._values(look.features, score, answer.displacement)[0]]
+        with stage("memory backbone"):
+            score = soft_label(answer.score)
+            if followed is not None:
+                score = of_followed(score, answer.boxes, self._corners(followed))
+            return [look.key[0], self._values(look.features, score, answer.displacement)[0]]
 
     @torch.inference_mode()
     def without_background(self, kept: Sequence[Tensor], box: Box) -> list[Tensor]:

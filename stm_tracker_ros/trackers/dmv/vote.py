@@ -154,7 +154,7 @@ class Read(nn.Module):
     def values_for(self, logits: Tensor, value: Tensor) -> Tensor:
         """What the cells of a crop get out of the memory.
 
-        logits: B x Q x (1 + M) (`similarity`; -inf leaves a cell of the memory out); value: B x M x V. Returns the K
+        logits: B x Q x (1 + M) (`similarity`); value: B x M x V. Returns the K
         candidates of each cell, B x Q x K x V, or one mean of all with the kind `softmax`.
         """
         if self.config.kind == "softmax":

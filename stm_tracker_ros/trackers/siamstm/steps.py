@@ -1,4 +1,4 @@
-"""What SiamSTM asks of a network; `stepper.py` and `paper_stepper.py` have it."""
+"""What SiamSTM asks of a network; `stepper.py` has it for both networks."""
 
 from __future__ import annotations
 

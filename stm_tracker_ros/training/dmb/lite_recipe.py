@@ -30,7 +30,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     if config.start_from:
         load_start(network, Path(config.start_from), "dmb_lite")
     else:
-        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+        published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     pack.build(data, out / "pack")  # minutes: after all that may be refused
     task = LiteTask(network, out / "pack", data / "train_video", config, device)
     loop = Loop(task, out, config, device)

@@ -19,6 +19,7 @@ from torch.utils.data import IterableDataset
 
 from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.dmb.config import ClipConfig
+from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack, Track
 from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _center, _Crop, _mean, _size
 from stm_tracker_ros.training.transforms import (
@@ -181,9 +182,7 @@ class Clips(IterableDataset[Any]):
         self.pack, self.videos, self.config, self.crop_size, self.seed = pack, videos, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        cv2.setNumThreads(1)
-        info = torch.utils.data.get_worker_info()
-        seed = self.seed * 64 + (info.id if info else 0)
+        seed = worker_seed(self.seed)
         sampler = ClipSampler(Pack(self.pack), self.videos, self.config, self.crop_size, seed)
         while True:
             clip = sampler.clip()

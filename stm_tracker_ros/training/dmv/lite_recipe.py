@@ -31,7 +31,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     elif config.start_encoder:
         load_part(network, Path(config.start_encoder), ("stmtrack_lite", "dmv_lite"), (*ENCODER, "key."))
     else:
-        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+        published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
     if config.sampler.similar_share:
         similar.build(packed, out / "pack", network.backbone, device)

@@ -29,7 +29,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     elif config.start_encoder:
         load_part(network, Path(config.start_encoder), ("stmtrack_lite", "siamstm_lite"), ENCODER)
     else:
-        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+        published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     pack.build(data, out / "pack")  # minutes: after all that may be refused
     loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))

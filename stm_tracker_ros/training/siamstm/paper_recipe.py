@@ -7,9 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.parts.inference import InferenceRuntime
-from stm_tracker_ros.trackers import backbones
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
@@ -41,10 +39,7 @@ def fill_backbone(network: PaperNetwork, given: str) -> None:
     """Fill it from the file `given`. Raises DataError where none is named, CheckpointError where it does not fit."""
     if given == "random":
         return
-    found = published.read(network.config.backbone, given)
-    if found.input != INPUT:
-        raise DataError(f"backbone_weights {given} has input {found.input!r}; needed is {INPUT!r}")
-    backbones.fill(network.backbone, found)
+    published.fill(network.backbone, network.config.backbone, given, INPUT)
 
 
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

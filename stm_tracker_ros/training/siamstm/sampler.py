@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from stm_tracker_ros.training.config import SamplerConfig
+from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import ABSENT, Sampler, _Crop
 from stm_tracker_ros.training.transforms import Affine, crop_affine
@@ -88,10 +89,6 @@ class Samples(IterableDataset[tuple[Tensor, ...]]):
         self.folder, self.config, self.crop_size, self.seed = folder, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        cv2.setNumThreads(1)
-        info = torch.utils.data.get_worker_info()
-        sampler = OutlinedSampler(
-            Pack(self.folder), self.config, self.crop_size, self.seed * 64 + (info.id if info else 0)
-        )
+        sampler = OutlinedSampler(Pack(self.folder), self.config, self.crop_size, worker_seed(self.seed))
         while True:
             yield sampler.outlined().tensors()

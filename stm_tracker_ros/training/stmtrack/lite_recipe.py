@@ -27,7 +27,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     if config.start_from:
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
-        published.fill_lite(network.backbone, network.config.backbone, config.backbone_weights)
+        published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
     if config.sampler.similar_share:
         similar.build(packed, out / "pack", network.backbone, device)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from stm_tracker_ros.parts.overlap import overlaps
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 from stm_tracker_ros.trackers.stmtrack.loss import loss
 from stm_tracker_ros.training import fine_tuning
-from stm_tracker_ros.training.loading import loader
+from stm_tracker_ros.training.loading import loader, worker_seed
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
 from stm_tracker_ros.training.similar import load as load_similar
@@ -39,9 +38,7 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         self.folder, self.config, self.crop_size, self.seed = folder, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        cv2.setNumThreads(1)
-        info = torch.utils.data.get_worker_info()
-        seed = self.seed * 64 + (info.id if info else 0)
+        seed = worker_seed(self.seed)
         similar = load_similar(self.folder) if self.config.sampler.similar_share else None
         sampler = Sampler(Pack(self.folder), self.config.sampler, self.crop_size, seed, similar)
         while True:
