@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stm_tracker_ros.core.config import setting, validate
+from stm_tracker_ros.core.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,28 @@ class FineTuningConfig(LoopConfig):
     backbone_weights: str = setting(
         "", "file of the published backbone; empty: that of a pip package", formerly=("trunk_weights",)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedConfig(FineTuningConfig):
+    """Those that can take their encoder from another lite tracker, and leave it as it is: see `feature_cache`."""
+
+    start_encoder: str = setting(
+        "",
+        "a checkpoint of stmtrack_lite, or of the same tracker, whose backbone and neck to start from; empty: a "
+        "published backbone",
+    )
+    cached_samples: int = setting(
+        0, "samples whose features are made once and used again, with backbone and neck as they are; 0 = none", low=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cached_samples and not (self.start_encoder or self.start_from):
+            raise ConfigError(
+                f"cached_samples is {self.cached_samples}, which leaves backbone and neck as they are; needed is "
+                "start_encoder or start_from, whose neck has been trained"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

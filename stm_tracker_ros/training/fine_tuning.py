@@ -42,6 +42,13 @@ def optimiser(network: FineTuned, config: FineTuningConfig) -> torch.optim.Optim
     return torch.optim.AdamW(groups, lr=config.rate, weight_decay=config.weight_decay)
 
 
+def leave_out(optimiser: torch.optim.Optimizer, network: FineTuned, parts: tuple[str, ...]) -> None:
+    """Take the parameters whose names begin with `parts` out of the optimiser; the groups stay as many."""
+    frozen = {id(p) for name, p in network.named_parameters() if name.startswith(parts)}
+    for group in optimiser.param_groups:
+        group["params"] = [p for p in group["params"] if id(p) not in frozen]
+
+
 def rates(config: FineTuningConfig, step: int) -> tuple[float, float, float]:
     """Linear warm-up, constant, linear to zero over the last part: the end may be moved while it runs."""
     left = (config.steps - step) / (DECAY_SHARE * config.steps)

@@ -7,6 +7,7 @@ and how an answer becomes a label; `stmtrack_lite` may be trained with it as wel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from stm_tracker_ros.training.feature_cache import Cache
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.sampler import FRAMES, Sample, Sampler
 
@@ -89,3 +91,22 @@ class Clips(IterableDataset[Clip]):
             for _ in range(self.batch):
                 yield clipped(sampler.sample(), self.lengths(step), random)
             step += workers
+
+
+class CachedClips:
+    """Endless batches of clips whose features lie in a `feature_cache`."""
+
+    def __init__(self, folder: Path, lengths: Lengths, *, batch: int, first_step: int, seed: int) -> None:
+        self.lengths, self.batch, self.step = lengths, batch, first_step
+        self.random, self.cache = np.random.default_rng([seed, first_step]), Cache(folder)
+
+    def __iter__(self) -> Iterator[Clip]:
+        while True:
+            clips = [self._clip(self.lengths(self.step)) for _ in range(self.batch)]
+            features, boxes, states = (np.stack(part) for part in zip(*clips, strict=True))
+            self.step += 1
+            yield torch.from_numpy(features), torch.from_numpy(boxes), torch.from_numpy(states)
+
+    def _clip(self, frames: int) -> tuple[NDArray[Any], ...]:
+        row, chosen = self.cache.draw(self.random), some_frames(frames, self.random)
+        return row["features"][chosen], row["boxes"][chosen], row["states"][chosen]

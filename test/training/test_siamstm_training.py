@@ -17,15 +17,16 @@ from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError 
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.arm import arm_loss  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, Features, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.loss import target_of  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig as OtherConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork as OtherNetwork  # noqa: E402
-from stm_tracker_ros.training import recipes  # noqa: E402
+from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
+from stm_tracker_ros.training.siamstm.cached import drawn  # noqa: E402
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask  # noqa: E402
 from stm_tracker_ros.training.siamstm.objective import later, noisy, paired, truth_windows, with_negatives  # noqa: E402
@@ -119,7 +120,7 @@ def test_noise_is_a_share_of_the_sides() -> None:
 
 def task(pack: Path, config: LiteTrainConfig = TINY) -> LiteTask:
     torch.manual_seed(0)
-    return LiteTask(LiteNetwork(config.network), pack, config, CPU)
+    return LiteTask(LiteNetwork(config.network), pack, None, config, CPU)
 
 
 @pytest.mark.parametrize("head", ["center", "fcos"])
@@ -151,20 +152,20 @@ def test_the_first_crop_is_the_template_and_the_others_are_searched(pack_folder:
     """What the loss is of, by the network's public calls: the first crop's features alone make the template."""
     learned = task(pack_folder, with_changes(TINY, {"examples.negative_share": 0.0, "loss.mask": 0.0, "loss.arm": 0.0}))
     crops, *truth = next(iter(learned.batches(0)))
-    features = learned._features(crops)
-    total = learned.of_features(features, truth)[0]
-    others = features.coarse.detach()
-    first = [others[5 * i : 5 * i + 1].clone().requires_grad_() for i in range(3)]
-    parts = [torch.cat([first[i], others[5 * i + 1 : 5 * i + 5]]) for i in range(3)]
-    again = learned.of_features(features._replace(coarse=torch.cat(parts)), truth)[0]
-    assert again.item() == pytest.approx(total.item(), rel=1e-5)
+    every = learned.network.encoded(
+        *learned.network.backbone(learned.network.normalise(crops.flatten(0, 1).permute(0, 3, 1, 2)))
+    )
+    coarse = every.coarse.detach().unflatten(0, (3, 5))
+    first = coarse[:, 0].clone().requires_grad_()
+    searched = [part.detach().unflatten(0, (3, 5))[:, 1:].flatten(0, 1) for part in every]
+    again = learned.of_encoded(first, Features(*searched), truth)[0]
+    assert again.item() == pytest.approx(learned.loss_terms([crops, *truth])[0].item(), rel=1e-4)
     again.backward()
+    assert first.grad is not None
     margin = (6 - SMALL.kernel) // 2
-    for one in first:
-        assert one.grad is not None
-        inside = one.grad[..., margin:-margin, margin:-margin]
-        assert inside.abs().sum() > 0
-        assert one.grad.abs().sum().item() == pytest.approx(inside.abs().sum().item())
+    inside = first.grad[..., margin:-margin, margin:-margin]
+    assert (inside.abs().sum((1, 2, 3)) > 0).all()
+    assert first.grad.abs().sum().item() == pytest.approx(inside.abs().sum().item())
 
 
 def test_each_switch_of_the_loss_acts(pack_folder: Path) -> None:
@@ -269,3 +270,31 @@ def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) 
     before = network.backbone.conv1.weight.clone()
     paper_recipe.fill_backbone(network, "random")
     assert torch.equal(before, network.backbone.conv1.weight)
+
+
+def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone(
+    drawn_data: Path, pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "SHARD", 3)
+    config = with_changes(TINY, {"examples.negative_share": 0.0, "examples.box_noise": 0.0})
+    torch.manual_seed(0)
+    network = LiteNetwork(SMALL).eval()
+    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, 5)
+    feature_cache.build(
+        tmp_path, 3, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), network)
+    )
+    made = LiteTask(network, pack_folder, tmp_path, config, CPU)
+    rows = {int(row["boxes"].sum() * 1000): row for row in made.batches(0).cache.shards[0]}
+    sample = sampler.outlined()
+    row = rows[int(sample.boxes.sum() * 1000)]
+    batch = tuple(torch.from_numpy(np.stack([row[name]])) for name in row.dtype.names)
+    plain = LiteTask(network, pack_folder, None, config, CPU)
+    costs = []
+    for task, given in ((made, batch), (plain, [part[None] for part in sample.tensors()])):
+        torch.manual_seed(1)  # of the cell that the mask is asked for
+        costs.append(task.loss_terms(given)[0].item())
+    assert costs[0] == pytest.approx(costs[1], rel=5e-3)
+    kept = {id(p) for name, p in network.named_parameters() if name.startswith(ENCODER)}
+    learned = {id(p) for group in made.optimiser().param_groups for p in group["params"]}
+    assert not kept & learned
+    assert kept | learned == {id(p) for p in network.parameters()}

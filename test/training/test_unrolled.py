@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from stm_tracker_ros.training.dmv.lite_task import LiteTask  # noqa: E402
 from stm_tracker_ros.training.dmv.paper_task import PaperTask  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.sampler import IGNORE, Sampler  # noqa: E402
-from stm_tracker_ros.training.unrolled import Clips, clipped, growing, unroll  # noqa: E402
+from stm_tracker_ros.training.unrolled import CachedClips, Clips, clipped, growing, unroll  # noqa: E402
 
 CPU = torch.device("cpu")
 SMALL = LiteNetworkConfig(
@@ -152,26 +153,31 @@ def test_a_clip_asked_for_with_another_object_shows_nothing(pack_folder: Path) -
 
 
 def test_features_are_made_once_and_drawn_as_clips(drawn_data: Path, pack_folder: Path, tmp_path: Path) -> None:
-    def encode(crops: Tensor) -> Tensor:
-        return crops.permute(0, 3, 1, 2)[:, :, ::16, ::16].float() / 255
-
     def sampler(seed: int) -> Sampler:
         return Sampler(Pack(pack_folder), PLAIN, 64, seed)
 
+    def drawn_by(seed: int) -> feature_cache.Draw:
+        return partial(drawn, sampler(seed))
+
+    def drawn(samples: Sampler) -> dict[str, np.ndarray]:
+        sample = samples.sample()
+        features = torch.from_numpy(sample.crops).permute(0, 3, 1, 2)[:, :, ::16, ::16].float() / 255
+        return {"features": feature_cache.stored(features), "boxes": sample.boxes, "states": sample.states}
+
     feature_cache.SHARD, before = 4, feature_cache.SHARD
     try:
-        feature_cache.build(tmp_path, 7, 1, 5, sampler, encode)
+        feature_cache.build(tmp_path, 7, 1, 5, drawn_by)
         names = sorted(path.name for path in tmp_path.glob("*.npy"))
         assert len(names) == 2
         (tmp_path / names[0]).unlink()
         kept = (tmp_path / names[1]).read_bytes()
-        feature_cache.build(tmp_path, 7, 1, 5, sampler, encode)  # what is missing, and only that
+        feature_cache.build(tmp_path, 7, 1, 5, drawn_by)  # what is missing, and only that
         assert (tmp_path / names[1]).read_bytes() == kept
         assert (tmp_path / names[0]).exists()
     finally:
         feature_cache.SHARD = before
     expected = sampler(5).sample()
-    features, boxes, states = next(iter(feature_cache.Cached(tmp_path, lambda step: 5, batch=3, first_step=0, seed=0)))
+    features, boxes, states = next(iter(CachedClips(tmp_path, lambda step: 5, batch=3, first_step=0, seed=0)))
     assert (features.shape, boxes.shape, states.shape) == ((3, 5, 4, 4, 3), (3, 5, 4), (3, 5))
     shard = np.load(tmp_path / names[0])
     wanted = expected.crops[:, ::16, ::16].astype(np.float16) / np.float16(255)

@@ -79,8 +79,16 @@ class LiteNetwork(nn.Module):
 
     def join(self, stride_4: Tensor, stride_8: Tensor, stride_16: Tensor) -> Features:
         """The backbone's three outputs -> features."""
+        return self.adjusted(self.encoded(stride_4, stride_8, stride_16))
+
+    def encoded(self, stride_4: Tensor, stride_8: Tensor, stride_16: Tensor) -> Features:
+        """The same as far as another tracker's encoder goes, `ENCODER`."""
         both = self.neck(stride_16) + self.skip(functional.pixel_unshuffle(stride_8, 2))
-        return Features(stride_4, stride_8, self.adjust(self.neck_block(self.neck_norm(both))))
+        return Features(stride_4, stride_8, self.neck_block(self.neck_norm(both)))
+
+    def adjusted(self, encoded: Features) -> Features:
+        """What `encoded` gives -> features."""
+        return encoded._replace(coarse=self.adjust(encoded.coarse))
 
     def template(self, coarse: Tensor) -> Template:
         """Features at stride 16 of crops with the target in their middle -> what is kept of it."""

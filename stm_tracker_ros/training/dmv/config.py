@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stm_tracker_ros.core.config import section, setting, validate
+from stm_tracker_ros.core.config import section, setting
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, PaperNetworkConfig
-from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
+from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig
 
 
 def _sampler() -> SamplerConfig:
@@ -43,35 +43,20 @@ class UnrolledConfig(LoopConfig):
     box: float = setting(1.2, "weight of the box term (lambda)", low=0.0, high=10.0)
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if self.longest < self.shortest:
             raise ConfigError(f"longest is {self.longest}; allowed is at least shortest = {self.shortest}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiteTrainConfig(UnrolledConfig, FineTuningConfig):
+class LiteTrainConfig(UnrolledConfig, CachedConfig):
     """The whole training of the lite tracker."""
 
     steps: int = setting(7000, "optimiser steps", low=1)
     batch: int = setting(8, "clips a step", low=2, high=1024)
     precision: str = setting("fp32", "of the arithmetic", choices=("fp32", "bf16", "fp16"))
-    cached_samples: int = setting(
-        0, "samples whose features are made once and used again, with backbone and neck as they are; 0 = none", low=0
-    )
-    start_encoder: str = setting(
-        "",
-        "a checkpoint of stmtrack_lite or dmv_lite whose backbone and neck to start from; empty: a published backbone",
-    )
     network: LiteNetworkConfig = section(LiteNetworkConfig)
     sampler: SamplerConfig = field(default_factory=_sampler)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.cached_samples and not (self.start_encoder or self.start_from):
-            raise ConfigError(
-                f"cached_samples is {self.cached_samples}, which leaves backbone and neck as they are; needed is "
-                "start_encoder or start_from, whose neck has been trained"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.dmv import build
@@ -17,6 +18,7 @@ from stm_tracker_ros.training.dmv.config import LiteTrainConfig
 from stm_tracker_ros.training.dmv.lite_task import ENCODER, LiteTask
 from stm_tracker_ros.training.dmv.task import sampler
 from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.sampler import Sampler
 from stm_tracker_ros.training.start import load_part, load_start
 
 DEFAULTS = LiteTrainConfig()
@@ -46,13 +48,17 @@ def _cached(network: LiteNetwork, out: Path, config: LiteTrainConfig) -> Path | 
         return None
     folder, encoder = out / "features", network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def encode(crops: Tensor) -> Tensor:
-        return encoder.encode(crops.permute(0, 3, 1, 2))
+    def drawn_by(seed: int) -> feature_cache.Draw:
+        return partial(_drawn, sampler(out / "pack", config, seed), encoder)
 
-    feature_cache.build(
-        folder, config.cached_samples, config.workers, config.seed, partial(sampler, out / "pack", config), encode
-    )
+    feature_cache.build(folder, config.cached_samples, config.workers, config.seed, drawn_by)
     return folder
+
+
+def _drawn(samples: Sampler, encoder: LiteNetwork) -> dict[str, NDArray[Any]]:
+    sample = samples.sample()
+    features = encoder.encode(torch.from_numpy(sample.crops).permute(0, 3, 1, 2))
+    return {"features": feature_cache.stored(features), "boxes": sample.boxes, "states": sample.states}
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
-from stm_tracker_ros.training import feature_cache, fine_tuning
+from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.dmv.config import LiteTrainConfig
 from stm_tracker_ros.training.dmv.task import DmvTask, sampler
+from stm_tracker_ros.training.feature_cache import restored
 from stm_tracker_ros.training.loading import loader
-from stm_tracker_ros.training.unrolled import Clips
+from stm_tracker_ros.training.unrolled import CachedClips, Clips
 
 ENCODER = ("backbone.", "skip.", "neck.", "neck_norm.", "neck_block.")
 
@@ -36,9 +37,7 @@ class LiteTask(DmvTask):
         """See `fine_tuning.optimiser`; with features from a cache what makes them is frozen."""
         optimiser = fine_tuning.optimiser(self.network, self.config)
         if self.cache:
-            made = {id(p) for name, p in self.network.named_parameters() if name.startswith(ENCODER)}
-            for group in optimiser.param_groups:
-                group["params"] = [p for p in group["params"] if id(p) not in made]
+            fine_tuning.leave_out(optimiser, self.network, ENCODER)
         return optimiser
 
     def rates(self, step: int) -> tuple[float, float, float]:
@@ -49,13 +48,13 @@ class LiteTask(DmvTask):
         """Other clips after each start, of a length that grows with the steps."""
         some: dict[str, Any] = {"batch": self.config.batch, "first_step": step, "seed": self.config.seed}
         if self.cache:
-            return feature_cache.Cached(self.cache, self.lengths, **some)
+            return CachedClips(self.cache, self.lengths, **some)
         clips = Clips(partial(sampler, self.pack, self.config), self.lengths, **some)
         return loader(clips, self.config, self.device)
 
     def features(self, given: Tensor) -> list[Tensor]:
         """See `DmvTask`; of a cache they are given, B x T x H x W x C."""
         if self.cache:
-            return self.by_frame(given.flatten(0, 1).permute(0, 3, 1, 2).float(), len(given))
+            return self.by_frame(restored(given.flatten(0, 1)), len(given))
         maps = fine_tuning.maps(self.network, given.flatten(0, 1), self.config.trained_blocks)
         return self.by_frame(self.network.join(*maps), len(given))

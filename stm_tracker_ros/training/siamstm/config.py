@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
-from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, SamplerConfig
+from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig
 
 WINDOWS = (10, 30, 50)  # frames to either side: a pair is at most 100 apart, as in the paper
 
@@ -58,13 +58,10 @@ def _lite_loss() -> LossConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiteTrainConfig(FineTuningConfig):
+class LiteTrainConfig(CachedConfig):
     """The whole training of the lite tracker."""
 
     batch: int = setting(10, "samples a step; each gives a template and four searched crops", low=2, high=1024)
-    start_encoder: str = setting(
-        "", "weights of stmtrack_lite or siamstm_lite to take backbone and neck from; empty: the published backbone"
-    )
     release_share: float = setting(
         0.5, "share of the steps after which the backbone's last blocks are trained", low=0.0, high=1.0
     )

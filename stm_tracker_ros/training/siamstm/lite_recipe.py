@@ -11,10 +11,13 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
-from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.training import feature_cache, outcome, pack, published, validation
 from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.pack import Pack
+from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask
+from stm_tracker_ros.training.siamstm.sampler import OutlinedSampler
 from stm_tracker_ros.training.start import load_part, load_start
 
 DEFAULTS = LiteTrainConfig()
@@ -31,9 +34,22 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     pack.build(data, out / "pack")  # minutes: after all that may be refused
-    loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
+    loop = Loop(LiteTask(network, out / "pack", _cached(network, out, config), config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "siamstm_lite", config.network)
+
+
+def _cached(network: LiteNetwork, out: Path, config: LiteTrainConfig) -> Path | None:
+    """The folder of the features, or None where there shall be none."""
+    if not config.cached_samples:
+        return None
+    folder, encoder = out / "features", network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def drawn_by(seed: int) -> feature_cache.Draw:
+        return drawn(OutlinedSampler(Pack(out / "pack"), config.sampler, config.network.crop_size, seed), encoder)
+
+    feature_cache.build(folder, config.cached_samples, config.workers, config.seed, drawn_by)
+    return folder
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
