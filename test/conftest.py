@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib.util
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Graphs of the tests meet neither the robots of this network nor a second run on this machine.
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the others of this run have domains of their own
+    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
 
 NEEDS = {
@@ -24,8 +27,6 @@ NEEDS = {
     "ros": ("rclpy", "stm_tracker_msgs", "vision_msgs"),
     "gpu": ("torch",),
 }
-tier_of_test: dict[str, str] = {}
-not_run: Counter[str] = Counter()
 
 
 def is_installed(name: str) -> bool:
@@ -54,13 +55,31 @@ def tiers_of_file(tree: ast.Module) -> list[str]:
     return [tier for tier in NEEDS if tier in names]
 
 
+class SkippedTest(pytest.Item):
+    """A test of a file that is not imported."""
+
+    def runtest(self) -> None:
+        """Never called: it has a mark that skips it."""
+        raise AssertionError(f"{self.name} cannot run here")
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where it stands: in that file."""
+        return self.path, 0, self.name
+
+
 class SkippedFile(pytest.File):
     """A test file of a tier that cannot run here; it is not imported."""
 
-    reason = ""
+    tier, reason = "", ""
 
     def collect(self) -> list[pytest.Item]:
-        pytest.skip(self.reason, allow_module_level=True)
+        tree = ast.parse(self.path.read_text())
+        names = [n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
+        tests: list[pytest.Item] = [SkippedTest.from_parent(self, name=name) for name in dict.fromkeys(names)]
+        for test in tests:
+            test.add_marker(self.tier)
+            test.add_marker(pytest.mark.skip(reason=f"tier {self.tier}: {self.reason}"))
+        return tests
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.File | None:
@@ -69,13 +88,10 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     tiers = tiers_of_file(tree)
     if not tiers:
         raise pytest.UsageError(f"{module_path} has no tier: pytestmark = pytest.mark.{' | '.join(NEEDS)}")
-    for tier in tiers:
-        if reason := what_lacks(tier):
-            tests = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
-            not_run[f"{tiers[-1]}: {reason}"] += len(tests)
-            skipped: SkippedFile = SkippedFile.from_parent(parent, path=module_path)
-            skipped.reason = f"tier {tiers[-1]}: {reason}"
-            return skipped
+    if reasons := [reason for tier in tiers if (reason := what_lacks(tier))]:
+        skipped: SkippedFile = SkippedFile.from_parent(parent, path=module_path)
+        skipped.tier, skipped.reason = tiers[-1], reasons[0]
+        return skipped
     return None
 
 
@@ -83,19 +99,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note each test's tier; skip a single test whose own mark asks for more than there is here."""
     for item in items:
         tier = [name for name in NEEDS if item.get_closest_marker(name)][-1]
-        tier_of_test[item.nodeid] = tier
+        item.user_properties.append(("tier", tier))
         if reason := what_lacks(tier):
-            not_run[f"{tier}: {reason}"] += 1
             item.add_marker(pytest.mark.skip(reason=f"tier {tier}: {reason}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line a tier; a tier, or a part of one, that did not run stands out."""
-    counts = {tier: Counter[str]() for tier in NEEDS}
+    counts, not_run = {tier: Counter[str]() for tier in NEEDS}, Counter[str]()
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            if report.nodeid in tier_of_test:
-                counts[tier_of_test[report.nodeid]][outcome] += 1
+            if tier := dict(getattr(report, "user_properties", ())).get("tier"):
+                counts[tier][outcome] += 1
+                not_run.update(
+                    re.findall(r"Skipped: tier (.*)", str(report.longrepr[2])) if outcome == "skipped" else ()
+                )
     terminalreporter.section("tiers")
     for tier, count in counts.items():
         text = ", ".join(f"{number} {outcome}" for outcome, number in count.items()) or "none ran"
