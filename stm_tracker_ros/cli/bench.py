@@ -11,7 +11,14 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stm_tracker_ros.cli.options import LoadedTracker, add_tracker_options, load_tracker, parse_box, whole_number
+from stm_tracker_ros.cli.options import (
+    LoadedTracker,
+    a_path,
+    add_tracker_options,
+    load_tracker,
+    parse_box,
+    whole_number,
+)
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
@@ -44,10 +51,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--frames", type=whole_number, default=300, metavar="N", help="frames (default: %(default)s)")
-    parser.add_argument("--video", type=Path, metavar="FILE|DIR", help="video or images (default: the packaged sample)")
+    parser.add_argument(
+        "--video", type=a_path, metavar="FILE|DIR", help="video or images (default: the packaged sample)"
+    )
     parser.add_argument("--box", type=parse_box, metavar="X,Y,W,H", help="target on the first frame of --video")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write all figures as JSON, to a file that does not exist yet"
+        "--out", type=a_path, metavar="FILE", help="write all figures as JSON, to a file that does not exist yet"
     )
     add_tracker_options(parser)
     parser.set_defaults(run=run)

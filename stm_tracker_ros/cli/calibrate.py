@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.compare import NO_MATPLOTLIB
-from stm_tracker_ros.cli.options import LoadedTracker, add_tracker_options, load_tracker, parse_seeds, whole_number
+from stm_tracker_ros.cli.options import (
+    LoadedTracker,
+    a_path,
+    add_tracker_options,
+    load_tracker,
+    parse_seeds,
+    whole_number,
+)
 from stm_tracker_ros.cli.work import sha256, work_off_all
 from stm_tracker_ros.core.errors import CheckpointError
 from stm_tracker_ros.core.output_folder import PART_SUFFIX, OutputFolder
@@ -52,8 +59,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of eval/ and train_video/")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--data", type=a_path, required=True, metavar="DIR", help="folder of eval/ and train_video/")
+    parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--sequences", metavar="A,B", help="these of the development sequences only (default: all)")
     parser.add_argument(
         "--starts", type=whole_number, default=2, metavar="N", help="runs a sequence (default: %(default)s)"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stm_tracker_ros.cli.options import a_path
 from stm_tracker_ros.core.output_folder import OutputFolder
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="folder of evaluate, or JSON file")
+    parser.add_argument("results", nargs="+", type=a_path, metavar="RESULT", help="folder of evaluate, or JSON file")
     parser.add_argument(
         "--figure", metavar="NAME", help="what to compare (default: success_auc; of made scenes, their rates)"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the table as JSON and of the pictures")
+    parser.add_argument("--out", type=a_path, metavar="DIR", help="folder of the table as JSON and of the pictures")
     parser.set_defaults(run=run)
 
 

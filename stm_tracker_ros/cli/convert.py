@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from stm_tracker_ros.cli.options import a_path
 from stm_tracker_ros.core.config import unknown_name
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.output_folder import refuse_existing
@@ -40,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="NAME", help=f"what these weights are of: {', '.join(_names())}")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="the published file; a folder for tfjs")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="the safetensors file to write; none that exists")
+    parser.add_argument("source", type=a_path, metavar="SOURCE", help="the published file; a folder for tfjs")
+    parser.add_argument("target", type=a_path, metavar="TARGET", help="the safetensors file to write; none that exists")
     parser.set_defaults(run=run)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.options import (
     STATE_PREFIX,
+    a_path,
     add_tracker_options,
     default_threads,
     parse_box,
@@ -54,10 +55,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--video", metavar="FILE", type=Path, help="your own video or folder of images; needs --box")
+    parser.add_argument("--video", metavar="FILE", type=a_path, help="your own video or folder of images; needs --box")
     parser.add_argument("--box", type=parse_box, metavar="X,Y,W,H", help="target in the first frame of --video, pixels")
     parser.add_argument(
-        "--out", type=Path, default=Path("demo_out"), metavar="DIR", help="folder of the results (default: %(default)s)"
+        "--out",
+        type=a_path,
+        default=Path("demo_out"),
+        metavar="DIR",
+        help="folder of the results (default: %(default)s)",
     )
     parser.add_argument("--fps", type=rate, default=30.0, help="rate of the camera in Hz (default: %(default)g)")
     add_tracker_options(parser)

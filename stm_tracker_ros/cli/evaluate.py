@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.options import (
     LoadedTracker,
+    a_path,
     add_tracker_options,
     load_tracker,
     parse_seeds,
@@ -84,8 +85,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sequences")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--data", type=a_path, required=True, metavar="DIR", help="folder of the sequences")
+    parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--sequences", metavar="A,B", help="these only, by name, source or source/name")
     parser.add_argument(
         "--development",

@@ -20,6 +20,7 @@ from stm_tracker_ros.engine.config import StateConfig
 
 DEFAULT_TRACKER = "stmtrack_lite"
 STATE_PREFIX = "state."
+LEAST_RATE, HIGHEST_RATE = 1e-3, 1e5  # frames a second, whose stamps differ and fit into 64 bits of ns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tracker", default=DEFAULT_TRACKER, metavar="NAME", help="which one follows (default: %(default)s)"
     )
-    group.add_argument("--weights", type=Path, metavar="FILE", help="weights (default: those that came with it)")
+    group.add_argument("--weights", type=a_path, metavar="FILE", help="weights (default: those that came with it)")
     group.add_argument(
         "--set",
         action="append",
@@ -136,14 +137,22 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def a_path(text: str) -> Path:
+    """The text as a path; an argparse type. An empty one, of a variable that is not set, is not the present folder."""
+    if not text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a path, . for the present folder")
+    return Path(text)
+
+
 def rate(text: str) -> float:
     """The text as frames a second above 0; an argparse type."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are frames a second above 0")
+    if not LEAST_RATE <= value <= HIGHEST_RATE:
+        allowed = f"frames a second from {LEAST_RATE:g} to {HIGHEST_RATE:g}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are {allowed}")
     return value
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stm_tracker_ros.cli.options import (
     LoadedTracker,
+    a_path,
     add_tracker_options,
     load_tracker,
     parse_box,
@@ -65,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--box", type=parse_box, metavar="X,Y,W,H", help="target on the first frame")
     target.add_argument(
-        "--mask", type=Path, metavar="PNG", help="the same, as an image of its size that is not 0 on the target"
+        "--mask", type=a_path, metavar="PNG", help="the same, as an image of its size that is not 0 on the target"
     )
     target.add_argument("--select", action="store_true", help="the same, drawn with the mouse in a window")
     parser.add_argument(
@@ -79,7 +79,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the target is on this frame, by the source and from 0; earlier ones are left out (default: %(default)s)",
     )
     parser.add_argument("--topic", metavar="NAME", help="images of a bag; needed where it has several such topics")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--fps",
         type=rate,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from stm_tracker_ros.cli.options import default_threads, parse_changes, whole_number
+from stm_tracker_ros.cli.options import a_path, default_threads, parse_changes, whole_number
 from stm_tracker_ros.trackers import registry
 
 EPILOG = """\
@@ -38,8 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     trained = ", ".join(name for name in registry.names() if registry.load(name).recipe)
     parser.add_argument("recipe", metavar="RECIPE", help=f"name of the recipe, that of its tracker: {trained}")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--data", type=a_path, required=True, metavar="DIR", help="folder of the training data")
+    parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--device", default="cpu", help="cpu, cuda:0, ... (default: %(default)s)")
     parser.add_argument("--threads", type=whole_number, metavar="N", help="threads (default: all cores but one)")
     parser.add_argument(

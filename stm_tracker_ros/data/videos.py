@@ -145,7 +145,7 @@ class Live(Source):
 
 def without_password(address: str) -> str:
     """A stream's address without the name and password in it, for messages."""
-    return re.sub(r"://[^/@]*@", "://", address)
+    return re.sub(r"://[^/]*@", "://", address)
 
 
 def _opened_live(address: int | str) -> cv2.VideoCapture | None:

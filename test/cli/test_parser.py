@@ -37,6 +37,24 @@ def test_options_stay_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized arguments: -5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--out", "", "argument --out: '' is not allowed; allowed is a path"),
+        ("--weights", "", "argument --weights: '' is not allowed; allowed is a path"),
+        ("--fps", "1e308", "argument --fps: '1e308' is not allowed; allowed are frames a second from 0.001 to 100000"),
+        ("--fps", "0", "from 0.001 to 100000"),
+        ("--fps", "nan", "from 0.001 to 100000"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(
+    option: str, value: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([*TRACK, "--box", "1,2,3,4", option, value])
+    assert words in capsys.readouterr().err
+
+
 def test_what_follows_two_dashes_is_left_alone() -> None:
     assert (
         str(make_parser().parse_args(["track", "--box", "1,2,3,4", "--out", "run", "--", "-5.mp4"]).source) == "-5.mp4"

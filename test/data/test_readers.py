@@ -120,6 +120,7 @@ def test_what_exists_is_what_it_is(folder, tmp_path, monkeypatch):
         ("9" * 30, "cannot be opened"),
         ("/dev/null", "is a device"),
         ("rtsp://name:secret@127.0.0.1:1/x", "rtsp://127.0.0.1:1/x cannot be opened"),
+        ("rtsp://name:se@cret@127.0.0.1:1/x", "rtsp://127.0.0.1:1/x cannot be opened"),
         ("nothing/here", "does not exist"),
     ],
 )
