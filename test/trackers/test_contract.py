@@ -22,6 +22,7 @@ from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import MOST_CANDIDATES, Box, Frame, Result, Target
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
+from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.torch
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.torch
 ELSEWHERE = Box(220, 150, 30, 24)
 # Frames after which the memory is full, and after which it must be as large: of trackers that come with weights, which
 # are quick, and of the others, as many as there is time for.
-FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 500), (20, 60)
+FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 200), (20, 60)
 SHIPPED = [name for name in registry.names() if registry.load(name).shipped_weights]
 
 
@@ -85,8 +86,8 @@ def same(first: list[Result], second: list[Result]) -> bool:
     return all(a.box == b.box and a.score == b.score for a, b in zip(first, second, strict=True))
 
 
-def test_nothing_works_before_init(name: str, weights: Path) -> None:
-    tracker = build(name, weights)
+def test_nothing_works_before_init(tracker: Any) -> None:
+    tracker = Follower(type(tracker.matcher)(tracker.matcher.stepper, tracker.config), tracker.config)
     with pytest.raises(NotInitialisedError, match="init"):
         tracker.track(scene(1)[0])
     with pytest.raises(NotInitialisedError, match="init"):
@@ -150,9 +151,11 @@ def test_the_same_frames_give_the_same_answers(tracker: Tracker, other: Tracker)
     assert same(follow(tracker, scene(5)), follow(other, scene(5)))
 
 
-def test_init_forgets_everything_before(tracker: Tracker, name: str, weights: Path) -> None:
+def test_init_forgets_everything_before(tracker: Tracker, other: Tracker) -> None:
+    """Each has another past."""
     follow(tracker, scene(4, seed=1))
-    assert same(follow(tracker, scene(4)), follow(build(name, weights), scene(4)))
+    follow(other, scene(3, seed=2))
+    assert same(follow(tracker, scene(4)), follow(other, scene(4)))
 
 
 def test_memory_stays_as_it_is_when_full(tracker: Any, name: str) -> None:
