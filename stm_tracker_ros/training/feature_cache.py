@@ -7,7 +7,6 @@ written whole or not at all: an interrupted build goes on with the next one.
 from __future__ import annotations
 
 import io
-import logging
 import multiprocessing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +20,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.training.config import CachedConfig
 
 SHARD = 250  # samples
 Draw = Callable[[], Mapping[str, NDArray[Any]]]
-logger = logging.getLogger(__name__)
 _drawn_by: Callable[[int], Draw] | None = None
+
+
+def made(out: Path, config: CachedConfig, drawn_by: Callable[[int], Draw]) -> Path | None:
+    """The folder of the features of a run, once they are there; None where it is to have none. See `build`."""
+    if not config.cached_samples:
+        return None
+    build(out / "features", config.cached_samples, config.workers, config.seed, drawn_by)
+    return out / "features"
 
 
 def build(folder: Path, samples: int, workers: int, seed: int, drawn_by: Callable[[int], Draw]) -> None:

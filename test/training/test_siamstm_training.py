@@ -197,7 +197,10 @@ def run(data: Path, out: Path, **changes: object) -> dict[str, torch.Tensor]:
     return checkpoint.read(out / "siamstm_lite.safetensors", "siamstm_lite").tensors
 
 
-def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(drawn_data: Path, tmp_path: Path) -> None:
+def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "SHARD", 2)
     torch.manual_seed(5)
     encoder = OtherNetwork(OtherConfig()).state_dict()
     file = tmp_path / "other.safetensors"
@@ -205,12 +208,19 @@ def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(dr
     first = run(drawn_data, tmp_path / "first", start_encoder=file)
     for name, value in encoder.items():
         if name.startswith(ENCODER):
-            assert (
-                first[name] - value
-            ).abs().max().item() < 1e-3  # one step of AdamW moves a weight by the rate at most
+            moved = (first[name] - value).abs().max().item()
+            assert moved < 1e-3  # one step of AdamW moves a weight by the rate at most
     assert torch.equal(first["backbone.stem.weight"], encoder["backbone.stem.weight"])
     second = run(drawn_data, tmp_path / "second", start_from=tmp_path / "first" / "siamstm_lite.safetensors")
     assert max((second[name] - value).abs().max().item() for name, value in first.items()) < 1e-3
+    kept = run(drawn_data, tmp_path / "kept", start_encoder=file, cached_samples=2)
+    changed = {
+        name.split(".")[0]
+        for name, value in kept.items()
+        if name in encoder and name.startswith(ENCODER) and not torch.equal(value, encoder[name])
+    }
+    assert not changed
+    assert not torch.equal(kept["mask.out.weight"], first["mask.out.weight"])
     with pytest.raises(CheckpointError, match="are for tracker 'stmtrack_lite'"):
         run(drawn_data, tmp_path / "third", start_from=file)
 

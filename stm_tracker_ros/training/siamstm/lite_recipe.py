@@ -34,22 +34,15 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     pack.build(data, out / "pack")  # minutes: after all that may be refused
-    loop = Loop(LiteTask(network, out / "pack", _cached(network, out, config), config, device), out, config, device)
+    cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
+    loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "siamstm_lite", config.network)
 
 
-def _cached(network: LiteNetwork, out: Path, config: LiteTrainConfig) -> Path | None:
-    """The folder of the features, or None where there shall be none."""
-    if not config.cached_samples:
-        return None
-    folder, encoder = out / "features", network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def drawn_by(seed: int) -> feature_cache.Draw:
-        return drawn(OutlinedSampler(Pack(out / "pack"), config.sampler, config.network.crop_size, seed), encoder)
-
-    feature_cache.build(folder, config.cached_samples, config.workers, config.seed, drawn_by)
-    return folder
+def _drawn_by(network: LiteNetwork, packed: Path, config: LiteTrainConfig, seed: int) -> feature_cache.Draw:
+    encoder = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return drawn(OutlinedSampler(Pack(packed), config.sampler, network.config.crop_size, seed), encoder)
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
