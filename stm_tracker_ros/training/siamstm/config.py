@@ -13,7 +13,18 @@ WINDOWS = (10, 30, 50)  # frames to either side: a pair is at most 100 apart, as
 
 
 def _lite_sampler() -> SamplerConfig:
-    return SamplerConfig(windows=WINDOWS, lookalike_share=0.3, sibling_share=0.1)
+    """Further apart than the paper's pairs, and beside more that looks like the target: the template stays the first."""
+    return SamplerConfig(
+        windows=(10, 30, 60, 100, 200),
+        scale_jitter=0.4,
+        turn_share=0.3,
+        lookalike_share=0.25,
+        similar_share=0.5,
+        post_share=0.2,
+        sibling_share=0.2,
+        low_resolution_share=0.25,
+        distractor_share=0.7,
+    )
 
 
 def _paper_sampler() -> SamplerConfig:

@@ -11,13 +11,12 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
-from stm_tracker_ros.training import feature_cache, outcome, pack, published, validation
+from stm_tracker_ros.training import feature_cache, outcome, pack, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
-from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask
-from stm_tracker_ros.training.siamstm.sampler import OutlinedSampler
+from stm_tracker_ros.training.siamstm.sampler import outlined_sampler
 from stm_tracker_ros.training.start import load_part, load_start
 
 DEFAULTS = LiteTrainConfig()
@@ -33,7 +32,9 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         load_part(network, Path(config.start_encoder), ("stmtrack_lite", "siamstm_lite"), ENCODER)
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
-    pack.build(data, out / "pack")  # minutes: after all that may be refused
+    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
+    if config.sampler.similar_share:
+        similar.build(packed, out / "pack", network.backbone, device)
     cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
     loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
@@ -42,7 +43,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
 
 def _drawn_by(network: LiteNetwork, packed: Path, config: LiteTrainConfig, seed: int) -> feature_cache.Draw:
     encoder = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return drawn(OutlinedSampler(Pack(packed), config.sampler, network.config.crop_size, seed), encoder)
+    return drawn(outlined_sampler(packed, config.sampler, network.config.crop_size, seed), encoder)
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

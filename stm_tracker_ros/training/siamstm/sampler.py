@@ -22,6 +22,8 @@ from stm_tracker_ros.training.config import SamplerConfig
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import ABSENT, Sampler, _Crop
+from stm_tracker_ros.training.similar import Similar
+from stm_tracker_ros.training.similar import load as load_similar
 from stm_tracker_ros.training.transforms import Affine, crop_affine
 
 TEMPLATE_SHIFT, TEMPLATE_SCALE = 4 / 255, 0.05  # of the crop's side; log of the size (SiamRPN++)
@@ -51,8 +53,10 @@ class Outlined:
 class OutlinedSampler(Sampler):
     """Draws samples from a pack; the same seed gives the same samples."""
 
-    def __init__(self, pack: Pack, config: SamplerConfig, crop_size: int, seed: int) -> None:
-        super().__init__(pack, config, crop_size, seed)
+    def __init__(
+        self, pack: Pack, config: SamplerConfig, crop_size: int, seed: int, similar: Similar | None = None
+    ) -> None:
+        super().__init__(pack, config, crop_size, seed, similar)
         self._placed = 0
 
     def outlined(self) -> Outlined:
@@ -82,6 +86,12 @@ class OutlinedSampler(Sampler):
         return np.asarray(cv2.resize(crop.mask, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def outlined_sampler(folder: Path, config: SamplerConfig, crop_size: int, seed: int) -> OutlinedSampler:
+    """One on the pack in `folder`."""
+    similar = load_similar(folder) if config.similar_share else None
+    return OutlinedSampler(Pack(folder), config, crop_size, seed, similar)
+
+
 class Samples(IterableDataset[tuple[Tensor, ...]]):
     """Endless samples, drawn in a worker process: crops, boxes, states, masks, is_mask."""
 
@@ -89,6 +99,6 @@ class Samples(IterableDataset[tuple[Tensor, ...]]):
         self.folder, self.config, self.crop_size, self.seed = folder, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        sampler = OutlinedSampler(Pack(self.folder), self.config, self.crop_size, worker_seed(self.seed))
+        sampler = outlined_sampler(self.folder, self.config, self.crop_size, worker_seed(self.seed))
         while True:
             yield sampler.outlined().tensors()
