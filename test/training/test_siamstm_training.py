@@ -36,9 +36,8 @@ from stm_tracker_ros.training.siamstm.sampler import Outlined, OutlinedSampler  
 CPU = torch.device("cpu")
 SIZE = 96
 SMALL = LiteNetworkConfig(crop_size=SIZE, width=32, channels=16, kernel=2, mask_width=8)
-PLAIN = replace(
-    LiteTrainConfig().sampler, distractor_share=0.0, occluder_share=0.0, elsewhere_share=0.0, sibling_share=0.0
-)
+OFF = dict.fromkeys(("distractor_share", "occluder_share", "elsewhere_share", "sibling_share", "similar_share"), 0.0)
+PLAIN = replace(LiteTrainConfig().sampler, **OFF)  # type: ignore[arg-type]
 TINY = LiteTrainConfig(network=SMALL, sampler=PLAIN, batch=3, precision="fp32", warm_up=1, rate=3e-3, log_steps=7)
 
 
@@ -192,6 +191,7 @@ def test_what_is_of_the_later_crops() -> None:
 def run(data: Path, out: Path, **changes: object) -> dict[str, torch.Tensor]:
     short = {"precision": "fp32", "steps": 1, "batch": 2, "warm_up": 0, "validate_minutes": 0.0, "rate": 1e-4}
     small = {"network.crop_size": SIZE, "network.kernel": 2, "network.channels": 16, "network.mask_width": 8}
+    small |= {"sampler.similar_share": 0.0}
     given = {name: str(value) for name, value in {**short, **small, **changes}.items()}
     recipes.run("siamstm_lite", data=data, out=out, device="cpu", threads=1, changes=given)
     return checkpoint.read(out / "siamstm_lite.safetensors", "siamstm_lite").tensors
@@ -213,7 +213,7 @@ def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(
     assert torch.equal(first["backbone.stem.weight"], encoder["backbone.stem.weight"])
     second = run(drawn_data, tmp_path / "second", start_from=tmp_path / "first" / "siamstm_lite.safetensors")
     assert max((second[name] - value).abs().max().item() for name, value in first.items()) < 1e-3
-    kept = run(drawn_data, tmp_path / "kept", start_encoder=file, cached_samples=2)
+    kept = run(drawn_data, tmp_path / "kept", start_encoder=file, cached_samples=2, **{"sampler.similar_share": 0.5})
     changed = {
         name.split(".")[0]
         for name, value in kept.items()

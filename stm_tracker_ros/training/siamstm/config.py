@@ -13,7 +13,7 @@ WINDOWS = (10, 30, 50)  # frames to either side: a pair is at most 100 apart, as
 
 
 def _lite_sampler() -> SamplerConfig:
-    """Further apart than the paper's pairs, and beside more that looks like the target: the template stays the first."""
+    """Further apart than the paper's pairs and beside more look-alikes: the template stays the first."""
     return SamplerConfig(
         windows=(10, 30, 60, 100, 200),
         scale_jitter=0.4,
