@@ -3,6 +3,7 @@
 | paper | here | why |
 |---|---|---|
 | triplets | one template and two pairs | the template is encoded once for both |
+| frames at most 100 apart | at most 400 | the template stays the first frame's |
 | SGD, batch 96, 20 epochs | AdamW, as all lite networks here | few steps |
 | backbone released after half of the epochs | its last blocks, at `release_share`; with `cached_samples` never | time |
 | no negatives named | 15 % of the crops, another object's template | an absent target must score low |
