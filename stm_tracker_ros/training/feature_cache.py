@@ -51,6 +51,8 @@ def build(folder: Path, samples: int, workers: int, seed: int, drawn_by: Callabl
         for number, shard in pool.imap_unordered(_shard, [(n, seed + n) for n in missing]):
             files.write(_name(number), shard)
             bar.update()
+        pool.close()  # its end by a signal waits for ever where a program around it handles that signal
+        pool.join()
 
 
 def stored(features: Tensor) -> NDArray[np.float16]:
