@@ -20,7 +20,9 @@ from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput
 from stm_tracker_ros.parts.backbones.pyramid import Pyramid
+from stm_tracker_ros.training.config import SamplerConfig
 from stm_tracker_ros.training.pack import Pack, Still, Track
+from stm_tracker_ros.training.pack import build as build_pack
 from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, ellipse_mask, warp
 
 TABLE_NAME = "similar.npz"
@@ -49,6 +51,21 @@ def load(folder: Path) -> Similar:
         raise DataError(f"{path} is missing; training.similar.build writes it")
     table = np.load(path, allow_pickle=False)
     return Similar(table["stills"], table["tracks"])
+
+
+def known(folder: Path, config: SamplerConfig) -> Similar | None:
+    """The table of a pack where samples are asked for that need it. Raises DataError if it is not there then."""
+    return load(folder) if config.similar_share else None
+
+
+def packed(data: Path, folder: Path, config: SamplerConfig, backbone: Pyramid, device: torch.device) -> None:
+    """The pack of a training in `folder`, and its table where samples are asked for that need it; see `build`.
+
+    Takes minutes: to be called after all that may be refused.
+    """
+    pack = build_pack(data, folder)
+    if config.similar_share:
+        build(pack, folder, backbone, device)
 
 
 def build(pack: Pack, folder: Path, backbone: Pyramid, device: torch.device) -> Similar:

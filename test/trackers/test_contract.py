@@ -30,7 +30,7 @@ pytestmark = pytest.mark.torch
 ELSEWHERE = Box(220, 150, 30, 24)
 # Frames after which the memory is full, and after which it must be as large: of trackers that come with weights, which
 # are quick, and of the others, as many as there is time for.
-FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 200), (20, 60)
+FEW_AND_MANY_IF_QUICK, FEW_AND_MANY = (50, 500), (20, 60)
 SHIPPED = [name for name in registry.names() if registry.load(name).shipped_weights]
 
 

@@ -13,7 +13,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.dmv import build
 from stm_tracker_ros.trackers.dmv.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
-from stm_tracker_ros.training import feature_cache, outcome, pack, published, similar, validation
+from stm_tracker_ros.training import feature_cache, outcome, published, similar, validation
 from stm_tracker_ros.training.dmv.config import LiteTrainConfig
 from stm_tracker_ros.training.dmv.lite_task import ENCODER, LiteTask
 from stm_tracker_ros.training.dmv.task import sampler
@@ -34,9 +34,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         load_part(network, Path(config.start_encoder), ("stmtrack_lite", "dmv_lite"), (*ENCODER, "key."))
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
-    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
-    if config.sampler.similar_share:
-        similar.build(packed, out / "pack", network.backbone, device)
+    similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
     loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))

@@ -11,7 +11,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.dmv import build
 from stm_tracker_ros.trackers.dmv.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.dmv.paper_network import PaperNetwork
-from stm_tracker_ros.training import outcome, pack, published, similar, validation
+from stm_tracker_ros.training import outcome, published, similar, validation
 from stm_tracker_ros.training.dmv.config import PaperTrainConfig
 from stm_tracker_ros.training.dmv.paper_task import PaperTask
 from stm_tracker_ros.training.loop import Loop, Weights
@@ -30,9 +30,7 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
     else:
         own = (LAST_STAGE,) if config.random_stage else ()
         published.fill(network.backbone, network.config.backbone, config.backbone_weights, own=own)
-    packed = pack.build(data, out / "pack")
-    if config.sampler.similar_share:
-        similar.build(packed, out / "pack", network.backbone, device)
+    similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "dmv", config.network)

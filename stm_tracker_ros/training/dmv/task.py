@@ -11,17 +11,17 @@ from torch import Tensor
 from stm_tracker_ros.parts.soft_label import soft_label
 from stm_tracker_ros.trackers.dmv.loss import exact_label, loss
 from stm_tracker_ros.trackers.dmv.network import Network, Prediction
+from stm_tracker_ros.training import similar
 from stm_tracker_ros.training.dmv.config import TrainConfig
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import ABSENT, Sampler
-from stm_tracker_ros.training.similar import load as load_similar
 from stm_tracker_ros.training.unrolled import Lengths, Memory, growing, unroll
 
 
 def sampler(folder: Path, config: TrainConfig, seed: int) -> Sampler:
     """Samples from the pack in `folder`."""
-    similar = load_similar(folder) if config.sampler.similar_share else None
-    return Sampler(Pack(folder), config.sampler, config.network.crop_size, seed, similar)
+    known = similar.known(folder, config.sampler)
+    return Sampler(Pack(folder), config.sampler, config.network.crop_size, seed, known)
 
 
 class DmvTask:

@@ -11,7 +11,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
-from stm_tracker_ros.training import feature_cache, outcome, pack, published, similar, validation
+from stm_tracker_ros.training import feature_cache, outcome, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
@@ -32,9 +32,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         load_part(network, Path(config.start_encoder), ("stmtrack_lite", "siamstm_lite"), ENCODER)
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
-    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
-    if config.sampler.similar_share:
-        similar.build(packed, out / "pack", network.backbone, device)
+    similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
     loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))

@@ -22,8 +22,7 @@ from stm_tracker_ros.training.config import SamplerConfig
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import ABSENT, Sampler, _Crop
-from stm_tracker_ros.training.similar import Similar
-from stm_tracker_ros.training.similar import load as load_similar
+from stm_tracker_ros.training.similar import Similar, known
 from stm_tracker_ros.training.transforms import Affine, crop_affine
 
 TEMPLATE_SHIFT, TEMPLATE_SCALE = 4 / 255, 0.05  # of the crop's side; log of the size (SiamRPN++)
@@ -88,8 +87,7 @@ class OutlinedSampler(Sampler):
 
 def outlined_sampler(folder: Path, config: SamplerConfig, crop_size: int, seed: int) -> OutlinedSampler:
     """One on the pack in `folder`."""
-    similar = load_similar(folder) if config.similar_share else None
-    return OutlinedSampler(Pack(folder), config, crop_size, seed, similar)
+    return OutlinedSampler(Pack(folder), config, crop_size, seed, known(folder, config))
 
 
 class Samples(IterableDataset[tuple[Tensor, ...]]):

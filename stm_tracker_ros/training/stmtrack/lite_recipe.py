@@ -11,7 +11,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.stmtrack import build
 from stm_tracker_ros.trackers.stmtrack.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
-from stm_tracker_ros.training import outcome, pack, published, similar, validation
+from stm_tracker_ros.training import outcome, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.start import load_start
 from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
@@ -28,9 +28,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         load_start(network, Path(config.start_from), "stmtrack_lite")
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
-    packed = pack.build(data, out / "pack")  # minutes: after all that may be refused
-    if config.sampler.similar_share:
-        similar.build(packed, out / "pack", network.backbone, device)
+    similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
     loop.run(partial(_validate, shape=config.network, data=data, device=device))
     outcome.write(loop, "stmtrack_lite", config.network)

@@ -23,7 +23,7 @@ from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.loading import loader, worker_seed
 from stm_tracker_ros.training.pack import Pack
 from stm_tracker_ros.training.sampler import FRAMES, PRESENT, Sampler
-from stm_tracker_ros.training.similar import load as load_similar
+from stm_tracker_ros.training.similar import known
 from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig
 
 FAR_OFF = 0.3  # overlap with the truth below which an answer is not remembered
@@ -39,7 +39,7 @@ class _Samples(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         seed = worker_seed(self.seed)
-        similar = load_similar(self.folder) if self.config.sampler.similar_share else None
+        similar = known(self.folder, self.config.sampler)
         sampler = Sampler(Pack(self.folder), self.config.sampler, self.crop_size, seed, similar)
         while True:
             sample = sampler.sample()
