@@ -26,7 +26,7 @@ from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
-from stm_tracker_ros.training.siamstm.cached import drawn  # noqa: E402
+from stm_tracker_ros.training.siamstm.cached import drawn, unpacked  # noqa: E402
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask  # noqa: E402
 from stm_tracker_ros.training.siamstm.objective import later, noisy, paired, truth_windows, with_negatives  # noqa: E402
@@ -299,8 +299,15 @@ def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone
     row = rows[int(sample.boxes.sum() * 1000)]
     batch = tuple(torch.from_numpy(np.stack([row[name]])) for name in row.dtype.names)
     plain = LiteTask(network, pack_folder, None, config, CPU)
+    crops, *truth = (part[None] for part in sample.tensors())
+    first, searched, kept_truth = unpacked(batch)
+    wanted_first, wanted = plain._encoded(crops)
+    for one, other in ((first, wanted_first), *zip(searched, wanted, strict=True)):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, atol=2e-3 * float(other.detach().abs().max()))
+    assert all(torch.equal(one, other) for one, other in zip(kept_truth, truth, strict=True))
     costs = []
-    for task, given in ((made, batch), (plain, [part[None] for part in sample.tensors()])):
+    for task, given in ((made, batch), (plain, [crops, *truth])):
         torch.manual_seed(1)  # of the cell that the mask is asked for
         costs.append(task.loss_terms(given)[0].item())
     assert costs[0] == pytest.approx(costs[1], rel=5e-3)
