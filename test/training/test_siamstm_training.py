@@ -122,6 +122,14 @@ def task(pack: Path, config: LiteTrainConfig = TINY) -> LiteTask:
     return LiteTask(LiteNetwork(config.network), pack, None, config, CPU)
 
 
+def keen(network: LiteNetwork) -> LiteNetwork:
+    """Its random backbone tells crops apart; as it is made all features are nearly the same."""
+    with torch.no_grad():
+        for weight in network.backbone.parameters():
+            weight *= 2 if weight.ndim == 4 else 1
+    return network
+
+
 @pytest.mark.parametrize("head", ["center", "fcos"])
 def test_the_lite_network_learns_a_batch(pack_folder: Path, tmp_path: Path, head: str) -> None:
     config = with_changes(TINY, {"steps": 14, "network.head": head, "examples.negative_share": 0.0})
@@ -150,6 +158,7 @@ def test_the_backbone_is_released_on_the_way() -> None:
 def test_the_first_crop_is_the_template_and_the_others_are_searched(pack_folder: Path) -> None:
     """What the loss is of, by the network's public calls: the first crop's features alone make the template."""
     learned = task(pack_folder, with_changes(TINY, {"examples.negative_share": 0.0, "loss.mask": 0.0, "loss.arm": 0.0}))
+    keen(learned.network)
     crops, *truth = next(iter(learned.batches(0)))
     every = learned.network.encoded(
         *learned.network.backbone(learned.network.normalise(crops.flatten(0, 1).permute(0, 3, 1, 2)))
@@ -159,6 +168,10 @@ def test_the_first_crop_is_the_template_and_the_others_are_searched(pack_folder:
     searched = [part.detach().unflatten(0, (3, 5))[:, 1:].flatten(0, 1) for part in every]
     again = learned.of_encoded(first, Features(*searched), truth)[0]
     assert again.item() == pytest.approx(learned.loss_terms([crops, *truth])[0].item(), rel=1e-4)
+    own_first, own_searched = learned._encoded(crops)
+    assert torch.allclose(own_first, coarse[:, 0], atol=1e-3)
+    assert not torch.allclose(own_first, coarse[:, 1], atol=1e-2)
+    assert all(torch.allclose(one, other, atol=1e-3) for one, other in zip(own_searched, searched, strict=True))
     again.backward()
     assert first.grad is not None
     margin = (6 - SMALL.kernel) // 2
@@ -288,7 +301,7 @@ def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone
     monkeypatch.setattr(feature_cache, "SHARD", 3)
     config = with_changes(TINY, {"examples.negative_share": 0.0, "examples.box_noise": 0.0})
     torch.manual_seed(0)
-    network = LiteNetwork(SMALL).eval()
+    network = keen(LiteNetwork(SMALL)).eval()
     sampler = OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, 5)
     feature_cache.build(
         tmp_path, 3, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), network)
