@@ -26,12 +26,12 @@ ROS += "def test_one(): pass\ndef test_two(): pass\n"
 PART = "import pytest\npytestmark = pytest.mark.pure\n@pytest.mark.ros\ndef test_on_the_wire(): pass\n"
 
 
-def run_tests(folder: Path, **sources: str) -> subprocess.CompletedProcess[str]:
+def run_tests(folder: Path, *options: str, **sources: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "pytest.ini").write_text(MARKS)
     for name, source in sources.items():
         (folder / f"test_{name}.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(folder)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -59,3 +59,12 @@ def test_a_failure_is_counted_in_its_tier(tmp_path: Path) -> None:
     result = run_tests(tmp_path, bad=PURE + "def test_fails(): assert False\n")
     assert result.returncode == 1
     assert "pure   1 passed, 1 failed" in result.stdout
+
+
+def test_several_processes_count_as_one(tmp_path: Path) -> None:
+    """As scripts/test runs them: each process sets files aside, and the summary says so once."""
+    pytest.importorskip("xdist")
+    result = run_tests(tmp_path, "-n", "2", "--dist", "loadfile", pure=PURE, more=PURE, ros=ROS, bad=PART)
+    assert result.returncode == 0, result.stdout
+    assert "pure   2 passed" in result.stdout
+    assert "NOT RUN: 3 tests of tier ros" in result.stdout
