@@ -15,12 +15,11 @@ from stm_tracker_ros.core.compute import PRECISIONS, default_threads
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.core.types import HIGHEST_FPS, LEAST_FPS, Box
 from stm_tracker_ros.engine.config import StateConfig
 
 DEFAULT_TRACKER = "stmtrack_lite"
 STATE_PREFIX = "state."
-LEAST_RATE, HIGHEST_RATE = 1e-3, 1e5  # frames a second, whose stamps differ and fit into 64 bits of ns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +144,13 @@ def a_path(text: str) -> Path:
 
 
 def rate(text: str) -> float:
-    """The text as frames a second above 0; an argparse type."""
+    """The text as frames a second; an argparse type."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not LEAST_RATE <= value <= HIGHEST_RATE:
-        allowed = f"frames a second from {LEAST_RATE:g} to {HIGHEST_RATE:g}"
+    if not LEAST_FPS <= value <= HIGHEST_FPS:
+        allowed = f"frames a second from {LEAST_FPS:g} to {HIGHEST_FPS:g}"
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are {allowed}")
     return value
 

@@ -16,6 +16,8 @@ from stm_tracker_ros.core.errors import FrameError, TargetError, TargetFault
 
 Pixels = NDArray[np.uint8]
 MOST_CANDIDATES = 5
+LEAST_FPS, HIGHEST_FPS = 1e-3, 1e5
+"""Of a recording, frames a second: their stamps differ, and fit into 64 bits of nanoseconds."""
 
 
 class Box(NamedTuple):

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.core.types import Frame
+from stm_tracker_ros.core.types import HIGHEST_FPS, LEAST_FPS, Frame
 from stm_tracker_ros.data.bags import Bag, View, is_bag
 from stm_tracker_ros.data.image_files import IMAGE_SUFFIXES, is_image_name, read_image
 from stm_tracker_ros.data.labels import read_mask
@@ -56,8 +56,8 @@ def open_source(
     sensor_msgs/Image or CompressedImage and its time in ns; bags need it. Raises DataError if there is nothing of that
     name, or nothing that can be opened.
     """
-    if not fps > 0:
-        raise DataError(f"fps is {fps}; allowed is a rate above 0 frames a second")
+    if not LEAST_FPS <= fps <= HIGHEST_FPS:
+        raise DataError(f"fps is {fps}; allowed are {LEAST_FPS:g} to {HIGHEST_FPS:g} frames a second")
     if start < 0:
         raise DataError(f"the first frame is {start}; allowed are whole numbers from 0 on")
     text = os.fspath(source)

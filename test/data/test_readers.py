@@ -56,9 +56,10 @@ def test_sources_without_images_are_refused(tmp_path, make, words):
         list(frames(make(tmp_path)))
 
 
-def test_a_rate_of_nothing_is_refused(folder):
-    with pytest.raises(DataError, match="fps is 0"):
-        frames(folder, fps=0)
+@pytest.mark.parametrize("fps", [0, 1e308, float("inf"), float("nan")])
+def test_a_rate_whose_stamps_mean_nothing_is_refused(folder, fps):
+    with pytest.raises(DataError, match=r"fps is .*; allowed are 0\.001 to 100000 frames"):
+        frames(folder, fps=fps)
 
 
 def test_an_unreadable_image_is_a_gap_that_keeps_the_numbers_of_the_others(folder, caplog):
