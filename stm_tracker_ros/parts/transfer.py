@@ -1,11 +1,11 @@
-"""Pictures from numpy to the device, without waiting where the device allows it."""
+"""To the device: pictures, without waiting where it allows that, and boxes."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from stm_tracker_ros.core.types import Pixels
+from stm_tracker_ros.core.types import Box, Pixels
 
 
 class Upload:
@@ -27,3 +27,9 @@ class Upload:
             picture = self._pinned.to(self._device, non_blocking=True)
             self._copied.record(torch.cuda.current_stream(self._device))
         return picture.permute(2, 0, 1)[None]
+
+
+def corners_of(box: Box, device: torch.device) -> Tensor:
+    """A box -> its corners, 1 x 4: left, top, right, bottom in fp32."""
+    x, y, width, height = box
+    return torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32, device=device)

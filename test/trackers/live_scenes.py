@@ -184,7 +184,7 @@ class ScriptedCells(Scripted):
 
     cells, first, stride = 7, 9.0, 18
 
-    def template(self, patch: Pixels) -> torch.Tensor:
+    def template(self, patch: Pixels, box: Box) -> torch.Tensor:
         return torch.zeros(1)
 
     def match(self, template: torch.Tensor, patch: Pixels) -> Matched:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers import registry
@@ -15,6 +18,7 @@ from stm_tracker_ros.training.start import load_part
 
 pytestmark = pytest.mark.torch
 SMALL = {"crop_size": 96, "width": 32, "channels": 16, "kernel": 2, "mask_width": 8}
+BOX = torch.tensor([[40.0, 38.0, 60.0, 58.0]])
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_lite_shapes(correlation: str, head: str) -> None:
     network = LiteNetwork(LiteNetworkConfig(**SMALL, correlation=correlation, head=head)).eval()  # type: ignore[arg-type]
     features = network.encode(crops())
     assert [tuple(part.shape) for part in features] == [(2, 24, 24, 24), (2, 32, 12, 12), (2, 16, 6, 6)]
-    correlated = network.correlate(network.template(features.coarse), features.coarse)
+    correlated = network.correlate(network.template(features.coarse, BOX.repeat(2, 1)), features.coarse)
     assert correlated.shape == (2, 16, 7, 7)
     prediction = network.answer(correlated)
     assert (prediction.score.shape, prediction.box.shape) == ((2, 49), (2, 49, 4))
@@ -46,8 +50,8 @@ def test_the_template_is_the_middle_of_its_crop(lite: LiteNetwork) -> None:
     coarse = torch.randn(1, 16, 6, 6)
     around = coarse.clone()
     around[..., :2], around[:, :, 4:] = 0, 0
-    assert torch.equal(lite.template(coarse).kernel, lite.template(around).kernel)
-    assert torch.equal(lite.template(coarse).kernel, coarse[:, :, 2:4, 2:4])
+    assert torch.equal(lite.template(coarse, BOX).kernel, lite.template(around, BOX).kernel)
+    assert torch.equal(lite.template(coarse, BOX).kernel, coarse[:, :, 2:4, 2:4])
 
 
 def test_a_template_answers_highest_where_it_lies() -> None:
@@ -57,9 +61,45 @@ def test_a_template_answers_highest_where_it_lies() -> None:
     search[..., 1:3, 4:6] = torch.randn(1, 16, 2, 2)
     centred = torch.zeros(1, 16, 6, 6)
     centred[..., 2:4, 2:4] = search[..., 1:3, 4:6]
-    found = network.correlation(network.template(centred), search)[0].sum(0)
+    found = network.correlation(network.template(centred, BOX), search)[0].sum(0)
     assert divmod(int(found.argmax()), 7) == (2, 5)
     assert network.head.points[2 * 7 + 5].tolist() == [80, 32]  # between cells 4 and 5, 1 and 2
+
+
+def labelled() -> LiteNetwork:
+    torch.manual_seed(2)
+    return LiteNetwork(LiteNetworkConfig(**SMALL, labelled=True)).eval()  # type: ignore[arg-type]
+
+
+def test_a_label_says_nothing_to_begin_with() -> None:
+    """So that weights without one go on with one."""
+    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
+    assert network.label is not None
+    kept = network.template(coarse, BOX)
+    network.label = None
+    assert all(torch.equal(one, other) for one, other in zip(kept, network.template(coarse, BOX), strict=True))
+
+
+def test_a_template_is_weighted_where_its_box_lies() -> None:
+    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
+    assert network.label is not None
+    nn.init.ones_(network.label.gain.weight)  # of sixteen quarters that are covered
+    box = torch.tensor([[32.0, 40.0, 48.0, 48.0]])  # the lower half of the first cell of the middle
+    kernel = network.template(coarse, box).kernel
+    assert torch.allclose(kernel[..., 0, 0], 9 * coarse[:, :, 2, 2])
+    assert torch.equal(kernel[..., 1, :], coarse[:, :, 3, 2:4])
+    assert torch.equal(kernel[..., 0, 1], coarse[:, :, 2, 3])
+
+
+def test_a_descriptor_knows_the_sides_of_its_box() -> None:
+    """Their logarithms over the usual side, wherever the box lies."""
+    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
+    assert network.label is not None
+    before = network.template(coarse, BOX).descriptor
+    nn.init.eye_(network.label.sides.weight)
+    box = torch.tensor([[3.0, 5.0, 3.0 + 56 * 2, 5.0 + 28]])
+    change = (network.template(coarse, box).descriptor - before)[0, :, 0, 0]
+    assert change.tolist() == pytest.approx([math.log(2), -math.log(2)] + [0.0] * 14, abs=1e-5)
 
 
 @pytest.mark.parametrize(("wrong", "words"), [({"crop_size": 176}, "multiple of 32"), ({"kernel": 5}, "even number")])
@@ -129,7 +169,7 @@ def test_paper_shapes(paper: PaperNetwork) -> None:
     assert [tuple(part.shape) for part in features] == [(2, 16, 63, 63), (2, 16, 31, 31), (2, 16, 31, 31)]
     first = paper.encode(crop[:, :, 64:-64, 64:-64]).coarse
     assert first.shape == (2, 16, 15, 15)
-    template = paper.template(first)
+    template = paper.template(first, BOX)
     assert template.kernel.shape == (2, 16, 5, 5)  # the middle 7 x 7, behind a 3x3 convolution
     correlated = paper.correlate(template, features.coarse)
     assert correlated.shape == (2, 16, 25, 25)
@@ -154,7 +194,7 @@ def test_what_the_paper_network_sees_moves_with_its_crop(paper: PaperNetwork) ->
     """Eight pixels are a cell: of features, answers and the mask's window alike."""
     crop = large()
     moved = crop.roll((8, 16), (2, 3))
-    template = paper.template(paper.encode(crop[:, :, 64:-64, 64:-64]).coarse)
+    template = paper.template(paper.encode(crop[:, :, 64:-64, 64:-64]).coarse, BOX)
     here, there = (paper.correlate(template, paper.encode(one).coarse) for one in (crop, moved))
     # features whose windows lie wholly inside both crops
     close = 1e-2 * here.abs().max().item()

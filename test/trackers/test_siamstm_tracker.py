@@ -32,7 +32,7 @@ class Steps:
         self.heatmap = bump(6, 6, 0.9)
         self.asked: list[tuple[int, Box]] = []
 
-    def template(self, patch: Pixels) -> str:
+    def template(self, patch: Pixels, box: Box) -> str:
         return "kept"
 
     def match(self, template: str, patch: Pixels) -> Matched:

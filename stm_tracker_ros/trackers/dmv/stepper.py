@@ -17,7 +17,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.label_map import coverage
 from stm_tracker_ros.parts.soft_label import of_followed, soft_label
 from stm_tracker_ros.parts.stages import stage
-from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.parts.transfer import Upload, corners_of
 from stm_tracker_ros.trackers.dmv.loss import exact_label
 from stm_tracker_ros.trackers.dmv.network import Network
 from stm_tracker_ros.trackers.dmv.vote import similarity
@@ -86,7 +86,7 @@ class Stepper:
     def first(self, look: Encoded, box: Box) -> list[Tensor]:
         """A crop and the box that a human drew in it (crop pixels) -> key and value of a slot."""
         with stage("memory backbone"):
-            score, displacement = exact_label(self._corners(box), self.network.anchors)
+            score, displacement = exact_label(corners_of(box, self.device), self.network.anchors)
             return [look.key[0], self._values(look.features, score, displacement)[0]]
 
     @torch.inference_mode()
@@ -98,18 +98,14 @@ class Stepper:
         with stage("memory backbone"):
             score = soft_label(answer.score)
             if followed is not None:
-                score = of_followed(score, answer.boxes, self._corners(followed))
+                score = of_followed(score, answer.boxes, corners_of(followed, self.device))
             return [look.key[0], self._values(look.features, score, answer.displacement)[0]]
 
     @torch.inference_mode()
     def without_background(self, kept: Sequence[Tensor], box: Box) -> list[Tensor]:
         """Key and value of a slot, zero in the cells that do not touch the box (crop pixels)."""
-        touched = coverage(self._corners(box), self.cells, float(self.crop_size)).flatten() > 0
+        touched = coverage(corners_of(box, self.device), self.cells, float(self.crop_size)).flatten() > 0
         return [part * touched[:, None] for part in kept]
-
-    def _corners(self, box: Box) -> Tensor:
-        x, y, width, height = box
-        return torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32, device=self.device)
 
     def _look(self, image: Tensor) -> tuple[Tensor, Tensor]:
         features = self.network.encode(image)

@@ -4,6 +4,7 @@
 |---|---|---|
 | ResNet-50 dilated to stride 8, 255 px | MobileNetV2 to stride 16, 192 px | 14 -> 0.25 GMAC a frame |
 | template of 127 px, encoded by itself | the middle of the first crop's features | one size, one pass |
+| all of the template counts | weighted by its box, whose sides are told (`labelled`) | what is target, which part |
 | 7 x 7 cells in 31 x 31, no padding, 25 x 25 | 4 x 4 on 12 x 12, padding 2, 13 x 13 | sees targets at the edge |
 | batch norms, 256 channels | layer norms over channels, 96 channels | learns from small batches; time |
 | head of 3x3 convolutions | of depth-wise blocks, offset and size in one branch | time |
@@ -24,14 +25,16 @@ from torch.nn import functional
 from stm_tracker_ros.parts import backbones
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import ImageInput
 from stm_tracker_ros.parts.backbones.pyramid import Pyramid
+from stm_tracker_ros.parts.label_map import coverage
 from stm_tracker_ros.parts.layers import Block, CellNorm
 from stm_tracker_ros.parts.layout import layout_of
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig
 from stm_tracker_ros.trackers.siamstm.correlation import Correlation, Template
-from stm_tracker_ros.trackers.siamstm.head import Head, Prediction, lite_branch
+from stm_tracker_ros.trackers.siamstm.head import USUAL_SIDE, Head, Prediction, lite_branch
 from stm_tracker_ros.trackers.siamstm.mask import FINE, FINE_STRIDE, MIDDLE, SIDE, MaskBranch, window
 
 STRIDE = 16
+SUB_CELLS = 4  # parts of a cell, a side, in which a template's box is drawn
 ENCODER = ("backbone.", "skip.", "neck.", "neck_norm.", "neck_block.")  # what `stmtrack_lite` has as well
 
 
@@ -41,6 +44,28 @@ class Features(NamedTuple):
     fine: Tensor
     middle: Tensor
     coarse: Tensor
+
+
+class Label(nn.Module):
+    """Which part of a template is the target. Says nothing to begin with, so that weights without it go on with it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain, self.sides = nn.Conv2d(SUB_CELLS**2, channels, 1), nn.Linear(2, channels)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def weighted(self, coarse: Tensor, boxes: Tensor) -> Tensor:
+        """Features by how much of each quarter of their cells the boxes cover, B x 4 corners in crop pixels."""
+        cells = coarse.shape[-1]
+        fine = coverage(boxes, cells * SUB_CELLS, float(cells * STRIDE))
+        weighted: Tensor = coarse * (1 + self.gain(functional.pixel_unshuffle(fine, SUB_CELLS)))
+        return weighted
+
+    def told(self, template: Template, boxes: Tensor) -> Template:
+        """The template, its descriptor knowing the boxes' sides."""
+        sides = torch.log((boxes[:, 2:] - boxes[:, :2]).clamp(min=1) / USUAL_SIDE)
+        return template._replace(descriptor=template.descriptor + self.sides(sides)[:, :, None, None])
 
 
 class LiteNetwork(nn.Module):
@@ -61,6 +86,7 @@ class LiteNetwork(nn.Module):
         self.adjust = nn.Conv2d(width, channels, 1)
         kind = config.correlation
         self.correlation = Correlation(channels, kernel, kind, CellNorm, embeds=False, padding=kernel // 2)
+        self.label = Label(channels) if config.labelled else None
         self.norm = CellNorm(channels)
         self.shared = nn.Sequential(*[Block(channels) for _ in range(config.shared_blocks)])
         branch = partial(lite_branch, channels)
@@ -90,10 +116,13 @@ class LiteNetwork(nn.Module):
         """What `encoded` gives -> features."""
         return encoded._replace(coarse=self.adjust(encoded.coarse))
 
-    def template(self, coarse: Tensor) -> Template:
-        """Features at stride 16 of crops with the target in their middle -> what is kept of it."""
-        margin = (self.config.kernel - coarse.shape[-1]) // 2
-        return self.correlation.template(functional.pad(coarse, [margin] * 4))
+    def template(self, coarse: Tensor, boxes: Tensor) -> Template:
+        """Features at stride 16 of crops with the target in their middle, its boxes there -> what is kept of it."""
+        margin = [(self.config.kernel - coarse.shape[-1]) // 2] * 4
+        if self.label is None:
+            return self.correlation.template(functional.pad(coarse, margin))
+        middle = functional.pad(self.label.weighted(coarse, boxes), margin)
+        return self.label.told(self.correlation.template(middle), boxes)
 
     def correlate(self, template: Template, coarse: Tensor) -> Tensor:
         """A template and the features at stride 16 of a crop -> B x channels x cells x cells."""

@@ -57,8 +57,8 @@ class PaperNetwork(nn.Module):
         fine, coarse = self.backbone(image)
         return Features(fine, adjusted := self.adjust(coarse), adjusted)
 
-    def template(self, coarse: Tensor) -> Template:
-        """Features at stride 8 of template crops, 15 x 15 -> what is kept of their middles."""
+    def template(self, coarse: Tensor, boxes: Tensor) -> Template:
+        """Features at stride 8 of template crops, 15 x 15 -> what is kept of their middles, whatever the boxes."""
         margin = (KERNEL - coarse.shape[-1]) // 2
         return self.correlation.template(functional.pad(coarse, [margin] * 4))
 

@@ -12,7 +12,7 @@ from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import with_input_in_stem
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.stages import stage
-from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.parts.transfer import Upload, corners_of
 from stm_tracker_ros.trackers.siamstm.correlation import Template
 from stm_tracker_ros.trackers.siamstm.lite_network import Features, LiteNetwork
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
@@ -38,17 +38,18 @@ class Stepper:
         self.border = (network.crop_size - network.template_size) // 2
         self.upload = Upload(self.crop_size, self.device)
         blank = np.zeros((self.crop_size, self.crop_size, 3), np.uint8)
-        image = self.upload(blank)
-        self._template = runtime.optimised(network, self._kept, image)
-        self._match = runtime.optimised(network, self._found, *self._template(image), image)
-        seen, box = self.match(self.template(blank), blank).look, torch.zeros(1, 4, device=self.device)
-        self._mask = runtime.optimised(network, self.network.mask, *self._windows(seen, 0, 0), box)
+        image, box = self.upload(blank), Box(0, 0, 1, 1)
+        corners = corners_of(box, self.device)
+        self._template = runtime.optimised(network, self._kept, image, corners)
+        self._match = runtime.optimised(network, self._found, *self._template(image, corners), image)
+        seen = self.match(self.template(blank, box), blank).look
+        self._mask = runtime.optimised(network, self.network.mask, *self._windows(seen, 0, 0), corners)
 
     @torch.inference_mode()
-    def template(self, patch: Pixels) -> Template:
-        """A crop, size x size x 3 BGR, with the target in its middle -> what is kept of it."""
+    def template(self, patch: Pixels, box: Box) -> Template:
+        """A crop, size x size x 3 BGR, with the target in its middle, box in crop pixels -> what is kept of it."""
         with stage("template"):
-            return Template(*self._template(self.upload(patch)))
+            return Template(*self._template(self.upload(patch), corners_of(box, self.device)))
 
     @torch.inference_mode()
     def match(self, template: Template, patch: Pixels) -> Matched:
@@ -62,15 +63,14 @@ class Stepper:
         """The mask of the target at that candidate; box: its box in crop pixels."""
         row, column = divmod(cell, self.cells)
         left, top = self.network.window_edge(column), self.network.window_edge(row)
-        x, y = box.x - left, box.y - top
+        corners = corners_of(box._replace(x=box.x - left, y=box.y - top), self.device)
         with stage("mask"):
-            corners = torch.tensor([[x, y, x + box.width, y + box.height]], dtype=torch.float32, device=self.device)
             logit = self._mask(*self._windows(look, row, column), corners)[0]
             return Outlined(logit.float().cpu().numpy(), left, top)
 
-    def _kept(self, image: Tensor) -> Template:
+    def _kept(self, image: Tensor, corners: Tensor) -> Template:
         middle = slice(self.border, self.crop_size - self.border)
-        return self.network.template(self.network.encode(image[:, :, middle, middle]).coarse)
+        return self.network.template(self.network.encode(image[:, :, middle, middle]).coarse, corners)
 
     def _found(self, kernel: Tensor, descriptor: Tensor, image: Tensor) -> tuple[Tensor, ...]:
         features = self.network.encode(image)

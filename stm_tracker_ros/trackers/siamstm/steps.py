@@ -34,8 +34,8 @@ class Steps(Protocol):
     first: float
     stride: int
 
-    def template(self, patch: Pixels) -> Any:
-        """A crop, size x size x 3 BGR, with the target in its middle -> what is kept of it."""
+    def template(self, patch: Pixels, box: Box) -> Any:
+        """A crop, size x size x 3 BGR, with the target in its middle, box in crop pixels -> what is kept of it."""
 
     def match(self, template: Any, patch: Pixels) -> Matched:
         """Where in a crop is what the template shows?"""

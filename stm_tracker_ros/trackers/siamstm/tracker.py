@@ -58,9 +58,9 @@ class SiamStmMatcher:
 
     def start(self, look: Look, target: Target) -> Candidates:
         """Start anew: the template, the heatmap of its own frame, the label of its box (Algorithm 1, lines 1 to 4)."""
-        template = self.stepper.template(look.patch)
-        matched = self.stepper.match(template, look.patch)
         box = look.crop.to_crop(look.expected)
+        template = self.stepper.template(look.patch, box)
+        matched = self.stepper.match(template, look.patch)
         row, column = self._cell(box)
         self.memory = _Memory(template, Past(self._label(box, row, column), self._heatmap(matched), (row, column)))
         segment = self._segment(look, matched.look, row * self.stepper.cells + column, box)

@@ -15,7 +15,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.label_map import inside
 from stm_tracker_ros.parts.read import read_slots
 from stm_tracker_ros.parts.stages import stage
-from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.parts.transfer import Upload, corners_of
 from stm_tracker_ros.trackers.stmtrack.paper_network import PaperNetwork, cells_first
 
 
@@ -49,9 +49,7 @@ class PaperStepper:
     @torch.inference_mode()
     def remember(self, image: Tensor, box: Box) -> tuple[Tensor]:
         """Memory crop from `upload` and the target's box in it (crop pixels, edges) -> feature of one slot."""
-        x, y, width, height = box
-        corners = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32, device=self.device)
-        return self.remember_marked(image, inside(corners, self.crop_size))
+        return self.remember_marked(image, inside(corners_of(box, self.device), self.crop_size))
 
     @torch.inference_mode()
     def remember_marked(self, image: Tensor, label_map: Tensor) -> tuple[Tensor]:

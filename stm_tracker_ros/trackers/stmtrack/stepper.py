@@ -16,7 +16,7 @@ from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.parts.read import read_slots_and_first
 from stm_tracker_ros.parts.stages import stage
-from stm_tracker_ros.parts.transfer import Upload
+from stm_tracker_ros.parts.transfer import Upload, corners_of
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork
 
 
@@ -62,10 +62,8 @@ class Stepper:
     @torch.inference_mode()
     def remember(self, look: Encoded, box: Box) -> tuple[Tensor, Tensor]:
         """A crop's features and the target's box in it (crop pixels) -> key and value of one slot."""
-        x, y, width, height = box
         with stage("memory backbone"):
-            corners = torch.tensor([[x, y, x + width, y + height]], dtype=torch.float32, device=self.device)
-            return look.key[0], self._values(look.features, corners)[0]
+            return look.key[0], self._values(look.features, corners_of(box, self.device))[0]
 
     @torch.inference_mode()
     def ask(self, look: Encoded, bank: MemoryBank, slots: list[int], first_weight: float = 1.0) -> NDArray[np.float64]:

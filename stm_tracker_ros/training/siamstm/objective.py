@@ -29,8 +29,8 @@ class Searching(Protocol):
     head: Head
     mask: Any
 
-    def template(self, coarse: Tensor) -> Template:
-        """Features of first crops -> what is kept of them."""
+    def template(self, coarse: Tensor, boxes: Tensor) -> Template:
+        """Features of first crops and the targets' boxes, corners in crop pixels -> what is kept of them."""
 
     def correlate(self, template: Template, coarse: Tensor) -> Tensor:
         """Templates and features of as many crops -> what the heads want."""
@@ -90,7 +90,7 @@ def of_samples(
     boxes, states, masks, is_mask = truth
     many = is_mask[:, None].expand_as(states)
     asked = Searched(searched, *later((boxes, states, masks, many)))
-    return objective(network, network.template(first), asked, examples, loss)
+    return objective(network, network.template(first, boxes[:, 0]), asked, examples, loss)
 
 
 def with_negatives(states: Tensor, objects: int, share: float) -> tuple[Tensor, Tensor]:
