@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
+import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.containers import counts_frames, counts_time, missing_bytes, shown_share
@@ -22,6 +23,8 @@ _GREY_FORMAT, _GREY_16 = b"Y1\x00", 16
 _FRAMES_OF_ROUNDING = 3
 # Sound may last longer than the pictures.
 _LEAST_OF_DURATION = 0.8
+# Of the usual time from frame to frame: what is longer shows that frames are missing, not that clocks are coarse.
+_LEAST_GAP = 1.75
 _LARGEST_CAMERA = 2**31 - 1
 
 _log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ class VideoFile(Source):
         """Raises DataError if it cannot be opened as video."""
         super().__init__(str(path), start)
         self._path, self._fps, self._decoded = path, fps, 0
-        self._position_s = 0.0
+        self._times_s = [0.0]
         self._link: TemporaryDirectory[str] | None = None
         self._capture = _opened(self._openable_name())
         if self._capture is None:
@@ -63,7 +66,7 @@ class VideoFile(Source):
             if not ok:
                 break
             self._decoded += 1
-            self._position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+            self._times_s.append(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
             yield stamp_of(self._decoded - 1, self._fps), image
 
     def _emptiness(self) -> str:
@@ -81,10 +84,24 @@ class VideoFile(Source):
         elif counts_time(self._path) and (end_s := self._end_s()) < self._duration_s * _LEAST_OF_DURATION:
             ends = f"ends after {end_s:.1f} s of the {self._duration_s:.1f} s that it claims to last"
             self._trouble(f"{self.name} may be damaged: it {ends}, {counted} could be decoded")
+        elif counts_time(self._path) and (gap := self._gap()):
+            self._trouble(f"{self.name} may be damaged: {gap}")
 
     def _end_s(self) -> float:
         """When the last frame that was decoded ends, by the container's clock."""
-        return self._position_s + self._duration_s / max(self._claimed, 1)
+        return self._times_s[-1] + self._duration_s / max(self._claimed, 1)
+
+    def _gap(self) -> str:
+        """What the container's clock says of frames between those that were decoded; empty if there are none."""
+        steps = np.diff(self._times_s[1:])
+        usual = float(np.median(steps)) if len(steps) else 0.0
+        if usual <= 0 or not (jumps := np.flatnonzero(steps > _LEAST_GAP * usual)).size:
+            return ""
+        missing, first = int(np.rint(steps[jumps] / usual - 1).sum()), self.start + int(jumps[0])
+        return (
+            f"about {missing} frames are missing by its clock, the first of them after frame {first} (or its rate "
+            "changes); those behind are numbered as if none were"
+        )
 
     def _expected(self) -> int:
         share = shown_share(self._path)

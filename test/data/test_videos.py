@@ -87,6 +87,24 @@ def test_a_video_whose_end_was_never_written_says_so(tmp_path, name):
     assert f"{count} of its {COUNT} frames could be decoded" in source.troubles[0]
 
 
+@pytest.mark.parametrize("start", [0, 3])
+def test_frames_that_are_missing_in_the_middle_are_told_by_the_clock(tmp_path, start):
+    """Matroska counts no frames: a cluster that cannot be read is passed over."""
+    with (
+        av.open(str(write(tmp_path / "a.webm", "libvpx", g="1"))) as given,
+        av.open(str(tmp_path / "b.webm"), "w") as b,
+    ):
+        copy = b.add_stream_from_template(given.streams.video[0])
+        for number, packet in enumerate(given.demux(video=0)):
+            if packet.dts is not None and number not in (7, 8, 12):
+                packet.stream = copy
+                b.mux(packet)
+    source = open_source(tmp_path / "b.webm", start=start)
+    assert len(list(source)) == COUNT - 3 - start
+    (told,) = source.troubles
+    assert "about 3 frames are missing by its clock, the first of them after frame 6" in told
+
+
 def test_a_video_that_is_left_early_is_not_judged(tmp_path):
     source = open_source(cut(write(tmp_path / "a.mp4", g="5"), 0.6))
     next(iter(source))

@@ -238,6 +238,29 @@ def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(
         run(drawn_data, tmp_path / "third", start_from=file)
 
 
+def test_a_label_learns_from_the_boxes_of_first_crops(pack_folder: Path) -> None:
+    """The gradient of what is searched reaches it, and another first box is another loss."""
+    learned = task(pack_folder, with_changes(TINY, {"network.labelled": True, "examples.negative_share": 0.0}))
+    keen(learned.network)
+    crops, boxes, *rest = next(iter(learned.batches(0)))
+    label = learned.network.label
+    assert label is not None
+
+    def total(given: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(0)
+        return learned.loss_terms([crops, given, *rest])[0]
+
+    before = total(boxes)
+    before.backward()
+    for name, parameter in label.named_parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0, name
+        torch.nn.init.normal_(parameter, std=0.3)
+    other = boxes.clone()
+    other[:, 0, 2:] -= 0.4 * (boxes[:, 0, 2:] - boxes[:, 0, :2])
+    assert total(other).item() != pytest.approx(total(boxes).item(), rel=1e-4)
+
+
 NARROW = PaperTrainConfig(
     network=PaperNetworkConfig(width=4, channels=16, mask_width=8), sampler=PLAIN, batch=2, samples=2, precision="fp32"
 )
