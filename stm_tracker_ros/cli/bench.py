@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 MOST_IMAGES = 120  # kept in memory; longer runs play them to and fro
 
 EPILOG = """\
-stages: crop; query backbone (encode the search region); memory backbone (encode what is remembered); read (attention
-over the memory); head; post (all that is left). latency: image in to box out; memorize comes after it. total: both.
-plain: the same network run module by module, batch norms unfused, in NCHW, fp32. Ratios are of 20th percentiles.
+stages, those that the tracker has: crop; query backbone (encode the search region); memory backbone (encode what is
+remembered); read (attention over the memory); head; search (a template's: backbone, correlation and head); mask; post
+(all that is left). latency: image in to box out; memorize comes after it. total: both. plain: the same network run
+module by module, batch norms unfused, in NCHW, fp32. Ratios are of 20th percentiles.
 
 examples:
   stm_tracker bench                                                the default tracker on the packaged video

@@ -19,19 +19,20 @@ from stm_tracker_ros.core.types import Frame, Target
 from stm_tracker_ros.evaluation.speed import percentiles, ratio_of_p20
 from stm_tracker_ros.parts.stages import StageTimes, listening
 
-STAGES = ("crop", "query backbone", "memory backbone", "read", "head")
 POST = "post"  # whatever no stage claims: the choice among the candidates, the state, Python
 RANKS = ("p20", "p50", "p95")
+NONE = dict.fromkeys(RANKS, 0.0)  # of a stage that one of the two has had no frame with
 FILL_FRAMES = 12  # before the clock starts: by then every segment of the memory has its frame
 
 
 @dataclass
 class Times:
-    """Milliseconds of each frame: of track, of memorize, and of each stage of both."""
+    """Milliseconds of each frame: of track, of memorize, and of the stages of both, in the order that they came in."""
 
     track: list[float] = field(default_factory=list)
     memorize: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
+    post: list[float] = field(default_factory=list)
 
     @property
     def total(self) -> list[float]:
@@ -40,12 +41,14 @@ class Times:
 
     def note(self, track_ms: float, memorize_ms: float, stages: dict[str, float]) -> None:
         """Add one frame."""
+        rest = track_ms + memorize_ms - sum(stages.values())
+        for name in stages:
+            self.stages.setdefault(name, [0.0] * len(self.track))
+        for name, values in self.stages.items():
+            values.append(stages.get(name, 0.0))
+        self.post.append(rest)
         self.track.append(track_ms)
         self.memorize.append(memorize_ms)
-        rest = track_ms + memorize_ms - sum(stages.values())
-        for name in STAGES:
-            self.stages.setdefault(name, []).append(stages.get(name, 0.0))
-        self.stages.setdefault(POST, []).append(rest)
 
 
 class Runner:
@@ -97,7 +100,7 @@ def summary(ours: Times, plain: Times) -> dict[str, Any]:
 
 
 def _figures(times: Times) -> dict[str, Any]:
-    rows = {**times.stages, "latency": times.track, "memorize": times.memorize, "total": times.total}
+    rows = {**times.stages, POST: times.post, "latency": times.track, "memorize": times.memorize, "total": times.total}
     figures: dict[str, Any] = {name: _ranks(values) for name, values in rows.items()}
     figures["frames_per_second"] = 1000 / float(np.median(times.total))
     return figures
@@ -110,9 +113,9 @@ def _ranks(values: Sequence[float]) -> dict[str, float]:
 
 def table(report: dict[str, Any]) -> str:
     """The report's figures side by side as lines of text, milliseconds."""
-    head = f"{'ms':14}" + "".join(f"{who + ' ' + rank:>12}" for who in ("ours", "plain") for rank in RANKS)
+    head = f"{'ms':16}" + "".join(f"{who + ' ' + rank:>12}" for who in ("ours", "plain") for rank in RANKS)
     lines = [head]
-    for name in (*STAGES, POST, "latency", "memorize", "total"):
-        cells = [report[who][name][rank] for who in ("ours", "plain") for rank in RANKS]
-        lines.append(f"{name:14}" + "".join(f"{cell:12.2f}" for cell in cells))
+    for name in (name for name, ranks in report["ours"].items() if isinstance(ranks, dict)):
+        cells = [report[who].get(name, NONE)[rank] for who in ("ours", "plain") for rank in RANKS]
+        lines.append(f"{name:16}" + "".join(f"{cell:12.2f}" for cell in cells))
     return "\n".join(lines)
