@@ -40,6 +40,8 @@ class Engine(Generic[MessageT]):
     convert: message, steady time of its arrival -> image; called in the engine thread; raises FrameError for an image
         that cannot be used, at once or when its pixels are asked for.
     publish: called in the engine thread, once a tracked frame, before the tracker memorizes.
+    show: called in the engine thread with message and image of a frame that is not tracked, and the state, NO_TARGET or
+        PAUSED.
     on_fault: called in the engine thread with the reason when the engine has given up (state FAULT: it drops all
         frames until `stop` and `start`, which goes on with the target if the tracker still has it). It must not call
         `stop` itself, but have it called from another thread.
@@ -66,6 +68,7 @@ class Engine(Generic[MessageT]):
         same_picture: Callable[[MessageT, MessageT], bool] = lambda one, other: False,
         steady_ns: Callable[[], int] = perf_counter_ns,
         names: TargetNames = NAMES,
+        show: Callable[[MessageT, Union[Pixels, ImageView], State], None] = lambda message, image, state: None,
         shrink: Callable[[MessageT], Smaller[MessageT] | None] = lambda message: None,
     ) -> None:
         self._config = config = config or EngineConfig()
@@ -82,6 +85,7 @@ class Engine(Generic[MessageT]):
         hooks = Hooks(
             convert=convert,
             publish=publish,
+            show=show,
             on_fault=on_fault,
             clock_ns=clock_ns,
             steady_ns=steady_ns,

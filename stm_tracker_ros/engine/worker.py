@@ -37,6 +37,7 @@ class Hooks(Generic[MessageT]):
 
     convert: Callable[[MessageT, int], Union[Pixels, ImageView]]
     publish: Callable[[Answer[MessageT]], None]
+    show: Callable[[MessageT, Union[Pixels, ImageView], State], None]
     on_fault: Callable[[str], None]
     clock_ns: Callable[[], int]
     steady_ns: Callable[[], int]
@@ -137,12 +138,12 @@ class Worker(Generic[MessageT]):
         if image is None:
             return DropReason.BAD_IMAGE
         if self._paused:
-            return DropReason.PAUSED
+            return self._shown(offered, image, DropReason.PAUSED)
         time_ns = self._stamps.time_of(offered)
         reason = self._unwanted(offered, time_ns)
-        if reason is not None or self._target_track is None:
-            return reason
-        return self._track(offered, time_ns, image, self._target_track)
+        if self._target_track is None:
+            return self._shown(offered, image, DropReason.NO_TARGET)
+        return reason or self._track(offered, time_ns, image, self._target_track)
 
     def begin(self, request: TargetRequest, offered: Offered[MessageT]) -> TargetAnswer:
         """Follow a target named on that frame. After a refusal the target before is followed further."""
@@ -202,6 +203,14 @@ class Worker(Generic[MessageT]):
             return None
         return answer
 
+    def _shown(self, offered: Offered[MessageT], image: Pixels | ImageView, reason: DropReason) -> DropReason:
+        """A frame that is not tracked, for whoever wants to see what the camera sees."""
+        try:
+            self._hooks.show(offered.message, image, self.status.state)
+        except Exception as error:  # noqa: BLE001  a picture that nobody gets is not a dead thread
+            self._stats.failed(f"{reason.value}: {type(error).__name__}: {error}")
+        return reason
+
     def _unwanted(self, offered: Offered[MessageT], time_ns: int) -> DropReason | None:
         if bool(self._stamps.trouble) != self._by_arrival:
             self._change_clock()
@@ -214,11 +223,10 @@ class Worker(Generic[MessageT]):
         self._stats.decided(self._policy.offset_ns, isinstance(verdict, Reset))
         if isinstance(verdict, Reset):
             self._jumped(verdict)
-        if self._target_track is None:
-            return DropReason.NO_TARGET
         if isinstance(verdict, Skip):
             return verdict.reason
-        return DropReason.DUPLICATE if self._target_track.has_passed(offered) else None
+        passed = self._target_track is not None and self._target_track.has_passed(offered)
+        return DropReason.DUPLICATE if passed else None
 
     def _change_clock(self) -> None:
         """From this image on stamps count, or arrivals, and did not before: no time has passed between the two."""

@@ -5,17 +5,19 @@ The publishers live as long as the node, so that none is destroyed while the eng
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Float32
+from std_msgs.msg import Float32, Header
 from vision_msgs.msg import Detection2D, Detection2DArray
 from visualization_msgs.msg import MarkerArray
 
 from stm_tracker_ros import drawing
-from stm_tracker_ros.core.types import Frame, Pixels
+from stm_tracker_ros.core.types import Frame, ImageView, Pixels
 from stm_tracker_ros.engine.engine import Answer
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, messages, qos
@@ -68,13 +70,23 @@ class Outputs:
         self._candidates.publish(messages.detections(header, found))
         self._shows_candidates = bool(found)
 
+    def show(self, message: ImageMessage, image: Pixels | ImageView, state: State) -> None:
+        """The pictures of an image that no target is followed in: it and the state, and no outline any more."""
+        header = message.header
+        if _watched(self._markers):
+            self._markers.publish(messages.no_outline(header))
+        self._publish_overlay(header, lambda: drawing.draw_overlay(_bgr(image), state=state.name, center_cross=True))
+
     def _publish_pictures(self, answer: Answer[ImageMessage]) -> None:
         if _watched(self._markers):
             self._markers.publish(_markers(answer))
+        self._publish_overlay(answer.message.header, lambda: _draw(answer))
+
+    def _publish_overlay(self, header: Header, draw: Callable[[], Pixels]) -> None:
         raw, compressed = _watched(self._overlay), _watched(self._overlay_compressed)
         if not (raw or compressed):
             return
-        picture, header = _draw(answer), answer.message.header
+        picture = draw()
         if raw:
             self._overlay.publish(convert.fill_image(Image(header=header), picture, "bgr8"))
         if compressed:
@@ -119,10 +131,14 @@ def _markers(answer: Answer[ImageMessage]) -> MarkerArray:
     return array
 
 
+def _bgr(image: Pixels | ImageView) -> Pixels:
+    return Frame(image=image, stamp_ns=0).bgr()
+
+
 def _draw(answer: Answer[ImageMessage]) -> Pixels:
     place = answer.place
     return drawing.draw_overlay(
-        Frame(image=answer.image, stamp_ns=answer.stamp_ns).bgr(),
+        _bgr(answer.image),
         box=None if place is None else place.box,
         state=answer.state.name,
         score=answer.result.score,

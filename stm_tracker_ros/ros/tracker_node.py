@@ -181,6 +181,7 @@ class TrackerNode(LifecycleNode):
             tracker,
             convert=convert.Converter().view,
             publish=self._outputs.publish,
+            show=self._outputs.show,
             on_fault=self._note_fault,
             config=config.engine,
             clock_ns=self._now_ns,

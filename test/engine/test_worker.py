@@ -308,3 +308,23 @@ def test_an_answer_knows_its_age_and_for_how_long_the_target_was_not_seen() -> N
     shift.frame(START_NS + 6 * STEP_NS, 7, late_ns=20 * MS)
     assert [answer.unseen_ns for answer in shift.answers] == [0] * 5 + [STEP_NS]
     assert shift.answers[-1].age_ns == shift.snapshot().answer_age_s * 1e9 == 20 * MS
+
+
+def test_what_is_not_tracked_is_shown_with_the_state():
+    shift = Shift(named=False)
+    shift.frame(START_NS, 1)
+    assert shift.worker.begin(REQUEST, offered(START_NS, 1)).success
+    shift.frame(START_NS + STEP_NS, 2)
+    shift.worker.pause(True)
+    shift.frame(START_NS + 2 * STEP_NS, 3)
+    shift.worker.pause(False)
+    shift.worker.clear()
+    shift.frame(START_NS + 3 * STEP_NS, 4)
+    states = [(stamp_ns, state) for stamp_ns, _, state in shift.shown]
+    no_target, paused = State.NO_TARGET, State.PAUSED
+    assert states == [
+        (START_NS, no_target),
+        (START_NS + 2 * STEP_NS, paused),
+        (START_NS + 3 * STEP_NS, no_target),
+    ]
+    assert len(shift.answers) == 1

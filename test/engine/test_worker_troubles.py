@@ -39,6 +39,14 @@ def test_a_publisher_that_raises_leaves_the_frame_tracked_and_remembered():
     assert (found.errors, found.last_error) == (3, "after the answer: ZeroDivisionError: division by zero")
 
 
+def test_a_picture_that_cannot_be_shown_is_an_error_and_no_fault():
+    shift = Shift(EngineConfig(fault_after_ms=0), named=False, show=lambda *_: 1 / 0)
+    shift.frames(3)
+    assert (shift.counts, shift.faults) == ({"tracked": 0, "no_target": 3}, [])
+    found = shift.snapshot()
+    assert (found.errors, found.last_error) == (3, "no_target: ZeroDivisionError: division by zero")
+
+
 @pytest.mark.parametrize(
     "result",
     [

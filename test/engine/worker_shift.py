@@ -23,10 +23,12 @@ class Shift:
         self.tracker, self.stats = FakeTracker(), Stats()
         self.answers: list[Any] = []
         self.faults: list[str] = []
+        self.shown: list[Any] = []
         self.now_ns = START_NS
         given: dict[str, Any] = {
             "convert": convert,
             "publish": self.publish,
+            "show": lambda message, image, state: self.shown.append((message.stamp_ns, image.shape, state)),
             "on_fault": self.faults.append,
             "clock_ns": lambda: self.now_ns,
             "steady_ns": lambda: self.now_ns,

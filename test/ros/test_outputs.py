@@ -160,6 +160,29 @@ def test_the_overlay_is_drawn_while_somebody_looks(node, camera):
     assert overlay.messages[-1].header.frame_id == "camera_optical_frame"
 
 
+def test_the_overlay_shows_the_camera_while_nothing_is_followed(node, camera):
+    """Or there were nothing to draw the first box on; outputs of a target stay silent, and its outline goes."""
+    assert node.clear_target().success
+    overlay, markers = node.ear("overlay", Image), node.ear("markers", MarkerArray)
+    detections = node.ear("detections", Detection2DArray)
+    for ear in (overlay, markers, detections):
+        ear.messages.clear()
+    node.repeat(camera, lambda: overlay.messages)
+    drawn = pixels(overlay.messages[-1])
+    assert drawn.shape == (HEIGHT, WIDTH, 3)
+    assert overlay.messages[-1].header.frame_id == "camera_optical_frame"
+    assert not detections.messages
+    node.follow(camera)
+    node.track_until(camera, picture(), lambda _: markers.messages and markers.messages[-1].markers[0].points)
+    node.pause(True)
+    for ear in (overlay, markers, detections):
+        ear.messages.clear()
+    node.repeat(camera, lambda: len(overlay.messages) > 1 and len(markers.messages) > 1)
+    assert markers.messages[-1].markers[0].action == Marker.DELETEALL
+    assert len(detections.messages) <= 1  # the frame that was in work when the pause came
+    node.pause(False)
+
+
 def test_the_compressed_overlay_is_a_jpeg_of_the_images_size(node, camera):
     import cv2
 
