@@ -37,7 +37,9 @@ ARGUMENTS = (
     ),
     DeclareLaunchArgument("weights", default_value="", description="Weights file; empty = those that came with it."),
     DeclareLaunchArgument(
-        "params_file", default_value="", description="YAML file of parameters, its top key /**; arguments win over it."
+        "params_file",
+        default_value="",
+        description="YAML file of parameters, its top key /**; arguments win, use_sim_time and autostart always.",
     ),
     DeclareLaunchArgument(
         "image", default_value="image", description="Topic of the images; its compressed ones are on TOPIC/compressed."
@@ -101,7 +103,9 @@ def start(context: LaunchContext) -> list:
 
 
 def parameters(context: LaunchContext, respawns: bool) -> list:
-    """The file first: what stands behind it wins. Empty arguments leave the file and the node's defaults alone."""
+    """The file first: what stands behind it wins. Empty arguments leave the file and the node's defaults alone, so that
+    use_sim_time and autostart, which are never empty, are the arguments' alone.
+    """
     argument = {name: LaunchConfiguration(name).perform(context) for name in ("params_file", *OPTIONAL.values())}
     given = {
         parameter: ParameterValue(argument[name], value_type=str)

@@ -86,6 +86,7 @@ class Replay(Generic[MessageT]):
             image=self._last.message,
             result=self._last.result,
             place=self._last.place,
+            uncertain=self._last.state is State.UNCERTAIN,
         )
 
     def _is_later(self, frame: Offered[MessageT]) -> bool:

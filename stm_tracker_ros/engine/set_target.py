@@ -54,7 +54,8 @@ class TargetAnswer:
     stamp_used_ns: stamp of the image that was used; age_s: its age by the node's clock when the answer was made.
     frames_replayed: frames tracked between that image and now.
     image: the message of that image (its header is the header of the answer's detection).
-    result: what the tracker found on that image. place: of it, what may be published.
+    result: what the tracker found on that image. place: of it, what may be published. uncertain: the state is UNCERTAIN
+        there: the place may be where the target is expected, and not where it was seen.
     """
 
     code: Code
@@ -67,6 +68,7 @@ class TargetAnswer:
     image: object | None = None
     result: Result | None = None
     place: Place | None = None
+    uncertain: bool = False
 
     @property
     def success(self) -> bool:

@@ -130,5 +130,6 @@ def _fill(response: SetTarget.Response, answer: TargetAnswer) -> SetTarget.Respo
             score=answer.result.score,
             target_id=answer.id,
             class_id=answer.class_id,
+            uncertain=answer.uncertain,
         )
     return response

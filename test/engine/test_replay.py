@@ -377,6 +377,19 @@ def test_a_target_that_is_lost_on_the_way_is_said():
         assert f"LOST after {answer.frames_replayed} images" in answer.message
 
 
+def test_a_place_where_the_target_is_only_expected_is_uncertain():
+    """As in what is published: a controller must not take it for one that was seen."""
+    with Late() as bench:
+        stamps = bench.fill()
+        bench.tracker.score = 0.7
+        answer = bench.late(stamps[-3]).result(GUARD_S)
+        assert answer.frames_replayed > 0
+        assert (answer.place is not None, answer.uncertain) == (True, True)
+        assert f"UNCERTAIN after {answer.frames_replayed} images" in answer.message
+        bench.tracker.score = 0.9
+        assert not bench.late(stamps[-3]).result(GUARD_S).uncertain
+
+
 def test_images_that_are_kept_smaller_are_seen_in_their_own_size():
     """Whether named on or gone through: the tracker sees no other size than the camera's."""
     config = EngineConfig(history=HistoryConfig(mebibytes=2000 / 2**20))

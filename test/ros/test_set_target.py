@@ -11,9 +11,11 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from stm_tracker_msgs.srv import SetTarget
-from stm_tracker_ros.engine.set_target import Code
+from stm_tracker_ros.core.types import Box, Result
+from stm_tracker_ros.engine.place import Place
+from stm_tracker_ros.engine.set_target import Code, TargetAnswer
 from stm_tracker_ros.engine.target_state import State
-from stm_tracker_ros.ros import convert, qos
+from stm_tracker_ros.ros import convert, qos, target_services
 from stm_tracker_ros.ros.messages import to_time
 from stm_tracker_ros.ros.target_services import TargetServices
 
@@ -114,6 +116,15 @@ def test_the_stamp_chooses_the_image_that_the_operator_saw_and_the_answer_tells_
     assert answer.frames_replayed == 1
     assert stamp_ns(answer.detection.header) == newest
     assert answer.detection.bbox.center.position.x == 100
+
+
+@pytest.mark.parametrize("uncertain", [True, False])
+def test_an_answer_that_is_uncertain_has_a_second_hypothesis(uncertain):
+    found = Result(box=Box(5, 6, 20, 10), score=0.6)
+    place = Place(found.box, None)
+    told = TargetAnswer(code=Code.OK, message="", id="a", image=Image(), result=found, place=place, uncertain=uncertain)
+    names = [one.hypothesis.class_id for one in target_services._fill(SetTarget.Response(), told).detection.results]
+    assert names[1:] == (["uncertain"] if uncertain else [])
 
 
 def test_nothing_of_the_way_to_the_present_is_published(node, camera):
