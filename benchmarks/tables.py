@@ -125,6 +125,7 @@ def table(rows: Sequence[Row], results: Mapping[str, Path], base: str) -> str:
 def main(words: str | None, tables: Tables) -> None:
     """Train and fly the rows of a table, and print it; words: what --help says."""
     args = parse(words, tables)
+    args.out = args.out / tables.tracker  # of another tracker features and rows of the same name are others
     is_trained = args.table in tables.trained
     known = {**tables.trained, **tables.flown}[args.table]
     chosen = args.rows.split(",") if args.rows else [row.name for row in known]

@@ -42,8 +42,10 @@ def build(folder: Path, samples: int, workers: int, seed: int, drawn_by: Callabl
     """
     global _drawn_by
     files = OutputFolder(folder)
-    missing = [n for n in range(-(-samples // SHARD)) if not (folder / _name(n)).exists()]
+    shards = range(-(-samples // SHARD))
+    missing = [n for n in shards if not (folder / _name(n)).exists() or files.is_unfinished(_name(n))]
     _drawn_by = drawn_by  # a worker is a fork: it has it without a copy
+    cv2.setNumThreads(1)  # OpenCV's threads do not come with a fork: ending them there waits for ever
     with (
         multiprocessing.get_context("fork").Pool(max(workers, 1), _start) as pool,
         tqdm(total=len(missing), desc="features", mininterval=5) as bar,
@@ -82,7 +84,6 @@ def _name(number: int) -> str:
 
 
 def _start() -> None:
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 

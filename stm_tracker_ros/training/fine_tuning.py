@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.parts.backbones.pyramid import Pyramid
 from stm_tracker_ros.training.config import FineTuningConfig
 
@@ -30,7 +31,7 @@ class FineTuned(Protocol):
 def optimiser(network: FineTuned, config: FineTuningConfig) -> torch.optim.Optimizer:
     """AdamW in the groups that `rates` has rates for; freezes the backbone but for the last of its blocks.
 
-    Biases and norms do not decay.
+    Biases and norms do not decay, but for the backbone's.
     """
     rest = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
     network.backbone.requires_grad_(False)
@@ -57,7 +58,13 @@ def rates(config: FineTuningConfig, step: int) -> tuple[float, float, float]:
 
 
 def maps(network: FineTuned, crops: Tensor, trained_blocks: int) -> tuple[Tensor, ...]:
-    """Crops N x S x S x 3 uint8 -> the backbone's maps; its frozen blocks run in small parts, without gradient."""
+    """Crops N x S x S x 3 uint8 -> the backbone's maps; its frozen blocks run in small parts, without gradient.
+
+    Raises ConfigError where the finer maps would be of other blocks than they are flown with.
+    """
+    if trained_blocks > network.backbone.last_blocks:
+        most = network.backbone.last_blocks
+        raise ConfigError(f"trained_blocks is {trained_blocks}; allowed with this backbone are 1 to {most}")
     image, blocks = crops.permute(0, 3, 1, 2), network.backbone.in_order()
     frozen, together = len(blocks) - trained_blocks, CPU_CHUNK if image.device.type == "cpu" else GPU_CHUNK
     with torch.no_grad():

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -97,8 +98,18 @@ class Loop:
         TrainingError where the loss is no longer a number; the checkpoint is the last one that was sound.
         """
         self.files.write(CONFIG, json.dumps(self.config, default=vars, indent=1).encode("ascii"))
+        if (self.out / LOG).exists():
+            self.files.write(LOG, self._rows_so_far())
         with self.files.continued(LOG) as self._log_file:
             self._train(validate)
+
+    def _rows_so_far(self) -> bytes:
+        """The log up to the checkpoint: what a run did after it is done again."""
+        rows = []
+        for line in (self.out / LOG).read_bytes().splitlines(keepends=True):
+            with suppress(ValueError):  # the row in which it was killed
+                rows += [line] if json.loads(line)["step"] <= self.step else []
+        return b"".join(rows)
 
     def _train(self, validate: Validate | None) -> None:
         self.network.train()

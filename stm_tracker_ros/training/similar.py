@@ -6,6 +6,7 @@ over the masked stills; what has the highest cosine looks alike. The table lies 
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -69,11 +70,13 @@ def packed(data: Path, folder: Path, config: SamplerConfig, backbone: Pyramid, d
 
 
 def build(pack: Pack, folder: Path, backbone: Pyramid, device: torch.device) -> Similar:
-    """Write the table of `pack` into `folder` unless it is there; `backbone` says what looks alike."""
+    """Write the table of `pack` into `folder` unless it is there; a copy of `backbone` says what looks alike."""
     files = OutputFolder(folder)
     if not (folder / TABLE_NAME).exists() or files.is_unfinished(TABLE_NAME):
         masked = np.flatnonzero([still.mask >= 0 for still in pack.stills])
-        stills, tracks = np.split(_alike(_described(pack, backbone.to(device), device), masked), [len(pack.stills)])
+        stills, tracks = np.split(
+            _alike(_described(pack, deepcopy(backbone).to(device), device), masked), [len(pack.stills)]
+        )
         with files.new(TABLE_NAME) as file:
             np.savez(file, stills=stills, tracks=tracks)
     return load(folder)

@@ -152,3 +152,11 @@ def test_labels_are_gaussians_of_centernets_width() -> None:
         assert float(radius(torch.tensor([[width, height]]))) == pytest.approx(reach)
         sigma = (2 * reach + 1) / 6
         assert float(one[row + 1, column - 2]) == pytest.approx(math.exp(-5 / (2 * sigma**2)), rel=1e-4)
+
+
+def test_a_map_of_no_numbers_is_left_as_it_is() -> None:
+    """Whoever asks for its best score refuses it; here nothing is found in it."""
+    past = Past(torch.zeros(5, 5), torch.zeros(5, 5), (2, 3))
+    repressed = repress(torch.full((5, 5), torch.nan), past, 3, "maxima", "normalised")
+    assert (repressed.peak, repressed.is_aberrant) == ((2, 3), False)
+    assert repressed.heatmap.isnan().all()

@@ -49,6 +49,16 @@ def test_the_table_of_a_pack_is_made_once(pack_folder: Path, tmp_path: Path, mon
     assert (again.stills == made.stills).all()
 
 
+def test_the_backbone_that_is_asked_stays_where_it_is(pack_folder: Path, tmp_path: Path) -> None:
+    """It is a network's that features are made with on the CPU afterwards, in forks that cannot use CUDA."""
+    for name in ("blobs.bin", "index.npz"):
+        (tmp_path / name).symlink_to(pack_folder / name)
+    backbone = MobileNetV2()
+    with pytest.raises(NotImplementedError, match="meta"):
+        similar.build(Pack(tmp_path), tmp_path, backbone, torch.device("meta"))
+    assert {parameter.device for parameter in backbone.parameters()} == {CPU}
+
+
 def test_a_pack_without_a_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"similar\.npz is missing"):
         similar.load(tmp_path)

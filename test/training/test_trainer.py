@@ -16,8 +16,9 @@ from stm_tracker_ros.core.output_folder import OutputFolder  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork, Prediction  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.loss import loss  # noqa: E402
-from stm_tracker_ros.training import curve, recipes  # noqa: E402
+from stm_tracker_ros.training import curve, fine_tuning, recipes  # noqa: E402
 from stm_tracker_ros.training.loop import Loop  # noqa: E402
+from stm_tracker_ros.training.run_files import LOOP_FILES  # noqa: E402
 from stm_tracker_ros.training.sampler import FRAMES  # noqa: E402
 from stm_tracker_ros.training.stmtrack.config import LiteTrainConfig  # noqa: E402
 from stm_tracker_ros.training.stmtrack.lite_task import LiteTask, choose_queries  # noqa: E402
@@ -175,6 +176,30 @@ def test_training_learns_writes_and_goes_on(pack_folder: Path, tmp_path: Path) -
     assert rows[-1]["validation_success_auc"] == 0.5
     curve.draw(tmp_path / "log.jsonl", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_killed_run_did_after_its_checkpoint_is_logged_once(pack_folder: Path, tmp_path: Path) -> None:
+    config = LiteTrainConfig(steps=3, batch=2, warm_up=1, precision="fp32", log_steps=1)
+    _loop(pack_folder, tmp_path, config).run()
+    later = '{"step": 4, "minutes": 1}\n{"step": 5, "minu'  # killed in a row, three steps behind its last checkpoint
+    with OutputFolder(tmp_path).check(LOOP_FILES).continued("log.jsonl") as log:
+        log.write(later.encode())
+    _loop(pack_folder, tmp_path, replace(config, steps=5)).run()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert "iou" in rows[3]
+
+
+@pytest.mark.parametrize(("blocks", "backbone"), [(2, "resnet18"), (7, "mobilenet_v2")])
+def test_no_more_blocks_are_trained_than_lie_behind_the_finer_map(blocks: int, backbone: str) -> None:
+    """With more of them the finer map would be of another block than the one that it is flown with."""
+    network = LiteNetwork(replace(SMALL, backbone=backbone))
+    crops = torch.randint(0, 256, (2, SMALL.crop_size, SMALL.crop_size, 3), dtype=torch.uint8)
+    flown = network.backbone(network.normalise(crops.permute(0, 3, 1, 2)))
+    found = fine_tuning.maps(network, crops, blocks)
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found, flown, strict=True))
+    with pytest.raises(ConfigError, match=f"trained_blocks is {blocks + 1}; allowed .* are 1 to {blocks}"):
+        fine_tuning.maps(network, crops, blocks + 1)
 
 
 def _as_before_backbones_were_called_so(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.torch
 from torch import Tensor  # noqa: E402
 
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError  # noqa: E402
+from stm_tracker_ros.core.output_folder import OutputFolder  # noqa: E402
 from stm_tracker_ros.parts.backbones import resnet_files  # noqa: E402
 from stm_tracker_ros.trackers import backbones, checkpoint, registry  # noqa: E402
 from stm_tracker_ros.trackers.dmv.config import LiteNetworkConfig, PaperNetworkConfig, ReadConfig  # noqa: E402
@@ -174,6 +176,11 @@ def test_features_are_made_once_and_drawn_as_clips(drawn_data: Path, pack_folder
         feature_cache.build(tmp_path, 7, 1, 5, drawn_by)  # what is missing, and only that
         assert (tmp_path / names[1]).read_bytes() == kept
         assert (tmp_path / names[0]).exists()
+        with suppress(KeyboardInterrupt), OutputFolder(tmp_path).new(names[1]) as file:  # killed in the midst of it
+            file.write(kept[:1000])
+            raise KeyboardInterrupt
+        feature_cache.build(tmp_path, 7, 1, 5, drawn_by)
+        assert (tmp_path / names[1]).read_bytes() == kept
     finally:
         feature_cache.SHARD = before
     expected = sampler(5).sample()

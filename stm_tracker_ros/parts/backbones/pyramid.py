@@ -29,12 +29,17 @@ class Pyramid(nn.Module):
         """Everything before the blocks."""
         raise NotImplementedError
 
+    @property
+    def last_blocks(self) -> int:
+        """How many there are behind the end of the finer maps."""
+        return len(self.in_order()) - max((0, *self._ends[:-1]))
+
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Normalised images B x 3 x H x W, multiples of the coarsest stride -> a map for each of `channels`."""
         return self.through(self.first(image))
 
     def up_to(self, image: Tensor, blocks: int) -> tuple[Tensor, ...]:
-        """The same up to a number of blocks, for training with these frozen; they must reach the finer maps' ends."""
+        """The same up to a number of blocks, for training with these frozen; all but `last_blocks` at least."""
         return self.through(self.first(image), blocks)
 
     def through(self, x: Tensor, blocks: int | None = None) -> tuple[Tensor, ...]:

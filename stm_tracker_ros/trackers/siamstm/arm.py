@@ -86,6 +86,8 @@ def top_cells(heatmap: Tensor, count: int, rule: str) -> list[Cell]:
 def repress(heatmap: Tensor, past: Past, count: int, rule: str, form: str) -> Repressed:
     """Lines 7 to 14 of Algorithm 1: of `count` candidates the one about which the map is most like the last one."""
     cells = top_cells(heatmap, count, rule)
+    if not cells:  # of numbers that are none: nothing is found in it
+        return Repressed(heatmap, past.peak, False)
     by = torch.tensor(cells) - torch.tensor(past.peak)
     labels = moved(past.label.expand(len(cells), -1, -1), by)
     aligned = moved(past.heatmap.expand(len(cells), -1, -1), by)
