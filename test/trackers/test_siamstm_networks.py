@@ -66,39 +66,33 @@ def test_a_template_answers_highest_where_it_lies() -> None:
     assert network.head.points[2 * 7 + 5].tolist() == [80, 32]  # between cells 4 and 5, 1 and 2
 
 
-def labelled() -> LiteNetwork:
-    torch.manual_seed(2)
-    return LiteNetwork(LiteNetworkConfig(**SMALL, labelled=True)).eval()  # type: ignore[arg-type]
-
-
-def test_a_label_says_nothing_to_begin_with() -> None:
+def test_a_label_says_nothing_to_begin_with(lite: LiteNetwork) -> None:
     """So that weights without one go on with one."""
-    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
-    assert network.label is not None
-    kept = network.template(coarse, BOX)
-    network.label = None
-    assert all(torch.equal(one, other) for one, other in zip(kept, network.template(coarse, BOX), strict=True))
+    coarse = torch.randn(1, 16, 6, 6)
+    kept = lite.template(coarse, BOX)
+    lite.label = None
+    assert all(torch.equal(one, other) for one, other in zip(kept, lite.template(coarse, BOX), strict=True))
 
 
-def test_a_template_is_weighted_where_its_box_lies() -> None:
-    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
-    assert network.label is not None
-    nn.init.ones_(network.label.gain.weight)  # of sixteen quarters that are covered
+def test_a_template_is_weighted_where_its_box_lies(lite: LiteNetwork) -> None:
+    coarse = torch.randn(1, 16, 6, 6)
+    assert lite.label is not None
+    nn.init.ones_(lite.label.gain.weight)  # of sixteen quarters that are covered
     box = torch.tensor([[32.0, 40.0, 48.0, 48.0]])  # the lower half of the first cell of the middle
-    kernel = network.template(coarse, box).kernel
+    kernel = lite.template(coarse, box).kernel
     assert torch.allclose(kernel[..., 0, 0], 9 * coarse[:, :, 2, 2])
     assert torch.equal(kernel[..., 1, :], coarse[:, :, 3, 2:4])
     assert torch.equal(kernel[..., 0, 1], coarse[:, :, 2, 3])
 
 
-def test_a_descriptor_knows_the_sides_of_its_box() -> None:
+def test_a_descriptor_knows_the_sides_of_its_box(lite: LiteNetwork) -> None:
     """Their logarithms over the usual side, wherever the box lies."""
-    network, coarse = labelled(), torch.randn(1, 16, 6, 6)
-    assert network.label is not None
-    before = network.template(coarse, BOX).descriptor
-    nn.init.eye_(network.label.sides.weight)
+    coarse = torch.randn(1, 16, 6, 6)
+    assert lite.label is not None
+    before = lite.template(coarse, BOX).descriptor
+    nn.init.eye_(lite.label.sides.weight)
     box = torch.tensor([[3.0, 5.0, 3.0 + 56 * 2, 5.0 + 28]])
-    change = (network.template(coarse, box).descriptor - before)[0, :, 0, 0]
+    change = (lite.template(coarse, box).descriptor - before)[0, :, 0, 0]
     assert change.tolist() == pytest.approx([math.log(2), -math.log(2)] + [0.0] * 14, abs=1e-5)
 
 

@@ -240,7 +240,7 @@ def test_it_starts_from_the_encoder_of_stmtrack_lite_and_goes_on_from_its_own(
 
 def test_a_label_learns_from_the_boxes_of_first_crops(pack_folder: Path) -> None:
     """The gradient of what is searched reaches it, and another first box is another loss."""
-    learned = task(pack_folder, with_changes(TINY, {"network.labelled": True, "examples.negative_share": 0.0}))
+    learned = task(pack_folder, with_changes(TINY, {"examples.negative_share": 0.0}))
     keen(learned.network)
     crops, boxes, *rest = next(iter(learned.batches(0)))
     label = learned.network.label

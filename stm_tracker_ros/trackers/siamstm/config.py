@@ -27,7 +27,7 @@ class LiteNetworkConfig:
     kernel: int = setting(4, "side of the template's features in cells of 16 pixels, even", low=2, high=16)
     correlation: str = setting("svc", CORRELATION, choices=("svc", "dw", "channel"))
     head: str = setting("center", HEAD, choices=("center", "fcos"))
-    labelled: bool = setting(False, "the template is weighted by its box, and its sides are told")
+    labelled: bool = setting(True, "the template is weighted by its box, and its sides are told")
     shared_blocks: int = setting(0, "blocks before the head's branches", low=0, high=8)
     mask_width: int = setting(32, "channels of the mask branch", low=8, high=256)
 
