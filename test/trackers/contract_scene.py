@@ -30,13 +30,13 @@ TARGET = Target(box=Box(100, 80, 48, 36))
 PERIOD_NS = 33_333_333
 
 
-def build(name: str, weights: Path | None) -> Tracker:
+def build(name: str, weights: Path | None, precision: str = "auto") -> Tracker:
     entry = registry.load(name)
     known = {one.name for one in settings(entry.default_config)}
     config = with_changes(entry.default_config, {name: v for name, v in SETTINGS.items() if name in known})
     if weights is not None:
         config = dataclasses.replace(config, presence=FOLLOW_BEST)  # random weights score next to nothing
-    return entry.from_checkpoint(weights, config=config)
+    return entry.from_checkpoint(weights, precision=precision, config=config)
 
 
 def scene(count: int, seed: int = 0) -> list[Frame]:
@@ -76,6 +76,11 @@ def kept(thing: Any, kinds: Any = (Tensor, np.ndarray)) -> Iterator[Any]:
         yield from kept(
             {name: value for name, value in vars(thing).items() if name not in ("stepper", "config")}, kinds
         )
+
+
+def as_array(thing: Any) -> np.ndarray:
+    """A copy of what was kept; numpy knows no bfloat16."""
+    return np.array(thing.cpu().double().numpy() if isinstance(thing, Tensor) else thing)
 
 
 def remembered(tracker: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from contract_scene import PERIOD_NS, TARGET, build, follow, kept, remembered, scene
+from contract_scene import PERIOD_NS, TARGET, as_array, build, follow, kept, remembered, scene
 from live_scenes import Flight, Hangar, hangars
 from made_weights import save_small
 from torch import Tensor
@@ -56,8 +56,9 @@ def other(name: str, weights: Path) -> Tracker:
 
 
 @pytest.fixture
-def stages(tracker: Tracker, name: str, monkeypatch: pytest.MonkeyPatch) -> list[Hangar]:
-    return hangars(tracker, registry.load(name).default_config, monkeypatch)
+def stages(name: str, weights: Path, monkeypatch: pytest.MonkeyPatch) -> list[Hangar]:
+    """In fp32: in bf16 what a setting changes may be rounded away."""
+    return hangars(build(name, weights, "fp32"), registry.load(name).default_config, monkeypatch)
 
 
 def another(setting: Setting) -> Any:
@@ -79,7 +80,7 @@ def kept_bytes(tracker: Any) -> int:
 
 
 def arrays(thing: Any) -> list[Any]:
-    return [np.asarray(one.cpu() if isinstance(one, Tensor) else one) for one in kept(thing)]
+    return [as_array(one) for one in kept(thing)]
 
 
 def same(first: list[Result], second: list[Result]) -> bool:
@@ -191,7 +192,7 @@ def test_an_answer_does_not_wait_for_memorize(tracker: Tracker) -> None:
 def test_a_confirmed_box_is_where_it_goes_on_and_the_memory_stays(tracker: Any) -> None:
     pictures = scene(6)
     follow(tracker, pictures[:5])
-    before = [array.copy() for array in arrays(tracker.matcher.memory)]
+    before = arrays(tracker.matcher.memory)
     tracker.confirm(ELSEWHERE)
     tracker.memorize()
     after = arrays(tracker.matcher.memory)

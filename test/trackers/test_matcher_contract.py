@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract_scene import TARGET, build, follow, kept, remembered, scene
+from contract_scene import TARGET, as_array, build, follow, kept, remembered, scene
 from made_weights import save_small
 from torch import Tensor
 
@@ -71,14 +71,14 @@ def test_to_match_changes_nothing(pair: tuple[Any, Any]) -> None:
     for one in pair:
         follow(one, pictures[:5])
     kinds = (Tensor, np.ndarray, int, float, str)
-    before = [np.array(thing) for thing in kept(remembered(tracker), kinds)]
+    before = [as_array(thing) for thing in kept(remembered(tracker), kinds)]
     looks = looks_into(tracker, pictures[5], 6)
     alone = [told(tracker, look, tracker.matcher.match([look])[0]) for look in looks]
     for order in (looks, looks[::-1]):
         found = tracker.matcher.match(order)
         again = [told(tracker, look, one) for look, one in zip(order, found, strict=True)]
         assert again == (alone if order is looks else alone[::-1])
-    after = [np.array(thing) for thing in kept(remembered(tracker), kinds)]
+    after = [as_array(thing) for thing in kept(remembered(tracker), kinds)]
     assert len(before) == len(after) > 10
     assert all(same(old, new) for old, new in zip(before, after, strict=True))
     for picture in pictures[5:]:
