@@ -368,26 +368,15 @@ def test_a_frame_that_comes_while_the_way_is_chosen_is_a_live_one():
         assert not bench.dropped().get("duplicate")
 
 
-def test_a_target_that_is_lost_on_the_way_is_said():
+@pytest.mark.parametrize(("score", "first", "state"), [(0.1, 10, "LOST"), (0.7, -3, "UNCERTAIN"), (0.9, -3, "")])
+def test_what_became_of_the_target_on_the_way_is_said(score, first, state):
+    """Where it is UNCERTAIN the place may only be expected: as in what is published, that is told."""
     with Late() as bench:
-        stamps = bench.fill()
-        bench.tracker.score = 0.1
-        answer = bench.late(stamps[10]).result(GUARD_S)
-        assert (answer.success, answer.place) == (True, None)
-        assert f"LOST after {answer.frames_replayed} images" in answer.message
-
-
-def test_a_place_where_the_target_is_only_expected_is_uncertain():
-    """As in what is published: a controller must not take it for one that was seen."""
-    with Late() as bench:
-        stamps = bench.fill()
-        bench.tracker.score = 0.7
-        answer = bench.late(stamps[-3]).result(GUARD_S)
-        assert answer.frames_replayed > 0
-        assert (answer.place is not None, answer.uncertain) == (True, True)
-        assert f"UNCERTAIN after {answer.frames_replayed} images" in answer.message
-        bench.tracker.score = 0.9
-        assert not bench.late(stamps[-3]).result(GUARD_S).uncertain
+        stamps, bench.tracker.score = bench.fill(), score
+        answer = bench.late(stamps[first]).result(GUARD_S)
+        assert (answer.success, answer.frames_replayed > 0) == (True, True)
+        assert (answer.place is None, answer.uncertain) == (state == "LOST", state == "UNCERTAIN")
+        assert answer.message == "following target-1" + f"; {state} after {answer.frames_replayed} images" * bool(state)
 
 
 def test_images_that_are_kept_smaller_are_seen_in_their_own_size():

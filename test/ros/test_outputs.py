@@ -169,7 +169,8 @@ def test_the_overlay_shows_the_camera_while_nothing_is_followed(node, camera):
         ear.messages.clear()
     node.repeat(camera, lambda: overlay.messages)
     drawn = pixels(overlay.messages[-1])
-    assert drawn.shape == (HEIGHT, WIDTH, 3)
+    assert (drawn == picture()).all(axis=2).mean() > 0.5  # the state's plate covers a part of so small a picture
+    assert (drawn != picture()).any()
     assert overlay.messages[-1].header.frame_id == "camera_optical_frame"
     assert not detections.messages
     node.follow(camera)
