@@ -47,7 +47,8 @@ class Crop:
 class Look:
     """One crop of a frame, to be searched.
 
-    number: of the frame, in nominal frame periods (30 a second) since the target was named, whose frame is 1; rising.
+    number: of the frame, in nominal frame periods (30 a second) since the target was named, whose frame is 1;
+        never less than before, and the same for images that are closer to each other.
     crop, patch: where the crop lies, and its pixels, size x size x 3 BGR.
     fill: BGR colour of what lies outside the image.
     expected: where the target is expected, in image pixels, its centre in the image.

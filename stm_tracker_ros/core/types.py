@@ -165,7 +165,7 @@ class Lead(NamedTuple):
 
     box: Box
     score: float
-    frames: int
+    frames: float
     times: int
 
 

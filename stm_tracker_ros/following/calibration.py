@@ -32,9 +32,9 @@ class Sight(NamedTuple):
     unseen: float
 
     @classmethod
-    def of(cls, score: float, unseen: int) -> Sight:
+    def of(cls, score: float, unseen: float) -> Sight:
         """Of the score as it is trusted, cut to [0, 1]."""
-        return cls(float(np.clip(score, 0.0, 1.0)), float(unseen))
+        return cls(float(np.clip(score, 0.0, 1.0)), unseen)
 
 
 def as_scored(sight: Sight) -> float:

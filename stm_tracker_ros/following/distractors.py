@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.boxes import centers, iou
 from stm_tracker_ros.following.candidates import SAME_OBJECT, distinct
-from stm_tracker_ros.following.motion import SPEED_RATE
+from stm_tracker_ros.following.motion import smoothed
 
 Floats = NDArray[np.float64]
 
@@ -27,18 +27,17 @@ class Distractor:
     world, pixels a nominal frame."""
 
     box: Floats
-    number: int
+    number: float
     speed: Floats = field(default_factory=lambda: np.zeros(2))
     sightings: int = 1
 
-    def predicted(self, number: int) -> Floats:
+    def predicted(self, number: float) -> Floats:
         """Its box in that frame."""
         return np.concatenate([self.box[:2] + (number - self.number) * self.speed, self.box[2:]])
 
-    def move(self, box: Floats, number: int) -> None:
+    def move(self, box: Floats, number: float) -> None:
         """It was seen there."""
-        displacement = (centers(box) - centers(self.box)) / max(number - self.number, 1)
-        self.speed += SPEED_RATE * (displacement - self.speed)
+        self.speed = smoothed(self.speed, centers(box) - centers(self.box), number - self.number)
         self.box, self.number, self.sightings = box, number, self.sightings + 1
 
 
@@ -53,7 +52,7 @@ class Distractors:
         for distractor in self.known:
             distractor.box = distractor.box + (*camera, 0.0, 0.0)
 
-    def claims(self, boxes: Floats, overlap: Floats, number: int) -> NDArray[np.bool_]:
+    def claims(self, boxes: Floats, overlap: Floats, number: float) -> NDArray[np.bool_]:
         """Which candidates lie on a distractor rather than where the target is expected.
 
         boxes: N x 4; overlap: N, with the expected box; number: of the frame they are from.
@@ -66,7 +65,7 @@ class Distractors:
                 claimed |= (shared >= SAME_OBJECT) & (shared > overlap)
         return claimed
 
-    def learn(self, boxes: Floats, scores: Floats, target: Floats, number: int, below: float | None = None) -> None:
+    def learn(self, boxes: Floats, scores: Floats, target: Floats, number: float, below: float | None = None) -> None:
         """Move the distractors that are seen, and add those that are new.
 
         boxes: N x 4 candidates; scores: N; target: T x 4, boxes that are the target's; below: what lies apart from

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, nextafter
 from typing import NamedTuple
 
 import numpy as np
@@ -76,12 +77,14 @@ class _Followed:
     """All that is known of the present target, beside what its matcher knows.
 
     box: about whose centre, and with whose size, the next frame is searched; answer: where it is, as it is said.
+    first_stamp_ns, stamp_ns: of the first frame, whose number is 1, and of the last.
     """
 
     box: Box
     answer: Box
     fill: tuple[float, float, float]
     first_stamp_ns: int
+    stamp_ns: int
     presence: Presence
     size: Size
     whereabouts: Whereabouts
@@ -104,7 +107,8 @@ class Follower:
         candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
         presence = Presence(self.config.presence, box, 1)
         whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
-        self.state = _Followed(box, box, fill, frame.stamp_ns, presence, Size(box), whereabouts, Search())
+        stamp = frame.stamp_ns
+        self.state = _Followed(box, box, fill, stamp, stamp, presence, Size(box), whereabouts, Search())
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -118,7 +122,7 @@ class Follower:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         presence = state.presence
-        number = max(nominal_number(frame.stamp_ns - state.first_stamp_ns), presence.number + 1)
+        number = self._number(frame)
         expected = self._expect(frame, number)
         seen, *elsewhere = self._see(frame, number, expected)
         found = seen.something and bool(seen.gate.allowed.any())
@@ -180,10 +184,24 @@ class Follower:
             raise NotInitialisedError("no target yet; call init(frame, target) first")
         return self.state
 
+    def _number(self, frame: Frame) -> float:
+        """Larger than the last one, and whole unless less than a nominal period has passed.
+
+        So 30 images a second are counted one by one however they jitter, and 60 by halves. Time that stands still or
+        goes back goes on from here.
+        """
+        state = self._started()
+        last = state.presence.number
+        if frame.stamp_ns <= state.stamp_ns:
+            state.first_stamp_ns = frame.stamp_ns - round(last * NOMINAL_PERIOD_NS)
+        state.stamp_ns, since = frame.stamp_ns, frame.stamp_ns - state.first_stamp_ns
+        whole = nominal_number(since)
+        return whole if whole >= last + 1 else max(1 + since / NOMINAL_PERIOD_NS, nextafter(last, inf))
+
     def _side(self, box: Box) -> float:
         return self.config.search.scale * float(np.sqrt(box.width * box.height))
 
-    def _expect(self, frame: Frame, number: int) -> Box:
+    def _expect(self, frame: Frame, number: float) -> Box:
         """Where the target must be in this frame."""
         state = self._started()
         side = self._side(state.box)
@@ -197,14 +215,20 @@ class Follower:
         return back
 
     def _look(
-        self, frame: Frame, number: int, expected: Box, fill: tuple[float, float, float], factor: float = 1.0
+        self, frame: Frame, number: float, expected: Box, fill: tuple[float, float, float], factor: float = 1.0
     ) -> Look:
         patch, crop = cut(frame, expected.center, self._side(expected) * factor, self.matcher.crop_size, fill)
         return Look(
-            frame=frame, number=number, crop=crop, patch=patch, fill=fill, expected=expected, search_factor=factor
+            frame=frame,
+            number=round(number),
+            crop=crop,
+            patch=patch,
+            fill=fill,
+            expected=expected,
+            search_factor=factor,
         )
 
-    def _see(self, frame: Frame, number: int, expected: Box) -> list[Seen]:
+    def _see(self, frame: Frame, number: float, expected: Box) -> list[Seen]:
         """What is seen where the target is expected, and then in the looks elsewhere.
 
         What the camera has left behind is nowhere in the image, unless at its border; where a place is unknown, nothing
@@ -230,7 +254,7 @@ class Follower:
         """Whether the expected place is one; where nothing is looked for elsewhere it has to be."""
         return self.config.search.again == "off" or self._started().whereabouts.is_known
 
-    def _again(self, here: Seen, elsewhere: Sequence[Seen], number: int) -> tuple[Seen, Best] | None:
+    def _again(self, here: Seen, elsewhere: Sequence[Seen], number: float) -> tuple[Seen, Best] | None:
         """The target, if it is found apart from where it is expected. here: what is seen in the look at that place."""
         if not elsewhere:
             return None

@@ -48,19 +48,26 @@ class Motion:
         """Its usual error, over the target's size."""
         return float(self.errors[self.best])
 
-    def ahead(self, camera: tuple[float, float], unseen: int, frames: int) -> Floats:
+    def ahead(self, camera: tuple[float, float], unseen: float, frames: float) -> Floats:
         """Displacement of the target's place to the next frame.
 
         camera: what the camera's motion has done to the image; unseen: frames that the target has been away by now;
         frames: how many to move on for, 0 = none, then it is waited for at its place in the world.
         """
-        far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(frames))
+        whole = int(frames)
+        far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(whole))
+        far += (frames - whole) * SLOWING ** (unseen + 1 + whole)
         still = np.array([camera, (0.0, 0.0)])
         self._guesses = np.concatenate([still, still + far * self.speeds])
         return self._guesses[Guess.STANDS_IN_WORLD if unseen and not frames else self.best]
 
-    def learn(self, moved: Floats, frames: int, size: float) -> None:
+    def learn(self, moved: Floats, frames: float, size: float) -> None:
         """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""
         errors = np.hypot(*(moved - self._guesses).T) / size
         self.errors += ERROR_RATE * (np.minimum(errors, 1.0) - self.errors)
-        self.speeds += SPEED_RATE * ((moved - self._guesses[:2]) / frames - self.speeds)
+        self.speeds = smoothed(self.speeds, moved - self._guesses[:2], frames)
+
+
+def smoothed(speed: Floats, moved: Floats, frames: float) -> Floats:
+    """The speed after a displacement in so many nominal frames: of a part of one only that part is learned."""
+    return speed + SPEED_RATE * (moved / max(frames, 1.0) - min(frames, 1.0) * speed)

@@ -51,23 +51,23 @@ class Presence:
     `expect`, then `gate`, then `followed` or `missed` in each frame. `config` may be replaced at any time.
     """
 
-    def __init__(self, config: PresenceConfig, place: Box, number: int) -> None:
+    def __init__(self, config: PresenceConfig, place: Box, number: float) -> None:
         """A target just named, in the frame of that number; frames are numbered by time."""
         self.config, self.place, self.number = config, place, number
-        self.usual, self.doubt, self.unseen = FIRST_GUESS, 0.0, 0
+        self.usual, self.doubt, self.unseen = FIRST_GUESS, 0.0, 0.0
         self.motion = Motion(2 * STEADY)
         self.distractors = Distractors()
-        self.poor = 0  # frames since it was last seen well
+        self.poor = 0.0  # frames since it was last seen well
         self._last = place
-        self.step = 1
+        self.step = 1.0
         """Nominal frames from the frame before to this one."""
 
-    def expect(self, number: int, camera: tuple[float, float]) -> Box:
+    def expect(self, number: float, camera: tuple[float, float]) -> Box:
         """Where the target must be in this frame, in the image or outside: `place` until it is found.
 
         camera: how far its motion has moved the image since the frame before, pixels.
         """
-        self.step, self.number = max(number - self.number, 1), number
+        self.step, self.number = number - self.number, number
         self._last = self.place
         self.distractors.carry(camera)
         ahead = self.motion.ahead(camera, self.unseen, max(min(self.step, self.config.coast_frames - self.unseen), 0))

@@ -48,8 +48,8 @@ class Search:
     """The looks elsewhere for one target."""
 
     lead: Lead | None = None
-    _since: int = 0  # number of the frame in which the lead was seen first
-    _looked: int = 0  # number of the frame in which it was seen last
+    _since: float = 0.0  # number of the frame in which the lead was seen first
+    _looked: float = 0.0  # number of the frame in which it was seen last
     _shares: float = 0.0  # sum over the lead's sure looks
     is_watching: bool = False  # the last look was at the lead
     _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
@@ -71,7 +71,7 @@ class Search:
             return [Region(self.lead.box, 1.0)]
         return [self._further(frame, expected, side) for _ in range(looks)]
 
-    def saw(self, sighting: Sighting | None, number: int, needed: float, *, roams: bool) -> bool:
+    def saw(self, sighting: Sighting | None, number: float, needed: float, *, roams: bool) -> bool:
         """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?
 
         needed: share of the usual score, on the average. roams: a lead that is not believed is kept none the less.

@@ -28,7 +28,7 @@ class Size:
         width, height = self._sides.tolist()
         return width, height
 
-    def update(self, found: Box, frames: int, share: float) -> None:
+    def update(self, found: Box, frames: float, share: float) -> None:
         """It looks like `found`, `frames` nominal frames after it was seen last; share: score over the usual one.
 
         Variances are over that of a look at the usual score, and of the logarithms.

@@ -58,7 +58,7 @@ class Whereabouts:
         self._carried, self.is_known = np.array(back), True
         return self._kept._replace(x=self._kept.x + back[0], y=self._kept.y + back[1])
 
-    def is_left_behind(self, frame: Frame, place: Box, unseen: int) -> bool:
+    def is_left_behind(self, frame: Frame, place: Box, unseen: float) -> bool:
         """Whether the camera has turned away from the place: then the target is nowhere in the image.
 
         Not so of one that has left by itself: it may come back anywhere. unseen: nominal frames without it; what was

@@ -142,6 +142,31 @@ class TestTime:
         flight.follower.track(frame_at(stamp))
         assert flight.look.number == 6
 
+    def test_a_fast_camera_does_not_make_time_pass_faster(self) -> None:
+        flight = Flight(TRUSTING)
+        for _ in range(20):
+            flight.show(right(0, 0.6), elapsed=0.5)
+        assert flight.follower.state is not None
+        assert flight.follower.state.presence.number == pytest.approx(11)
+        assert flight.look.number == 11
+
+    def test_a_target_that_is_away_is_so_by_the_clock(self) -> None:
+        flight = Flight(config_of())
+        flight.show(right(0, 0.6))
+        for _ in range(4):
+            flight.show(elapsed=0.25)
+        assert flight.follower.state is not None
+        assert flight.follower.state.presence.unseen == pytest.approx(1.0)
+
+    def test_a_clock_that_was_set_back_goes_on_from_there(self) -> None:
+        flight = Flight(TRUSTING)
+        flight.show(right(0, 0.6), elapsed=4)
+        numbers = []
+        for stamp in (-100.0, -99.0, -90.0):
+            flight.follower.track(frame_at(stamp))
+            numbers.append(flight.look.number)
+        assert numbers == [6, 7, 16]
+
 
 class TestAnswer:
     def test_it_says_where_was_looked_and_what_was_seen(self) -> None:
