@@ -1,6 +1,7 @@
 """What the papers' tables have in common at our scale: rows trained alike, flown by multi-start on the development set.
 
-`dmv_tables.py` and `siamstm_tables.py` have the rows. What is finished is not done again.
+`dmv_tables.py` and `siamstm_tables.py` have the rows. What is finished is not done again: other steps, samples or
+weights need an --out of their own.
 """
 
 from __future__ import annotations
@@ -97,13 +98,12 @@ def trained(args: argparse.Namespace, tracker: str, row: Row) -> Path:
 
 
 def flown(args: argparse.Namespace, tracker: str, row: Row, weights: Path) -> Path:
-    """The row's results."""
+    """The row's results; `evaluate` flies what is missing, and refuses those of other weights or settings."""
     out = args.out / "flown" / row.name
-    if not (out / "summary.json").exists():
-        changes = [word for name, value in row.flown.items() for word in ("--set", f"{name}={value}")]
-        given = ["--tracker", tracker, "--weights", str(weights), "--threads", "1", "--jobs", str(args.jobs)]
-        frames = ["--development", "--starts", str(args.starts), "--max-frames", str(args.max_frames)]
-        run(["evaluate", "--data", str(args.data), "--out", str(out), *given, *frames, *changes])
+    changes = [word for name, value in row.flown.items() for word in ("--set", f"{name}={value}")]
+    given = ["--tracker", tracker, "--weights", str(weights), "--threads", "1", "--jobs", str(args.jobs)]
+    frames = ["--development", "--starts", str(args.starts), "--max-frames", str(args.max_frames)]
+    run(["evaluate", "--data", str(args.data), "--out", str(out), *given, *frames, *changes])
     return out
 
 
