@@ -1,3 +1,4 @@
+import runpy
 from pathlib import Path
 
 import fake_tracker
@@ -123,3 +124,9 @@ def test_the_packaged_files_are_allowed_whatever_the_node_is_called(graph, file)
 def test_parameters_of_others_can_be_changed(declare):
     node, _ = declare()
     assert node.set_parameters([Parameter("use_sim_time", value=False)])[0].successful
+
+
+def test_the_list_of_parameters_is_what_is_defined():
+    root = Path(__file__).parents[2]
+    written = runpy.run_path(str(root / "scripts" / "list_parameters.py"))["document"]()
+    assert (root / "docs" / "PARAMETERS.md").read_text(encoding="utf-8") == written, "run scripts/list_parameters.py"
