@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,12 +48,11 @@ class Bag(Source):
         """
         super().__init__(str(path), start)
         self._view, self._stack, self._end = view, ExitStack(), ""
-        self._errors = _errors()
         try:
             self._reader = self._stack.enter_context(_reader(path))
         except DataError:
             raise
-        except self._errors as error:
+        except Exception as error:  # noqa: BLE001  rosbags lets through whatever its parts raise
             raise DataError(f"{path} cannot be read as a bag: {error}; {_RECOVERY}") from None
         try:
             self._connections = _of_topic(self._reader.connections, topic, str(path))
@@ -86,8 +84,8 @@ class Bag(Source):
         try:
             for connection, received_ns, data in self._reader.messages(connections=self._connections):
                 yield received_ns, self._reader.deserialize(data, connection.msgtype)
-        except self._errors as error:
-            self._end = str(error)
+        except Exception as error:  # noqa: BLE001  as above; told at the end
+            self._end = str(error) or type(error).__name__
 
     def _picture(self, message: Any, stamp_ns: int, name: str, *, first: bool) -> Picture:
         try:
@@ -131,17 +129,6 @@ def _reader(path: Path) -> Any:
         path = _parts(path)[0]
     # For bags that hold no definitions; images and headers are the same in all distributions of ROS 2.
     return AnyReader([path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    """What reading a damaged bag raises: rosbags lets the errors of its parts through."""
-    common = (OSError, ValueError, KeyError, IndexError, AssertionError, EOFError, struct.error)
-    try:
-        from rosbags.highlevel import AnyReaderError
-        from rosbags.rosbag2 import ReaderError
-    except ImportError:
-        return common
-    return (*common, AnyReaderError, ReaderError)
 
 
 def _of_topic(connections: list[Any], topic: str | None, name: str) -> list[Any]:

@@ -102,6 +102,27 @@ def test_a_bag_without_images_and_a_damaged_one_are_refused(tmp_path):
         open_source(file, view=Converter().view)
 
 
+def damaged(folder, storage):
+    """A bag whose 51st image is overwritten, together with what stands before it in the file."""
+    bag = record(folder / "bag", storage, camera=[raw(1 + number, 3 * number) for number in range(80)])
+    file = next(path for path in bag.iterdir() if path.suffix in (".mcap", ".db3"))
+    content = file.read_bytes()
+    at = content.index(bytes([150]) * 2000) - 4000
+    file.write_bytes(content[:at] + b"\xff" * 4000 + content[at + 4000 :])
+    return open_source(bag, view=Converter().view)
+
+
+def test_a_bag_that_is_damaged_in_its_middle_is_read_as_far_as_it_goes(tmp_path):
+    source = damaged(tmp_path, "sqlite3")
+    assert 0 < len(list(source)) < 80
+    assert "cannot be read to its end" in " ".join(source.troubles)
+
+
+def test_a_bag_of_one_damaged_chunk_cannot_be_read(tmp_path):
+    with pytest.raises(DataError, match="bag cannot be read: "):
+        list(damaged(tmp_path, "mcap"))
+
+
 def test_without_rosbags_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "bag.mcap").write_bytes(b"\x89MCAP0\r\n")
     monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
