@@ -1,6 +1,7 @@
 from glob import glob
 
 from setuptools import find_packages, setup
+from setuptools.command.develop import develop
 from setuptools.command.egg_info import egg_info
 
 NAME = "stm_tracker_ros"
@@ -22,6 +23,17 @@ class EggInfo(egg_info):
         super().run()
 
 
+class Develop(develop):
+    """What `colcon build --symlink-install` runs: it does not know setup.cfg's `executable`, and would write the Python
+    that builds into the scripts.
+    """
+
+    def write_script(self, script_name, contents, *mode):
+        head, line, rest = contents.partition("\n")
+        head = "#!/usr/bin/env python3" if head.startswith("#!") else head
+        super().write_script(script_name, head + line + rest, *mode)
+
+
 setup(
     name=NAME,
     version="0.2.0",
@@ -36,10 +48,10 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
-        (f"share/{NAME}/config", sorted(glob("config/*.yaml") + glob("config/*.rviz"))),
+        (f"share/{NAME}/config", sorted(glob("config/*.*") + glob(f"{NAME}/demo/*.xml"))),
     ],
     zip_safe=False,
-    cmdclass={"egg_info": EggInfo},
+    cmdclass={"develop": Develop, "egg_info": EggInfo},
     entry_points={
         "console_scripts": [
             "stm_tracker = stm_tracker_ros.cli.main:main",

@@ -11,6 +11,7 @@ from launch.events import Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -26,7 +27,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "box",
         default_value=str([float(number) for number in SAMPLE.first_box]),
-        description="Target in the first frame of the video: [x, y, width, height] in pixels, with decimal points.",
+        description="Target in the first frame of the video: [x, y, width, height] in pixels.",
     ),
     DeclareLaunchArgument("fps", default_value="30.0", description="Rate of the camera in Hz."),
     DeclareLaunchArgument(
@@ -70,12 +71,14 @@ def generate_launch_description() -> LaunchDescription:
 def camera() -> Node:
     # Stock shared memory holds no image; only the sender's segment has to be larger.
     chosen = transport.choose()
-    profile = {} if chosen.for_all else {"FASTRTPS_DEFAULT_PROFILES_FILE": str(chosen.profile)}
+    played = {name: LaunchConfiguration(name) for name in ("fps", "loop")}
+    variables = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # the second up to Jazzy
+    profile = {} if chosen.for_all else dict.fromkeys(variables, str(chosen.profile))
     return Node(
         package=PACKAGE,
         executable="demo_camera",
         name="camera",
-        parameters=[{name: LaunchConfiguration(name) for name in ("video", "fps", "loop")}],
+        parameters=[{"video": ParameterValue(LaunchConfiguration("video"), value_type=str)}, played],
         remappings=[("image", IMAGE)],
         additional_env=profile,
         output="screen",

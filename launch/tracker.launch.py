@@ -3,6 +3,8 @@
 ros2 launch stm_tracker_ros tracker.launch.py image:=/camera/image_raw rviz:=true
 """
 
+from pathlib import Path
+
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.events import matches_action
@@ -39,7 +41,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "params_file",
         default_value="",
-        description="YAML file of parameters, its top key /**; arguments win, use_sim_time and autostart always.",
+        description="YAML file of parameters, top key /**, or the name of one in this package's config; arguments win.",
     ),
     DeclareLaunchArgument(
         "image", default_value="image", description="Topic of the images; its compressed ones are on TOPIC/compressed."
@@ -50,7 +52,10 @@ ARGUMENTS = (
     DeclareLaunchArgument("device", default_value="", description="auto, cpu or cuda:N; empty = auto."),
     DeclareLaunchArgument("precision", default_value="", description="auto, fp32, bf16 or fp16; empty = auto."),
     DeclareLaunchArgument(
-        "use_sim_time", default_value="false", choices=["true", "false"], description="Take the time from /clock."
+        "use_sim_time",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Take the time from /clock; empty = as the file, or the launch file around this one, says.",
     ),
     DeclareLaunchArgument(
         "autostart",
@@ -80,11 +85,11 @@ ARGUMENTS = (
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start), rviz()])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
 
 
 def start(context: LaunchContext) -> list:
-    """The node and its transitions; which parameters it gets is known only when the arguments are."""
+    """The node, its transitions, and rviz; which parameters they get is known only when the arguments are."""
     respawns = LaunchConfiguration("respawn").perform(context) == "true"
     node = LifecycleNode(
         package=PACKAGE,
@@ -99,12 +104,13 @@ def start(context: LaunchContext) -> list:
         respawn_delay=RESPAWN_DELAY_S,
     )
     # A second process would wait in vain for transitions that were sent to the first one.
-    return [node] if respawns else [activate_when_configured(node), node, configure(node)]
+    nodes = [node] if respawns else [activate_when_configured(node), node, configure(node)]
+    return [*nodes, rviz(context)]
 
 
 def parameters(context: LaunchContext, respawns: bool) -> list:
-    """The file first: what stands behind it wins. Empty arguments leave the file and the node's defaults alone, so that
-    use_sim_time and autostart, which are never empty, are the arguments' alone.
+    """The file first: what stands behind it wins, unless under the node's own name. Empty arguments leave the file and
+    the node's defaults alone, so that autostart, which is never empty, is the argument's alone.
     """
     argument = {name: LaunchConfiguration(name).perform(context) for name in ("params_file", *OPTIONAL.values())}
     given = {
@@ -113,8 +119,24 @@ def parameters(context: LaunchContext, respawns: bool) -> list:
         if argument[name]
     }
     autostart = LaunchConfiguration("autostart") if respawns else False
-    own = {"autostart": autostart, "use_sim_time": LaunchConfiguration("use_sim_time"), **given}
-    return [argument["params_file"], own] if argument["params_file"] else [own]
+    own = {"autostart": autostart, **given}
+    file = [parameter_file(context, argument["params_file"])] if argument["params_file"] else []
+    return [*file, own, *sim_time(context)]
+
+
+def parameter_file(context: LaunchContext, given: str) -> str:
+    """Of a missing file launch would only log that it is none, and start the node with its defaults."""
+    packaged = Path(FindPackageShare(PACKAGE).perform(context)) / "config"
+    for file in (Path(given).expanduser(), packaged / given):
+        if file.is_file():
+            return str(file)
+    known = ", ".join(sorted(file.name for file in packaged.glob("*.yaml")))
+    raise FileNotFoundError(f"params_file is {given!r}, which is no file; allowed is a YAML file, or one of {known}")
+
+
+def sim_time(context: LaunchContext) -> list:
+    given = LaunchConfiguration("use_sim_time").perform(context)
+    return [{"use_sim_time": given == "true"}] if given else []
 
 
 def configure(node: LifecycleNode) -> EmitEvent:
@@ -134,16 +156,19 @@ def activate_when_configured(node: LifecycleNode) -> RegisterEventHandler:
     return RegisterEventHandler(handler, condition=IfCondition(LaunchConfiguration("autostart")))
 
 
-def rviz() -> Node:
-    """The topics of tracker.rviz are those of the default name; they are remapped to this node's."""
-    private = [LaunchConfiguration("namespace"), "/", LaunchConfiguration("name")]
+def rviz(context: LaunchContext) -> Node:
+    """The topics of tracker.rviz are those of the default name; they are remapped to this node's, which a launch file
+    around this one may have put into a namespace.
+    """
+    name, namespace = (LaunchConfiguration(one).perform(context) for one in ("name", "namespace"))
+    private = f"{namespace.rstrip('/')}/{name}" if namespace else name
     return Node(
         package="rviz2",
         executable="rviz2",
         name="tracker_rviz",
         arguments=["-d", PathJoinSubstitution([FindPackageShare(PACKAGE), "config", "tracker.rviz"])],
-        parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
-        remappings=[(f"/stm_tracker/{name}", [*private, f"/{name}"]) for name in ("overlay", "markers")],
+        parameters=sim_time(context),
+        remappings=[(f"/stm_tracker/{topic}", f"{private}/{topic}") for topic in ("overlay", "markers")],
         condition=IfCondition(LaunchConfiguration("rviz")),
         output="log",
     )

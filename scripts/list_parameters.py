@@ -19,7 +19,7 @@ HEAD = """# All parameters
 
 Written by `scripts/list_parameters.py` from the definitions, which `ros2 param describe` shows as well. A live one may
 be set while the node runs; the others stand in the file that is given at its start (`params_file:=FILE`, examples in
-[config](../config)). The same names without `tracker.` serve `--set` on the command line.
+[config](../config)). On the command line `--set` takes `state.*`, and those of the trackers' tables without `tracker.`.
 """
 OF_THE_MACHINE = {"threads": "cores - 1"}
 LITE = "_lite"

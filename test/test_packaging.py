@@ -104,6 +104,7 @@ def test_the_executables_of_a_symlink_install_ask_for_nothing(setuptools: Path, 
 def assert_starts(script: Path, path: list[Path]) -> None:
     """The script runs, also where pkg_resources is imported, which looks up what the egg says that it needs."""
     text = script.read_text()
+    assert text.startswith("#!/usr/bin/env python3\n"), "an environment that holds torch would not be used"
     assert "\n__requires__ = " in text, "nothing is looked up"
     script.write_text(text.replace("\ntry:", "\nimport pkg_resources\ntry:", 1))
     assert stm_tracker_ros.__version__ in run(script.parent, path, str(script), "--version")

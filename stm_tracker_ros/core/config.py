@@ -27,7 +27,8 @@ ConfigT = TypeVar("ConfigT")
 class Rule:
     """What a setting means and what it may be: `low` and `high` are inclusive, `choices` are all that is allowed.
 
-    formerly: names that it had, each from the root of the whole configuration or beside the setting.
+    formerly: names that it had, each from the root of the whole configuration or beside the setting. words: what is
+    allowed where the configuration asks for more than that.
     """
 
     doc: str
@@ -36,10 +37,13 @@ class Rule:
     choices: tuple[str, ...] = ()
     live: bool = False
     formerly: tuple[str, ...] = ()
+    words: str = ""
 
     @property
     def allowed(self) -> str:
         """What is allowed, in words."""
+        if self.words:
+            return self.words
         if self.choices:
             return "one of " + ", ".join(self.choices)
         low = "" if self.low is None else f"at least {self.low:g}"
@@ -66,9 +70,10 @@ def setting(
     choices: tuple[str, ...] = (),
     live: bool = False,
     formerly: tuple[str, ...] = (),
+    words: str = "",
 ) -> Any:
     """A dataclass field with its rule; `live` settings may change while the node is active."""
-    rule = Rule(doc=doc, low=low, high=high, choices=choices, live=live, formerly=formerly)
+    rule = Rule(doc=doc, low=low, high=high, choices=choices, live=live, formerly=formerly, words=words)
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 

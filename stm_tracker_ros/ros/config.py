@@ -10,13 +10,16 @@ from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.ros.qos import CHOICES
 from stm_tracker_ros.ros.transport import TRANSPORTS
+from stm_tracker_ros.trackers import registry
+
+DEVICES = "auto, cpu, cuda or cuda:N"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerChoice:
     """Which tracker; its own settings stand beside these, as `tracker.memory.history` and the like."""
 
-    name: str = setting("stmtrack_lite", "name of the tracker")
+    name: str = setting("stmtrack_lite", "name of the tracker", words="one of " + ", ".join(registry.names()))
     weights: str = setting("", "weights file (safetensors); empty = the shipped ones")
 
 
@@ -26,7 +29,7 @@ class NodeConfig:
 
     tracker: TrackerChoice = section(TrackerChoice)
     autostart: bool = setting(True, "configure and activate by itself; false where a launch file drives transitions")
-    device: str = setting("auto", "auto (a GPU where there is one), cpu, cuda or cuda:N")
+    device: str = setting("auto", "where the tracker runs; auto = on a GPU where there is one", words=DEVICES)
     precision: str = setting(
         "auto",
         "of convolutions and products; auto = the fastest that costs the tracker nothing and the device can do",
@@ -56,4 +59,4 @@ class NodeConfig:
     def __post_init__(self) -> None:
         validate(self)
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
-            raise ConfigError(f"device is {self.device!r}; allowed is auto, cpu, cuda or cuda:N")
+            raise ConfigError(f"device is {self.device!r}; allowed is {DEVICES}")

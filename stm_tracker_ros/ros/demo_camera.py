@@ -1,6 +1,6 @@
 """A camera that plays a video: shows its first frame until told to play, publishes bgr8 at a fixed rate.
 
-`python -m stm_tracker_ros.ros.demo_camera --ros-args -p video:=FILE -p fps:=30.0 -r image:=/camera/image_raw`
+`python -m stm_tracker_ros.ros.demo_camera --ros-args -p video:=FILE -p fps:=30 -r image:=/camera/image_raw`
 Ends when the video has ended, unless `loop` is true; writes what it published to `record` where that is given,
 a file that does not exist yet.
 """
@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -22,10 +24,10 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros.core.errors import DataError, StmTrackerError
 from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.surroundings import guarded
-from stm_tracker_ros.core.types import Pixels
+from stm_tracker_ros.core.types import HIGHEST_FPS, LEAST_FPS, Pixels
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.ros import log_folder, qos
 from stm_tracker_ros.ros.convert import fill_image
@@ -45,7 +47,8 @@ class DemoCamera(Node):
     def __init__(self) -> None:
         super().__init__("camera")
         self._video = str(self.declare_parameter("video", "").value)
-        self._fps = float(self.declare_parameter("fps", 30.0).value)
+        untyped = ParameterDescriptor(dynamic_typing=True)  # rclpy refuses whole numbers for floats
+        self._fps = _rate(self.declare_parameter("fps", 30.0, untyped).value)
         self._loop = bool(self.declare_parameter("loop", False).value)
         self._record = str(self.declare_parameter("record", "").value)
         if self._record:
@@ -100,6 +103,13 @@ class DemoCamera(Node):
     def _write_record(self) -> None:
         if self._record:
             write(Path(self._record), CameraRecord(shots=self._shots))
+
+
+def _rate(given: Any) -> float:
+    """Of a parameter, Hz. Raises DataError for what is none."""
+    if isinstance(given, (int, float)) and LEAST_FPS <= given <= HIGHEST_FPS:
+        return float(given)
+    raise DataError(f"fps is {given}; allowed are {LEAST_FPS:g} to {HIGHEST_FPS:g} images a second")
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """A client of the tracker node: names the target by service, lets the camera play, listens until the camera ends.
 
-`python -m stm_tracker_ros.ros.demo_client --ros-args -p box:="[10.0, 20.0, 30.0, 40.0]" -p tracker:=/stm_tracker`
+`python -m stm_tracker_ros.ros.demo_client --ros-args -p box:="[10, 20, 30, 40]" -p tracker:=/stm_tracker`
 Writes all that it heard to `record` where that is given, a file that does not exist yet.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
@@ -28,7 +29,8 @@ from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
-from stm_tracker_ros.core.errors import StmTrackerError
+from stm_tracker_ros import as_given
+from stm_tracker_ros.core.errors import StmTrackerError, TargetError
 from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import Box, RotatedBox
@@ -58,7 +60,8 @@ class DemoClient(Node):
         super().__init__("client")
         self._tracker = str(self.declare_parameter("tracker", "/stm_tracker").value)
         camera = str(self.declare_parameter("camera", "/camera").value)
-        self._box = Box(*self.declare_parameter("box", [0.0, 0.0, 0.0, 0.0]).value)
+        untyped = ParameterDescriptor(dynamic_typing=True)  # rclpy refuses whole numbers for floats
+        self._box = _box(self.declare_parameter("box", [0.0, 0.0, 0.0, 0.0], untyped).value)
         self._record = str(self.declare_parameter("record", "").value)
         if self._record:
             refuse_existing(Path(self._record))
@@ -168,6 +171,17 @@ class DemoClient(Node):
         if not self._heartbeats or self._heartbeats[-1].state != heartbeat.state:
             self.get_logger().info(f"{heartbeat.state} {heartbeat.message}".rstrip())
         self._heartbeats.append(heartbeat)
+
+
+def _box(given: Any) -> Box:
+    """Of a parameter. Raises TargetError for what is no box."""
+    try:
+        box = as_given.target(given).box
+    except TargetError:
+        box = None
+    if box is None:
+        raise TargetError(f"box is {given}; allowed is [x, y, width, height] in pixels")
+    return box
 
 
 def _waiting(heartbeat: Heartbeat) -> int:

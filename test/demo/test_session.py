@@ -165,12 +165,30 @@ def test_ctrl_c_ends_every_process(blob, fake_node, heard_sigint, tmp_path):
     assert not children()
 
 
-@pytest.mark.parametrize("module", ["demo_camera", "demo_client"])
-def test_a_record_that_exists_is_refused_at_once_and_stays(module, tmp_path):
-    (tmp_path / "record").write_text("mine")
-    command = [sys.executable, "-m", f"stm_tracker_ros.ros.{module}"]
-    parameters = ["--ros-args", "-p", f"record:={tmp_path / 'record'}"]
-    ended = subprocess.run([*command, *parameters], capture_output=True, text=True, timeout=60)
+def refusal(module, **parameters):
+    """What the process says that is given these parameters and ends."""
+    given = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    command = [sys.executable, "-m", f"stm_tracker_ros.ros.{module}", "--ros-args", *given]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
-    assert "record exists; give another name" in ended.stderr + ended.stdout
+    return ended.stderr + ended.stdout
+
+
+@pytest.mark.parametrize(("module", "whole"), [("demo_camera", {"fps": 10}), ("demo_client", {"box": [1, 2, 3, 4]})])
+def test_a_record_that_exists_is_refused_at_once_and_stays(module, whole, tmp_path):
+    (tmp_path / "record").write_text("mine")
+    assert "record exists; give another name" in refusal(module, record=tmp_path / "record", **whole)
     assert (tmp_path / "record").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("module", "wrong", "words"),
+    [
+        ("demo_camera", {"fps": 0}, "fps is 0; allowed are"),
+        ("demo_camera", {"fps": "fast"}, "fps is fast; allowed are"),
+        ("demo_client", {"box": [10, 20, 30]}, "allowed is [x, y, width, height] in pixels"),
+        ("demo_client", {"box": "here"}, "box is here; allowed is"),
+    ],
+)
+def test_parameters_that_are_none_are_refused_in_words(module, wrong, words):
+    assert words in refusal(module, **wrong)
