@@ -48,7 +48,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
-        (f"share/{NAME}/config", sorted(glob("config/*.*") + glob(f"{NAME}/demo/*.xml"))),
+        (f"share/{NAME}/config", [*sorted(glob("config/*.*")), f"{NAME}/demo/shared_memory.xml"]),
     ],
     zip_safe=False,
     cmdclass={"develop": Develop, "egg_info": EggInfo},
