@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +26,7 @@ from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
+from stm_tracker_ros.engine.timeline import Timeline
 from stm_tracker_ros.trackers import registry
 
 NOMINAL_RATE_HZ = 30
@@ -45,12 +46,14 @@ class VideoResult(Result):
 class VideoTracker:
     """Follows one target through the frames it is given; for one thread, in the process that loaded it.
 
-    A frame is a height x width x 3 uint8 BGR array (stamped at 30 Hz by its number) or a `core.types.Frame`.
+    A frame is a height x width x 3 uint8 BGR array (stamped at 30 Hz by its number) or a `core.types.Frame`; where its
+    stamps stand still or go back, an ordinary step has passed.
     """
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = SizedTracker(tracker)
         self._state: TargetState | None = None
+        self._timeline = Timeline(0)
         self._frames, self._size = 0, (0, 0)
         self._pending = False
         self._process = os.getpid()
@@ -67,7 +70,7 @@ class VideoTracker:
         self._state = None
         result = self._tracker.init(stamped, named)
         self._frames, self._pending, self._size = 1, False, (stamped.width, stamped.height)
-        self._state = TargetState(StateConfig(), stamped.stamp_ns)
+        self._state, self._timeline = TargetState(StateConfig(), stamped.stamp_ns), Timeline(stamped.stamp_ns)
         return _with_state(result, self._state.state)
 
     def track(self, frame: Pixels | Frame) -> VideoResult:
@@ -121,7 +124,7 @@ class VideoTracker:
 
     def _stamped(self, frame: Pixels | Frame) -> Frame:
         if isinstance(frame, Frame):
-            return frame
+            return replace(frame, stamp_ns=self._timeline.advance(frame.stamp_ns))
         stamp_ns = round(self._frames * 1_000_000_000 / NOMINAL_RATE_HZ)
         self._frames += 1
         return Frame(image=as_given.image(frame), stamp_ns=stamp_ns)

@@ -74,6 +74,15 @@ def test_arrays_and_stamped_frames_give_the_same_answers(weights: str) -> None:
         assert plain.track(picture(index)) == stamped.track(frame)
 
 
+@pytest.mark.parametrize("period", [1, 7])
+def test_stamps_that_stand_still_or_loop_end_in_lost_as_any(weights: str, period: int) -> None:
+    tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"presence.near_share": 2.0})
+    tracker.init(Frame(image=picture(), stamp_ns=0), BOX)
+    for index in range(60):
+        result = tracker.track(Frame(image=picture(index), stamp_ns=round(index % period * 1e9 / 30)))
+    assert result.state.name == "LOST"
+
+
 def test_it_learns_once_a_frame_whether_asked_or_not(weights: str) -> None:
     asked, unasked = (
         stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.store_score": 0.0}) for _ in range(2)

@@ -6,6 +6,8 @@ from collections import deque
 
 import numpy as np
 
+from stm_tracker_ros.engine.drop_policy import JUMP_FORWARD_NS
+
 MAX_RATE_HZ = 1000
 NS_PER_S = 1_000_000_000
 
@@ -15,7 +17,7 @@ class LossCounter:
 
     A sequence number that falls, or rises faster than any camera, belongs to another publisher: nothing is counted.
     The estimate takes the 20th percentile of the last 30 steps between stamps for the camera's period, so that it
-    holds while most frames arrive in pairs at least now and then.
+    holds while most frames arrive in pairs at least now and then; a clock that is set forward is no loss.
     """
 
     def __init__(self) -> None:
@@ -28,7 +30,7 @@ class LossCounter:
 
     def add(self, sequence: int | None, stamp_ns: int, arrival_ns: int) -> int:
         """Count what was lost directly before this frame; gives the total."""
-        estimate = self._by_stamp(stamp_ns)
+        estimate = self._by_stamp(stamp_ns, arrival_ns)
         self.total += estimate if sequence is None else self._by_sequence(sequence, arrival_ns)
         self.estimated = sequence is None
         self._sequence, self._stamp_ns, self._arrival_ns = sequence, stamp_ns, arrival_ns
@@ -41,9 +43,9 @@ class LossCounter:
         possible = (arrival_ns - self._arrival_ns) * MAX_RATE_HZ // NS_PER_S + 1
         return lost if 0 < lost <= possible else 0
 
-    def _by_stamp(self, stamp_ns: int) -> int:
+    def _by_stamp(self, stamp_ns: int, arrival_ns: int) -> int:
         step = 0 if self._stamp_ns is None else stamp_ns - self._stamp_ns
-        if step <= 0:
+        if step <= 0 or step - (arrival_ns - self._arrival_ns) > JUMP_FORWARD_NS:
             return 0
         self._steps_ns.append(step)
         period = float(np.percentile(self._steps_ns, 20))

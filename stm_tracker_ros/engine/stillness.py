@@ -18,6 +18,10 @@ class Stillness(Generic[MessageT]):
         self._last: MessageT | None = None
         self._since_ns = 0
 
+    def restart(self) -> None:
+        """Images went by that were not compared: nothing is known of the next one."""
+        self._last = None
+
     def of(self, offered: Offered[MessageT]) -> int:
         """For how long the picture has been what it is, steady nanoseconds; 0 when it has just changed."""
         if self._last is None or not self._same(self._last, offered.message):

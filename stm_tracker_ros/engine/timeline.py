@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NOMINAL_STEP_NS = 33_333_333
+LONGEST_STEP_NS = 1_000_000_000  # a longer one is a silence, and no ordinary step
 
 
 class Timeline:
@@ -28,7 +29,7 @@ class Timeline:
         if self._jumped or step <= 0:
             self._shift_ns += self._step_ns - step
         else:
-            self._step_ns = step
+            self._step_ns = min(step, LONGEST_STEP_NS)
         self._jumped = False
         self.now_ns = stamp_ns + self._shift_ns
         return self.now_ns

@@ -92,6 +92,7 @@ class Worker(Generic[MessageT]):
         """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed."""
         if self._paused and not paused and self._target_track is not None:
             self._target_track.resume(self._hooks.steady_ns())
+            self._stillness.restart()
             self._stats.named()
         self._paused, self._failures = paused, 0
         return self._show()
@@ -149,7 +150,7 @@ class Worker(Generic[MessageT]):
         """Follow a target named on that frame. After a refusal the target before is followed further."""
         code = Code.NO_IMAGE
         try:
-            frame = Frame(image=self._images.whole(offered), stamp_ns=offered.stamp_ns)
+            frame = Frame(image=self._images.whole(offered), stamp_ns=self.time_of(offered))
             code = Code.INTERNAL
             target = target_on(request, frame)
             result = check_result(self._tracker.init(frame, target), frame)
@@ -339,6 +340,7 @@ class Worker(Generic[MessageT]):
             pace_ns=self._stats.pace_ns,
         )
         self._failures = 0
+        self._stillness.restart()
         self._stats.named()
         self._show()
         return TargetAnswer(

@@ -19,13 +19,14 @@ import numpy as np
 from stm_tracker_ros.core import boxes as arithmetic
 from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.matching import Evidence, Floats, Look
+from stm_tracker_ros.core.numbering import nominal_number
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.data.sequence import Sequence
 from stm_tracker_ros.evaluation.run_files import STEPS_NAME
 from stm_tracker_ros.evaluation.work import Measurement
-from stm_tracker_ros.following.follower import Follower, in_image, nominal_number
+from stm_tracker_ros.following.follower import Follower, in_image
 from stm_tracker_ros.parts.crop import cut, mean_colour
 
 STRIDE = 5  # frames from one that is looked at to the next: the cadence of the trackers' memories

@@ -83,7 +83,7 @@ def _moved(
     weights = _weights(counted[part]) > 0
     smooth = [cv2.blur(picture, (GRAIN, GRAIN)) for picture in (was, now[part])]
     if min(picture[weights].std() for picture in smooth) < CONTRAST:  # in one of the two is nothing but noise
-        return x, y, None
+        return 0.0, 0.0, None
     if small_things:
         smooth = [cv2.subtract(picture, cv2.blur(picture, (GRAIN**2, GRAIN**2))) for picture in smooth]
     first, second = (picture[weights] for picture in smooth)

@@ -52,12 +52,13 @@ class Distractors:
         for distractor in self.known:
             distractor.box = distractor.box + (*camera, 0.0, 0.0)
 
-    def claims(self, boxes: Floats, overlap: Floats, number: float) -> NDArray[np.bool_]:
+    def claims(self, boxes: Floats, overlap: Floats, number: float, step: float = 1.0) -> NDArray[np.bool_]:
         """Which candidates lie on a distractor rather than where the target is expected.
 
-        boxes: N x 4; overlap: N, with the expected box; number: of the frame they are from.
+        boxes: N x 4; overlap: N, with the expected box; number: of the frame they are from; step: since the one before.
         """
-        self.known = [distractor for distractor in self.known if number - distractor.number <= KEPT_FRAMES]
+        kept = max(KEPT_FRAMES, 2 * step)
+        self.known = [distractor for distractor in self.known if number - distractor.number <= kept]
         claimed = np.zeros(len(boxes), bool)
         for distractor in self.known:
             if distractor.sightings >= 2:  # once may be noise

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, nextafter
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,8 @@ import numpy as np
 from stm_tracker_ros.core import boxes, masks
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
-from stm_tracker_ros.core.matching import NOMINAL_PERIOD_NS, Candidates, Evidence, Floats, Look, Segment
+from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look, Segment
+from stm_tracker_ros.core.numbering import Numbering
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored
@@ -77,14 +77,12 @@ class _Followed:
     """All that is known of the present target, beside what its matcher knows.
 
     box: about whose centre, and with whose size, the next frame is searched; answer: where it is, as it is said.
-    first_stamp_ns, stamp_ns: of the first frame, whose number is 1, and of the last.
     """
 
     box: Box
     answer: Box
     fill: tuple[float, float, float]
-    first_stamp_ns: int
-    stamp_ns: int
+    numbering: Numbering
     presence: Presence
     size: Size
     whereabouts: Whereabouts
@@ -107,8 +105,8 @@ class Follower:
         candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
         presence = Presence(self.config.presence, box, 1)
         whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
-        stamp = frame.stamp_ns
-        self.state = _Followed(box, box, fill, stamp, stamp, presence, Size(box), whereabouts, Search())
+        numbering = Numbering(frame.stamp_ns)
+        self.state = _Followed(box, box, fill, numbering, presence, Size(box), whereabouts, Search())
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -122,7 +120,7 @@ class Follower:
         """Find the target in the next frame. Raises NotInitialisedError before `init`."""
         state = self._started()
         presence = state.presence
-        number = self._number(frame)
+        number = state.numbering.of(frame.stamp_ns)
         expected = self._expect(frame, number)
         seen, *elsewhere = self._see(frame, number, expected)
         found = seen.something and bool(seen.gate.allowed.any())
@@ -169,6 +167,7 @@ class Follower:
         state = self._started()
         state.box, state.size, state.search, state.learnable = box, Size(box), Search(), None
         state.presence.found_again(box)
+        state.presence.doubt = 0.0
         state.whereabouts.keep(box)
 
     def reconfigure(self, config: FollowingConfig) -> None:
@@ -183,20 +182,6 @@ class Follower:
         if self.state is None:
             raise NotInitialisedError("no target yet; call init(frame, target) first")
         return self.state
-
-    def _number(self, frame: Frame) -> float:
-        """Larger than the last one, and whole unless less than a nominal period has passed.
-
-        So 30 images a second are counted one by one however they jitter, and 60 by halves. Time that stands still or
-        goes back goes on from here.
-        """
-        state = self._started()
-        last = state.presence.number
-        if frame.stamp_ns <= state.stamp_ns:
-            state.first_stamp_ns = frame.stamp_ns - round(last * NOMINAL_PERIOD_NS)
-        state.stamp_ns, since = frame.stamp_ns, frame.stamp_ns - state.first_stamp_ns
-        whole = nominal_number(since)
-        return whole if whole >= last + 1 else max(1 + since / NOMINAL_PERIOD_NS, nextafter(last, inf))
 
     def _side(self, box: Box) -> float:
         return self.config.search.scale * float(np.sqrt(box.width * box.height))
@@ -259,6 +244,7 @@ class Follower:
         if not elsewhere:
             return None
         state, frame = self._started(), here.look.frame
+        step = state.presence.step
         needed, confirmed = (1 + state.presence.config.far_share) / 2, self.config.search.again == "confirm"
         apart = (here.gate.overlap < SAME_OBJECT) | (not here.gate.known)
         beside = here, self._most_alike(here, np.where(apart, here.scores, 0.0))
@@ -266,9 +252,9 @@ class Follower:
         if not state.search.is_watching:
             found.append(beside)
         seen, best = max(found, key=lambda one: one[1].score)
-        believed = state.search.saw(self._sighting(seen, best), number, needed, roams=confirmed)
+        believed = state.search.saw(self._sighting(seen, best), number, step, needed, roams=confirmed)
         if state.search.lead is None:  # nothing in it: what is beside the expected place may be
-            state.search.saw(self._sighting(*beside), number, needed, roams=confirmed)
+            state.search.saw(self._sighting(*beside), number, step, needed, roams=confirmed)
         if not believed or confirmed:
             return None
         state.box, state.size = best.box, Size(best.box)
@@ -313,7 +299,7 @@ class Follower:
         """The target is found: its box from now on. Returns the score as it is trusted."""
         state, frame = self._started(), seen.look.frame
         presence, found = state.presence, self._limited(best.box, frame)  # a network may answer with sides of nothing
-        rate = best.penalty * best.score * self.config.size.rate
+        rate = best.penalty * best.score * self.config.size.rate * min(presence.step, 1.0)
         sides = (1 - rate) * np.array(seen.look.expected[2:]) + rate * np.array(best.box[2:])
         state.box = self._limited(boxes.from_center(*best.box.center, *sides.tolist()), frame)
         state.size.update(found, presence.unseen + presence.step, best.score / presence.usual)
@@ -356,11 +342,6 @@ class Follower:
         height = min(max(box.height, SMALLEST_SIDE), max(frame.height, SMALLEST_SIDE))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
-
-
-def nominal_number(since_first_ns: int) -> int:
-    """Number of a frame, by its time since the target's first one, whose number is 1."""
-    return 1 + round(since_first_ns / NOMINAL_PERIOD_NS)
 
 
 def in_image(candidates: Candidates) -> Floats:

@@ -64,7 +64,7 @@ class Motion:
     def learn(self, moved: Floats, frames: float, size: float) -> None:
         """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""
         errors = np.hypot(*(moved - self._guesses).T) / size
-        self.errors += ERROR_RATE * (np.minimum(errors, 1.0) - self.errors)
+        self.errors += ERROR_RATE * min(frames, 1.0) * (np.minimum(errors, 1.0) - self.errors)
         self.speeds = smoothed(self.speeds, moved - self._guesses[:2], frames)
 
 

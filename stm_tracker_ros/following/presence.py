@@ -84,7 +84,7 @@ class Presence:
         near, far = self._needed()
         needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
         if self.config.distractor_share:
-            claimed = self.distractors.claims(boxes, overlap, self.number)
+            claimed = self.distractors.claims(boxes, overlap, self.number, self.step)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
         if not self.unseen:
             needed = np.maximum(near, needed * self.steadiness)
@@ -113,7 +113,7 @@ class Presence:
         self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), score if ordinary else None)
         self.place, self.unseen, self.poor = box, 0, 0 if ordinary else self.poor + self.step
         if ordinary:
-            self.usual += USUAL_RATE * (score - self.usual)
+            self.usual += USUAL_RATE * min(self.step, 1.0) * (score - self.usual)
         return self.trusted(score)
 
     def trusted(self, score: float) -> float:
@@ -152,7 +152,7 @@ class Presence:
         """The scores, 0 of candidates that are known to be something else and score too little to refute that."""
         if not self.config.distractor_share:
             return scores
-        claimed = self.distractors.claims(boxes, np.zeros(len(boxes)), self.number)
+        claimed = self.distractors.claims(boxes, np.zeros(len(boxes)), self.number, self.step)
         return np.where(claimed & (scores < self.config.distractor_share * self.usual), 0.0, scores)
 
     def found_again(self, box: Box) -> None:

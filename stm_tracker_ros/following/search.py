@@ -71,9 +71,10 @@ class Search:
             return [Region(self.lead.box, 1.0)]
         return [self._further(frame, expected, side) for _ in range(looks)]
 
-    def saw(self, sighting: Sighting | None, number: float, needed: float, *, roams: bool) -> bool:
-        """The best of these looks, None if nothing is like the target; number: of the frame. Is it believed?
+    def saw(self, sighting: Sighting | None, number: float, step: float, needed: float, *, roams: bool) -> bool:
+        """The best of these looks, None if nothing is like the target. Is it believed?
 
+        number: of the frame; step: since the one before.
         needed: share of the usual score, on the average. roams: a lead that is not believed is kept none the less.
         """
         lead = self.lead
@@ -82,14 +83,15 @@ class Search:
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
                 self._shares, self._looked = sighting.share if sighting.sure else 0.0, number
             return False
-        late = number - self._looked > KEPT_FRAMES
+        late = number - self._looked > max(KEPT_FRAMES, 2 * step)
         if late or sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
             self.lead = None
             return False
         self.lead = lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
         self._shares, self._looked = self._shares + sighting.share, number
-        believed = lead.times >= ENOUGH and self._shares >= needed * lead.times
-        if lead.times >= 2 * ENOUGH and not believed and not roams:
+        looked = min(lead.times, lead.frames + 1)  # a fast camera's looks are of the same moment
+        believed = looked >= ENOUGH and self._shares >= needed * lead.times
+        if looked >= 2 * ENOUGH and not believed and not roams:
             self.lead = None
         return believed
 

@@ -79,10 +79,12 @@ class FakeTracker:
     frames: list[Frame] = field(default_factory=list)
     before: dict[str, Callable[[], None]] = field(default_factory=dict)
     box: Box = BOX
+    first: Frame | None = None  # the target was named on it
     more: dict[str, Any] = field(default_factory=dict)  # of its results
 
     def init(self, frame: Frame, target: Target) -> Result:
         self.calls.append(("init", target))
+        self.first = frame
         self.before.get("init", no_op)()
         return Result(box=target.box or self.box, score=1.0)
 

@@ -35,3 +35,10 @@ def test_without_sequence_numbers_the_stamps_give_an_estimate_and_it_says_so():
 def test_the_estimate_holds_with_jitter_and_a_jump_back():
     steps = [(None, stamp) for stamp in (0, 30, 66, 101, 131, 1, 34)]
     assert totals(steps)[0] == [0] * 7
+
+
+def test_a_clock_that_is_set_forward_is_no_loss():
+    counter = LossCounter()
+    stamps = [33 * n for n in range(30)] + [10**12 + 33 * n for n in range(30)]
+    found = [counter.add(None, stamp * MS, 33 * n * MS) for n, stamp in enumerate(stamps)]
+    assert found == [0] * 60

@@ -38,3 +38,10 @@ def test_time_rises_even_if_nobody_said_that_it_jumped():
     stamps = [line.advance(stamp) for stamp in (5, 6, 6, 2)]
     assert stamps == sorted(set(stamps))
     assert stamps[0] > 10**12
+
+
+def test_a_silence_is_no_ordinary_step():
+    line = Timeline(0)
+    line.advance(60 * 10**9)
+    line.jump()
+    assert line.advance(5) == 61 * 10**9

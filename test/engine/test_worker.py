@@ -252,6 +252,29 @@ def test_a_picture_that_stands_still_is_uncertain_until_it_moves():
     assert shift.snapshot().message == ""
 
 
+def test_what_nobody_compared_did_not_stand_still():
+    """The same bytes before a pause of ten seconds and after it."""
+    shift = Shift(EngineConfig(state=StateConfig(frozen_after_ms=300)), same_picture=lambda one, other: True)
+    shift.frames(3)
+    shift.worker.pause(True)
+    shift.frames(300, first=5)
+    shift.worker.pause(False)
+    shift.frames(3, first=305)
+    assert "stands still" not in shift.snapshot().message
+
+
+def test_the_tracker_has_one_clock_from_the_first_frame_on():
+    """A camera whose stamps stand still: the time of arrival is what counts, for the named frame too."""
+    shift = Shift(named=False)
+    for n in range(2, 30):
+        shift.stats.arrived(0)
+        shift.worker.handle(offered(0, n, late_ns=START_NS + n * STEP_NS))
+    assert shift.worker.begin(REQUEST, offered(0, 29, late_ns=START_NS + 29 * STEP_NS)).success
+    shift.worker.handle(offered(0, 30, late_ns=START_NS + 30 * STEP_NS))
+    assert shift.tracker.first is not None
+    assert shift.tracker.frames[-1].stamp_ns - shift.tracker.first.stamp_ns == STEP_NS
+
+
 def test_zero_lets_the_picture_stand_still():
     shift = Shift(EngineConfig(state=StateConfig(frozen_after_ms=0)), same_picture=lambda one, other: True)
     shift.frames(90)

@@ -150,3 +150,14 @@ def test_tiny_and_narrow_images_are_no_special_case() -> None:
     for shape in ((1, 1, 3), (3, 500, 3), (480, 2, 3)):
         frame = Frame(image=np.zeros(shape, np.uint8), stamp_ns=0)
         assert CameraMotion(frame).to(frame, NOTHING) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("seed", "level"), [(1, 0), (3, 128), (3, 255), (5, 16), (5, 128)])
+def test_a_frame_without_a_picture_moves_nothing(seed: int, level: int) -> None:
+    """The peak of correlation with nothing lies anywhere."""
+    world = scenery(240, 320, seed=seed)
+    camera = CameraMotion(seen(world, 0.0, 0.0))
+    blank = seen(np.full_like(world, level), 0.0, 0.0)
+    found = [camera.to(frame, NOTHING) for frame in (blank, blank, seen(world, 4.0, 0.0))]
+    assert found[:2] == [(0.0, 0.0)] * 2
+    assert found[2] == pytest.approx((-4.0, 0.0), abs=1.0)

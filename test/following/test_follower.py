@@ -158,14 +158,28 @@ class TestTime:
         assert flight.follower.state is not None
         assert flight.follower.state.presence.unseen == pytest.approx(1.0)
 
-    def test_a_clock_that_was_set_back_goes_on_from_there(self) -> None:
-        flight = Flight(TRUSTING)
-        flight.show(right(0, 0.6), elapsed=4)
-        numbers = []
-        for stamp in (-100.0, -99.0, -90.0):
-            flight.follower.track(frame_at(stamp))
-            numbers.append(flight.look.number)
-        assert numbers == [6, 7, 16]
+    @pytest.mark.parametrize("rate_hz", [30, 60, 240])
+    def test_what_slowly_covers_it_is_not_learned_as_usual_by_a_fast_camera(self, rate_hz: int) -> None:
+        """The score falls from .8 to .1 in a second."""
+        flight, elapsed = Flight(config_of()), 30 / rate_hz
+        found = [flight.show(right(0, 0.8), elapsed=elapsed).found for _ in range(2 * rate_hz)]
+        assert all(found)
+        for index in range(1, rate_hz + 1):
+            flight.show(right(0, 0.8 - 0.7 * index / rate_hz), elapsed=elapsed)
+        assert not flight.show(right(0, 0.1), elapsed=elapsed, frames=rate_hz // 10).found
+
+    def test_a_confirmed_target_is_beyond_doubt_even_if_it_was_followed(self) -> None:
+        flight = Flight(config_of())
+        flight.show(right(0, 0.8), frames=20)
+        flight.follower.confirm(right(5, 0.8)[0])
+        assert flight.show(right(5, 0.8)).score == pytest.approx(0.8)
+
+    @pytest.mark.parametrize("rate_hz", [1, 1.5, 3, 30])
+    def test_a_slow_camera_finds_it_elsewhere_too(self, rate_hz: float) -> None:
+        flight, elapsed = Flight(config_of()), 30 / rate_hz
+        flight.show(right(0, 0.8), frames=20, elapsed=elapsed)
+        flight.show(frames=4, elapsed=elapsed)
+        assert flight.show(right(180, 0.8), frames=60, elapsed=elapsed).found
 
 
 class TestAnswer:

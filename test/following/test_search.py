@@ -31,7 +31,7 @@ class Looking:
         self.number += elapsed
         self.regions = self.search.next(FRAME, EXPECTED, SIDE, self.looks, roams=self.roams)
         sighting = None if box is None else Sighting(box, score, share, sure)
-        return self.search.saw(sighting, self.number, NEEDED, roams=self.roams)
+        return self.search.saw(sighting, self.number, 1.0, NEEDED, roams=self.roams)
 
 
 class TestTour:
