@@ -7,6 +7,7 @@ it seems, and it is the target if in some frames running it scores on the averag
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -114,10 +115,22 @@ def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:
     for factor in (WIDE, 1.0):
         columns = _middles(frame.width, side * factor, size)
         rows = _middles(frame.height, side * factor, size)
-        places = np.array([expected.center, *((x, y) for y in rows for x in columns)])
-        order = np.argsort(np.hypot(*(places - expected.center).T), kind="stable")
-        for x, y in places[order].tolist():
+        for x, y in _outwards(expected.center, columns, rows):
             yield Region(from_center(x, y, expected.width, expected.height), factor)
+
+
+def _outwards(center: tuple[float, float], columns: list[float], rows: list[float]) -> Iterator[tuple[float, float]]:
+    """The middle, then the places of a grid, nearest first; of a small target there are thousands, so one by one."""
+    yield center
+    columns = sorted(columns, key=lambda x: abs(x - center[0]))
+    aside, below = np.subtract(columns, center[0]), np.subtract(rows, center[1])
+    waiting = [(far, row, 0) for row, far in enumerate(np.hypot(aside[0], below).tolist())]
+    heapq.heapify(waiting)
+    while waiting:
+        _, row, number = heapq.heappop(waiting)
+        yield columns[number], rows[row]
+        if number + 1 < len(columns):
+            heapq.heappush(waiting, (float(np.hypot(aside[number + 1], below[row])), row, number + 1))
 
 
 def is_as_large(box: Box, place: Box) -> bool:
