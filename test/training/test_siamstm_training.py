@@ -38,7 +38,8 @@ SIZE = 96
 SMALL = LiteNetworkConfig(crop_size=SIZE, width=32, channels=16, kernel=2, mask_width=8)
 OFF = dict.fromkeys(("distractor_share", "occluder_share", "elsewhere_share", "sibling_share", "similar_share"), 0.0)
 PLAIN = replace(LiteTrainConfig().sampler, **OFF)  # type: ignore[arg-type]
-TINY = LiteTrainConfig(network=SMALL, sampler=PLAIN, batch=3, precision="fp32", warm_up=1, rate=3e-3, log_steps=7)
+PARTS = LiteTrainConfig(network=SMALL, sampler=PLAIN, batch=3, precision="fp32", warm_up=1, rate=3e-3, log_steps=7)
+TINY = with_changes(PARTS, {"loss.arm": 0.5})
 
 
 def samples(pack: Pack, count: int = 20, **shares: Any) -> list[Outlined]:
