@@ -133,3 +133,12 @@ def test_a_crowd_does_not_pile_up(crowd: int) -> None:
         distractors.claims(candidates(*places), np.zeros(crowd + 1), number)
         distractors.learn(candidates(*places), np.full(crowd + 1, 0.5), TARGET, number, 0.8)
     assert len(distractors.known) <= MOST_CANDIDATES * (KEPT_FRAMES + 1)
+
+
+def test_a_slow_camera_knows_them_too() -> None:
+    """One image a second: thirty nominal frames between two."""
+    distractors = Distractors()
+    for number in (1, 31):
+        seen(distractors, BESIDE, number)
+    assert distractors.claims(candidates(BESIDE), np.array([1.0, 0.0]), 61, step=30.0)[1]
+    assert not distractors.claims(candidates(BESIDE), np.array([1.0, 0.0]), 122, step=30.0)[1]

@@ -22,10 +22,10 @@ class Looking:
     """A search that sees what it is told to."""
 
     def __init__(self, *, looks: int = 1, roams: bool = False) -> None:
-        self.search, self.looks, self.roams, self.number = Search(), looks, roams, 0
+        self.search, self.looks, self.roams, self.number = Search(), looks, roams, 0.0
 
     def see(
-        self, box: Box | None, score: float = 0.6, *, sure: bool = True, elapsed: int = 1, share: float = 1.0
+        self, box: Box | None, score: float = 0.6, *, sure: bool = True, elapsed: float = 1, share: float = 1.0
     ) -> bool:
         """Whether the target is believed to be there. Notes where was looked."""
         self.number += elapsed
@@ -128,6 +128,12 @@ class TestBelief:
             assert looking.search.lead is not None or looking.number == 0
             assert not looking.see(THERE, share=0.85)
         assert looking.search.lead is None
+
+    def test_looks_of_one_moment_are_not_several(self) -> None:
+        """A camera of 240 Hz: three looks are an eightieth of a second."""
+        looking = Looking()
+        believed = [looking.see(THERE, elapsed=0.125) for _ in range(17)]
+        assert believed.index(True) == 16
 
     def test_one_that_nobody_has_looked_at_for_long_begins_anew(self) -> None:
         for elapsed, kept in ((15, True), (16, False)):
