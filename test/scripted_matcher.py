@@ -17,7 +17,10 @@ from stm_tracker_ros.following.follower import Follower
 PERIOD_NS = 1e9 / 30
 START = Box(300.0, 200.0, 40.0, 30.0)
 BACKGROUND = 0.01  # what a cell scores in which nothing is
-IMAGE = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8).repeat(40, 0).repeat(40, 1)
+# Light and dark everywhere: nothing in it has other colours than the target.
+IMAGE = (
+    np.random.default_rng(0).choice(np.array([60, 180], np.uint8), (48, 64, 1)).repeat(10, 0).repeat(10, 1).repeat(3, 2)
+)
 Sights = Sequence[tuple[Box, float]]  # what is seen in the image, and how much it looks like the target
 
 

@@ -26,6 +26,7 @@ from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored
 from stm_tracker_ros.following.candidates import SAME_OBJECT, published
+from stm_tracker_ros.following.colours import Colours
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
@@ -86,6 +87,7 @@ class _Followed:
     presence: Presence
     size: Size
     whereabouts: Whereabouts
+    colours: Colours
     search: Search
     learnable: Answered | None = None  # found, not yet remembered
 
@@ -102,11 +104,12 @@ class Follower:
         """Start on `frame`. Raises TargetError if the target lies outside the image or has no area."""
         box = self._limited(boxes.of_target(target, frame.width, frame.height), frame)
         fill = mean_colour(frame, box.center, self._side(box))
-        candidates = self.matcher.start(self._look(frame, 1, box, fill), target)
+        look = self._look(frame, 1, box, fill)
+        candidates, colours = self.matcher.start(look, target), Colours(look, box)
         presence = Presence(self.config.presence, box, 1)
         whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
         numbering = Numbering(frame.stamp_ns)
-        self.state = _Followed(box, box, fill, numbering, presence, Size(box), whereabouts, Search())
+        self.state = _Followed(box, box, fill, numbering, presence, Size(box), whereabouts, colours, Search())
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -160,6 +163,8 @@ class Follower:
         answered, state.learnable = state.learnable, None
         if answered is not None:
             seen, chosen, evidence = answered
+            if state.presence.is_well_seen:
+                state.colours.learn(seen.look, true or state.answer)
             self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
 
     def confirm(self, box: Box) -> None:
@@ -272,13 +277,16 @@ class Follower:
     def _sighting(self, seen: Seen, best: Best) -> Sighting | None:
         """What the best of the looks elsewhere is worth; None: it is not like the target.
 
-        The first frame's memory alone is the second witness: what was learned since may be something else.
+        Its colours are the second witness, unless somebody looks himself; the first frame's memory alone is the third:
+        what was learned since may be something else.
         """
-        presence = self._started().presence
+        state, asks = self._started(), self.config.search.again == "confirm"
+        presence = state.presence
         share = best.score / presence.usual
         if share < ORDINARY / 2 or not is_as_large(best.box, presence.place):
             return None
         sure = seen.look.search_factor == 1 and share >= ORDINARY
+        sure = sure and (asks or state.colours.has(seen.look, best.box))
         if sure:
             anchor = float(self.matcher.anchor_scores(seen.look, seen.candidates)[best.number])
             sure = anchor >= ORDINARY / 2 * best.score / share

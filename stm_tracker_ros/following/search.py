@@ -20,8 +20,6 @@ from stm_tracker_ros.core.types import Box, Frame, Lead
 from stm_tracker_ros.following.candidates import SAME_OBJECT
 from stm_tracker_ros.following.distractors import KEPT_FRAMES
 
-WIDE = 2.0  # side of a wide look over the usual one
-LARGEST_CHANGE = 1.7  # of its size while it was away, to be taken for it
 ENOUGH = 3  # sure looks running that a lead needs to be believed; twice as many without belief are a waste of time
 
 
@@ -110,9 +108,9 @@ def _is_better(sighting: Sighting, lead: Lead) -> bool:
 
 
 def tour(frame: Frame, expected: Box, side: float) -> Iterator[Region]:
-    """Regions over the whole image, wide ones and then usual ones, each from the expected place outwards."""
+    """Regions over the whole image: of twice the side, then usual ones, both from the expected place outwards."""
     size = math.sqrt(expected.width * expected.height)
-    for factor in (WIDE, 1.0):
+    for factor in (2.0, 1.0):
         columns = _middles(frame.width, side * factor, size)
         rows = _middles(frame.height, side * factor, size)
         for x, y in _outwards(expected.center, columns, rows):
@@ -134,9 +132,9 @@ def _outwards(center: tuple[float, float], columns: list[float], rows: list[floa
 
 
 def is_as_large(box: Box, place: Box) -> bool:
-    """Whether a box may be that of a target that was as large as `place` before."""
+    """Whether a box may be that of a target that was as large as `place` before: half to twice its size."""
     change = math.sqrt(box.width * box.height / (place.width * place.height))
-    return 1 / LARGEST_CHANGE <= change <= LARGEST_CHANGE
+    return 1 / 2 <= change <= 2
 
 
 def _middles(extent: float, side: float, size: float) -> list[float]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from scripted_matcher import START, Flight, MaskingMatcher, config_of, frame_at, right
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.following.colours import Colours
 from stm_tracker_ros.following.config import FollowingConfig, PriorConfig, SizeConfig
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.following.search import ENOUGH
@@ -90,7 +92,35 @@ def test_what_is_less_like_the_target_than_usual_is_not_taken(score: float, anch
     assert until_found(flight, right(200, score)) is None
 
 
-@pytest.mark.parametrize(("side", "found"), [(0.55, False), (0.65, True), (1.6, True), (1.8, False)])
+@pytest.mark.parametrize("again", ["auto", "confirm"])
+def test_what_has_other_colours_is_not_taken_but_offered_to_who_can_see_it(
+    again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flight = flying(again=again)
+    asked: list[Box] = []
+    monkeypatch.setattr(Colours, "has", lambda self, look, box: bool(asked.append(box)))
+    assert until_found(flight, right(200, USUAL)) is None
+    assert bool(asked) == (again == "auto")
+    assert (flight.answer.lead is not None and flight.answer.lead.times > ENOUGH) == (again == "confirm")
+
+
+def test_colours_are_learned_once_it_is_answered_and_only_where_it_is_well_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learned: list[Box] = []
+    monkeypatch.setattr(Colours, "learn", lambda self, look, box: learned.append(box))
+    flight = Flight(config_of(**PLAIN))
+    flight.show(right(0, USUAL), frames=30)
+    assert np.allclose(learned, [START] * 30)
+    flight.show(right(0, 0.5 * USUAL))
+    flight.show()
+    assert len(learned) == 30
+    flight.matcher.sights = [right(0, USUAL)]
+    flight.follower.track(frame_at(flight.number + 1))
+    assert len(learned) == 30
+
+
+@pytest.mark.parametrize(("side", "found"), [(0.45, False), (0.55, True), (1.9, True), (2.1, False)])
 def test_what_is_much_larger_or_smaller_than_the_target_was_is_not_taken(side: float, found: bool) -> None:
     flight = flying()
     there = Box(520.0, 190.0, START.width * side, START.height * side)

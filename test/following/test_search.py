@@ -7,10 +7,11 @@ import pytest
 
 from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.types import Box, Frame
-from stm_tracker_ros.following.search import ENOUGH, WIDE, Search, Sighting, tour
+from stm_tracker_ros.following.search import ENOUGH, Search, Sighting, tour
 
 pytestmark = pytest.mark.pure
 
+WIDE = 2.0
 FRAME = Frame(image=np.zeros((480, 640, 3), np.uint8), stamp_ns=0)
 EXPECTED = from_center(500.0, 100.0, 30.0, 20.0)
 SIDE = 90.0

@@ -1,0 +1,54 @@
+"""The colours that the target was seen in: a witness of its own to what may be the target that is away.
+
+A network that finds whatever it is shown tells kinds of things better than two of a kind: to it one person that walks
+past is much like another. Colours know nothing of kinds and tell two of a kind apart as often as not; where all is grey
+they agree. `docs/RESULTS.md` has what they are worth.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stm_tracker_ros.core.matching import Look
+from stm_tracker_ros.core.types import Box
+
+Floats = NDArray[np.float64]
+
+BINS = 16  # of lightness, and of each of the two axes of colour
+SAME_COLOURS = 0.75  # from which on two things may be one: Bhattacharyya's coefficient of their histograms
+
+
+class Colours:
+    """Of one target: as it was first, at `box` of `look`, and on the average of all times at which it was seen well."""
+
+    def __init__(self, look: Look, box: Box) -> None:
+        self._first = self._mean = _histogram(look, box)
+        self._count = 1
+
+    def learn(self, look: Look, box: Box) -> None:
+        """The target is well seen there."""
+        self._count += 1
+        self._mean = self._mean + (_histogram(look, box) - self._mean) / self._count
+
+    def has(self, look: Look, box: Box) -> bool:
+        """Whether what is there may be the target, by its colours."""
+        there = _histogram(look, box)
+        alike = (float(np.sqrt(there * known).sum()) for known in (self._first, self._mean))
+        return max(alike) >= SAME_COLOURS
+
+
+def _histogram(look: Look, box: Box) -> Floats:
+    """Shares of the colours (CIE L*a*b*) in the ellipse inside the box, which is in image pixels; 0 beside the look."""
+    left, top, width, height = look.crop.to_crop(box)
+    edges = np.clip([left, top, left + width, top + height], 0, look.patch.shape[0] - 1).astype(int)
+    x, y, right, bottom = edges.tolist()
+    patch = look.patch[y : bottom + 1, x : right + 1]
+    inside = np.zeros(patch.shape[:2], np.uint8)
+    middle = left - x + width / 2, top - y + height / 2
+    cv2.ellipse(inside, (middle, (max(width, 1.0), max(height, 1.0)), 0.0), 1, cv2.FILLED)
+    levels = np.iinfo(np.uint8).max + 1
+    lab, bins, ranges = cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), [BINS, BINS, BINS], [0, levels, 0, levels, 0, levels]
+    counts = cv2.calcHist([lab], [0, 1, 2], inside, bins, ranges).ravel()
+    return np.asarray(counts / max(counts.sum(), 1), np.float64)
