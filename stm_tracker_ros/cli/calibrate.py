@@ -131,7 +131,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker, weights: Path) ->
         "device": loaded.device,
         "precision": loaded.precision,
         "threads": loaded.threads,
-        "data": str(args.data),
+        "data": str(args.data.resolve()),
         "sequences": args.sequences,
         "starts": args.starts,
         "max_frames": args.max_frames,

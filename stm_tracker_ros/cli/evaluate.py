@@ -174,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
     failed = dict(measured.failed)
     status = work_off_all(args, loaded, measured, failed)
     if failed or any(item.is_finished(args.out / item.name) for item in measured.items):
-        _report(args.out, settings, measured, failed)
+        failed = _report(args.out, settings, measured, failed)
     return status or int(bool(failed))
 
 
@@ -260,7 +260,7 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "device": loaded.device,
         "precision": loaded.precision,
         "threads": loaded.threads,
-        "data": str(args.data),
+        "data": str(args.data.resolve()),
         "fps": args.fps,
         "init": args.init,
         "max_frames": args.max_frames,
@@ -276,14 +276,17 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
     }
 
 
-def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, failed: Mapping[str, str]) -> None:
+def _report(out: Path, settings: Mapping[str, Any], measured: Measurement, failed: Mapping[str, str]) -> dict[str, str]:
+    """Score, write and tell; gives what failed, what cannot be scored included."""
     from stm_tracker_ros.evaluation.run_files import SUMMARY_NAME
 
     summary = measured.summarise(out, failed)
     OutputFolder(out).write(SUMMARY_NAME, (json.dumps({**settings, **summary}, indent=1) + "\n").encode("utf-8"))
     print(f"{measured.table(summary)}\n{out / SUMMARY_NAME}")
-    for name, reason in failed.items():
+    failures = {**failed, **summary.get("failed", {})}
+    for name, reason in failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
-    if failed:
-        of_all = f"{len(failed)} of {len(measured.items)} {measured.item_kind}"
-        print(f"{of_all} failed and are in no figure", file=sys.stderr)
+    if failures:
+        every = {item.name for item in measured.items} | set(failures)
+        print(f"{len(failures)} of {len(every)} {measured.item_kind} failed and are in no figure", file=sys.stderr)
+    return failures

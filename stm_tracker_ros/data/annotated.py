@@ -28,8 +28,8 @@ LONG_FRAMES = 300
 # Parts of one video are not independent evidence: a bootstrap draws them together.
 PARTS_OF_ONE_VIDEO = (
     re.compile(r"(OTB2015/(?:Jogging|Skating2))-\d+"),
-    re.compile(r"(UAV123_10fps/(?:car16|truck4))_\d+"),
-    re.compile(r"(DAVIS2017-(?:train|val)/.+)_\d+"),
+    re.compile(r"(UAV123(?:_10fps)?/.+)_\d+"),
+    re.compile(r"(DAVIS(?:2017-(?:train|val))?/.+)_\d+"),
 )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Rows
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ ROBUSTNESS = "robustness"
 """Of runs from several starts."""
 ALL_FIGURES = (*FIGURES, ROBUSTNESS, *MASK_FIGURES)
 TIMES = ("p20", "p50", "p95", "p99")
+Scores = dict[str, Any]
+SequenceT = TypeVar("SequenceT", bound=Sequence)
 
 
 def summarise(
@@ -44,12 +47,13 @@ def summarise(
 ) -> dict[str, Any]:
     """Score every sequence whose trajectory is in `out`; means over sequences, times over all their frames.
 
-    failed: sequences that could not be run, and why; they are named, whatever lies there of them, and in no mean.
-    Raises DataError if there is no trajectory and nothing failed.
+    failed: sequences that could not be run, and why; they are named, whatever lies there of them, and in no mean, as
+    those that cannot be scored. Raises DataError if there is no trajectory and nothing failed.
     """
-    finished = [s for s in sequences if s.name not in failed and _is_there(out, s)]
+    there = [s for s in sequences if s.name not in failed and _is_there(out, s)]
+    scores, failed = _scored(out, there, partial(_score_sequence, max_frames=max_frames), failed)
+    finished = [s for s in there if s.name in scores]
     times_ms = {s.name: read_times(out / s.name / TIMES_NAME) for s in finished}
-    scores = {s.name: _score_sequence(out, s, max_frames, times_ms[s.name]) for s in finished}
     return _over_all(out, finished, scores, times_ms, _flight(out, finished), failed)
 
 
@@ -58,16 +62,15 @@ def summarise_starts(
 ) -> dict[str, Any]:
     """As `summarise`, of runs from several starts: means over the runs of a sequence, then over sequences.
 
-    runs: of every sequence by its name; scored are those whose trajectory is in `out`. failed: names of runs.
+    runs: of every sequence by its name; scored are those whose trajectory is in `out`. failed: names of runs, and why.
     """
-    done = {s.name: [run for run in runs[s.name] if run.name not in failed and _is_there(out, run)] for s in sequences}
+    there = [run for s in sequences for run in runs[s.name] if run.name not in failed and _is_there(out, run)]
+    of_runs, failed = _scored(out, there, _score_run, failed)
+    done = {s.name: [run for run in runs[s.name] if run.name in of_runs] for s in sequences}
     finished = [s for s in sequences if done[s.name]]
-    times_of_runs = {run.name: read_times(out / run.name / TIMES_NAME) for s in finished for run in done[s.name]}
-    times_ms = {s.name: np.concatenate([times_of_runs[run.name] for run in done[s.name]]) for s in finished}
-    scores = {
-        s.name: _mean_of_runs([_score_run(out, run, times_of_runs[run.name]) for run in done[s.name]], times_ms[s.name])
-        for s in finished
-    }
+    times = {run.name: read_times(out / run.name / TIMES_NAME) for s in finished for run in done[s.name]}
+    times_ms = {s.name: np.concatenate([times[run.name] for run in done[s.name]]) for s in finished}
+    scores = {s.name: _mean_of_runs([of_runs[run.name] for run in done[s.name]], times_ms[s.name]) for s in finished}
     flight = _flight(out, [run for s in finished for run in done[s.name]])
     return _over_all(out, finished, scores, times_ms, flight, failed)
 
@@ -84,24 +87,35 @@ def table(summary: Mapping[str, Any]) -> str:
     return "\n".join([head, *lines, _line("all", summary, figures, width)])
 
 
-def _score_sequence(
-    out: Path, sequence: Sequence, max_frames: int | None, times_ms: NDArray[np.float64]
-) -> dict[str, Any]:
-    trajectory, truth = read_trajectory(out / sequence.name / TRAJECTORY_NAME), sequence.boxes[:max_frames]
+def _scored(
+    out: Path, sequences: Iterable[SequenceT], score: Callable[[Path, SequenceT], Scores], failed: Mapping[str, str]
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """The scores of each by its name; and what failed before or cannot be scored, and why: it costs the others none."""
+    scores, failures = dict[str, Scores](), dict(failed)
+    for sequence in sequences:
+        try:
+            scores[sequence.name] = score(out, sequence)
+        except DataError as error:
+            failures[sequence.name] = str(error)
+    return scores, failures
+
+
+def _score_sequence(out: Path, sequence: Sequence, max_frames: int | None = None) -> Scores:
+    folder, truth = out / sequence.name, sequence.boxes[:max_frames]
+    trajectory = read_trajectory(folder / TRAJECTORY_NAME)
     unreadable = [index for index, state in enumerate(trajectory.states) if state == UNREADABLE]
-    try:
-        scores = {
-            **sequence_scores(trajectory.boxes, truth),
-            **_score_masks(out / sequence.name, sequence, len(truth), unreadable),
-        }
-    except DataError as error:
-        raise DataError(f"{sequence.name}: {error}") from None
     noted = {"unreadable": unreadable} if unreadable else {}
-    return {"frames": len(trajectory.boxes), **noted, **scores, "ms_per_frame": percentiles(times_ms)}
+    return {
+        "frames": len(trajectory.boxes),
+        **noted,
+        **sequence_scores(trajectory.boxes, truth),
+        **_score_masks(folder, sequence, len(truth), unreadable),
+        "ms_per_frame": percentiles(read_times(folder / TIMES_NAME)),
+    }
 
 
-def _score_run(out: Path, run: Run, times_ms: NDArray[np.float64]) -> dict[str, Any]:
-    scores = _score_sequence(out, run, None, times_ms)
+def _score_run(out: Path, run: Run) -> Scores:
+    scores = _score_sequence(out, run)
     overlap = overlaps(read_trajectory(out / run.name / TRAJECTORY_NAME).boxes, run.boxes)
     return {"anchor": run.anchor, "backward": run.backward, **scores, ROBUSTNESS: robustness(overlap)}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -323,6 +324,26 @@ def test_a_sequence_without_a_start_is_named_and_the_exit_status_is_1(use, data,
     (data / "VOT/second/groundtruth.txt").write_text("10,12.5,20,30\n" + "nan,nan,nan,nan\n" * 4)
     assert run_evaluate(data, tmp_path / "out", "--starts", "2") == 1
     assert "failed: VOT/second: none of its starts" in capsys.readouterr().err
+
+
+def test_a_sequence_that_cannot_be_scored_is_named_and_the_exit_status_is_1(use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    (data / "VOT/second/groundtruth.txt").write_text("10,12.5,20,30\n" + "nan,nan,nan,nan\n" * 4)
+    assert run_evaluate(data, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "failed: VOT/second: none of 5 frames can be scored" in error
+    assert "1 of 2 sequences failed and are in no figure" in error
+    assert list(json.loads((tmp_path / "out/summary.json").read_text())["sequences"]) == ["UAVDT/first"]
+
+
+def test_results_of_data_elsewhere_are_not_gone_on_with(use, data, tmp_path, capsys, monkeypatch):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    for folder, status in ((data, 0), (other, 2)):
+        monkeypatch.chdir(folder)
+        assert run_evaluate(Path(), tmp_path / "out") == status
+    assert f"data: '{data}' there, '{other}' now" in capsys.readouterr().err
 
 
 def test_an_unknown_tracker_and_a_change_without_value_are_refused(data, tmp_path, capsys):

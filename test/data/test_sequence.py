@@ -87,7 +87,9 @@ def test_parts_of_one_video_share_a_recording():
         ("DAVIS2017-train/schoolgirls_1", "DAVIS2017-train/schoolgirls_7"),
     ]
     assert all(recording_of(first) == recording_of(second) for first, second in pairs)
-    assert recording_of("UAV123_10fps/person12_1") == "UAV123_10fps/person12_1"
+    assert recording_of("UAV123/car6_1") == recording_of("UAV123/car6_5") != recording_of("UAV123_10fps/car6_1")
+    assert recording_of("DAVIS/horse_1") == recording_of("DAVIS/horse_2")
+    assert recording_of("UAV123_10fps/wakeboard3") == "UAV123_10fps/wakeboard3"
     assert len({recording_of(name) for name in VALIDATION}) == 12
 
 

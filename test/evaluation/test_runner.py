@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -113,10 +115,15 @@ def test_fewer_frames_are_scored_as_such(root, tmp_path):
     assert summarise(tmp_path / "out", sequences=sequences, max_frames=3)["sequences"]["UAVDT/near"]["frames"] == 3
 
 
-def test_a_sequence_without_a_frame_to_score_is_named(root, tmp_path):
-    _, sequences = run(ScriptedTracker([(GIVEN, 0.9)]), root, tmp_path / "out", max_frames=1)
-    with pytest.raises(DataError, match="UAVDT/near"):
-        summarise(tmp_path / "out", sequences=sequences, max_frames=1)
+def test_a_sequence_without_a_frame_to_score_is_named_and_costs_the_others_nothing(root, tmp_path):
+    _, sequences = run(ScriptedTracker([(GIVEN, 0.9)]), root, tmp_path / "out", max_frames=3)
+    near, far = sorted(sequences, key=lambda s: s.name)
+    near = replace(near, boxes=np.where(np.arange(len(near.boxes))[:, None] > 0, np.nan, near.boxes))
+    summary = summarise(tmp_path / "out", {"VOT/gone": "no video"}, sequences=[near, far], max_frames=3)
+    assert list(summary["sequences"]) == ["VOT/far"]
+    assert list(summary["failed"]) == ["VOT/gone", "UAVDT/near"]
+    assert "frames can be scored" in summary["failed"]["UAVDT/near"]
+    assert summarise(tmp_path / "out", sequences=[near])["sequence_count"] == 0
 
 
 def test_a_video_shorter_than_its_annotation_is_refused_and_leaves_no_trajectory(root, tmp_path):
