@@ -96,7 +96,9 @@ class EngineConfig:
     max_age_ms: float = setting(
         0.0, "frames older than this, against the fastest recent one, are dropped; 0 = never", low=0, live=True
     )
-    set_target_timeout_ms: float = setting(5000.0, "set_target and confirm answer within this time", low=1, live=True)
+    set_target_timeout_ms: float = setting(
+        5000.0, "set_target and confirm answer within this time", low=1, high=600000, live=True
+    )
     candidate_after_ms: float = setting(
         500.0, "time for which a candidate must have been the same to be confirmed", low=0, live=True
     )

@@ -64,9 +64,10 @@ class DropPolicy:
 
     max_age_ms: frames older than this are too old; 0 = never. May be changed at any time.
     A stamp that falls by more than a second, or lies before the newest one for the fifth time in a row, is a jump
-    back; one that rises ten seconds further than the arrival is a jump forward. Stamps that rise with the arrival are
-    no jump, however far: the camera was silent. A jump makes the policy forget what it learned of the clocks, and so
-    does a node's clock that was set, or begins to run: it moves otherwise than the steady one.
+    back; one that rises ten seconds further than the steady clock is a jump forward. Stamps that rise with that are no
+    jump, however far: the camera was silent. A jump makes the policy forget what it learned of the clocks, and so does
+    a node's clock that was set, or begins to run: it moves otherwise than the steady one, by a second, or by half of
+    what a frame may be old.
     """
 
     def __init__(self, max_age_ms: float = 0.0) -> None:
@@ -89,11 +90,12 @@ class DropPolicy:
         Its age is (now - stamp) - offset_ns, so that a constant difference of the clocks drops nothing.
         """
         steady_ns = arrival_ns if steady_ns is None else steady_ns
-        if abs((arrival_ns - self._arrival_ns) - (steady_ns - self._steady_ns)) > CLOCK_SET_NS:
+        steady_step = steady_ns - self._steady_ns
+        if abs(arrival_ns - self._arrival_ns - steady_step) > self._clock_set_ns:
             self._offsets_ns.clear()
         step = None if self._stamp_ns is None else stamp_ns - self._stamp_ns
         self._late = self._late + 1 if step is not None and step < 0 else 0
-        jump = None if step is None else self._jump(step, arrival_ns)
+        jump = None if step is None else self._jump(step, steady_step)
         if step is not None and step <= 0 and jump is None:
             return Skip(DropReason.DUPLICATE if step == 0 else DropReason.OUT_OF_ORDER)
         if jump is not None:
@@ -101,11 +103,15 @@ class DropPolicy:
         self._steady_ns = steady_ns
         return self._accept(jump, stamp_ns, arrival_ns, now_ns)
 
-    def _jump(self, step_ns: int, arrival_ns: int) -> Jump | None:
+    @property
+    def _clock_set_ns(self) -> float:
+        """By how much the node's clock must move otherwise than the steady one to have been set."""
+        return min(CLOCK_SET_NS, self.max_age_ms * 1e6 / 2) if self.max_age_ms > 0 else CLOCK_SET_NS
+
+    def _jump(self, step_ns: int, steady_step_ns: int) -> Jump | None:
         if step_ns < -JUMP_BACK_NS or self._late >= LATE_FRAMES:
             return Jump.BACK
-        beyond_arrival = step_ns - (arrival_ns - self._arrival_ns)
-        return Jump.FORWARD if step_ns > 0 and beyond_arrival > JUMP_FORWARD_NS else None
+        return Jump.FORWARD if step_ns > 0 and step_ns - steady_step_ns > JUMP_FORWARD_NS else None
 
     def _accept(self, jump: Jump | None, stamp_ns: int, arrival_ns: int, now_ns: int) -> Verdict:
         self._stamp_ns, self._arrival_ns, self._late = stamp_ns, arrival_ns, 0

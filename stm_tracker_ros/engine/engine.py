@@ -153,7 +153,7 @@ class Engine(Generic[MessageT]):
 
     def change_source(self) -> None:
         """The next message comes from another publisher: its numbers say nothing of what was lost before it."""
-        self._intake.restart()
+        self._intake.change_source()
 
     def set_target(self, request: TargetRequest) -> Future[TargetAnswer]:
         """Follow another target; never blocks, never raises, needs no camera that still runs.
@@ -310,7 +310,6 @@ class Engine(Generic[MessageT]):
             end_ns=min(self._steady_ns() + budget_ns, latest_ns),
             cost=self._replay_cost,
             steady_ns=self._steady_ns,
-            clock_ns=self._clock_ns,
         )
         self._replay = replay, future
         self._go_on()

@@ -21,7 +21,7 @@ class Intake(Generic[MessageT]):
         self._config, self._steady_ns = config, steady_ns
         self._lock = threading.Lock()
         self._loss = LossCounter()
-        self._received = self._lost_before = 0
+        self._received = self._lost_before = self._lost_when_started = 0
         self._history: History[MessageT] = History(config)
 
     def admit(
@@ -29,16 +29,16 @@ class Intake(Generic[MessageT]):
     ) -> Offered[MessageT]:
         """The message with its place in the stream; the arrival stands for a stamp of 0."""
         with self._lock:
+            received_ns = self._steady_ns()
+            lost = self._lost_before + self._loss.add(sequence, stamp_ns or arrival_ns, arrival_ns, received_ns)
             self._received += 1
             frame = Offered(
                 message=message,
                 stamp_ns=stamp_ns or arrival_ns,
                 arrival_ns=arrival_ns,
-                received_ns=self._steady_ns(),
+                received_ns=received_ns,
                 nbytes=nbytes,
-                position=self._received
-                + self._lost_before
-                + self._loss.add(sequence, stamp_ns or arrival_ns, arrival_ns),
+                position=self._received + lost,
                 has_stamp=bool(stamp_ns),
             )
             self._history.add(frame)
@@ -46,9 +46,9 @@ class Intake(Generic[MessageT]):
 
     @property
     def lost(self) -> tuple[int, bool]:
-        """Frames lost before us, and whether they are estimated."""
+        """Frames lost before us since `restart`, and whether they are estimated."""
         with self._lock:
-            return self._loss.total, self._loss.estimated
+            return self._lost_before + self._loss.total - self._lost_when_started, self._loss.estimated
 
     def find(self, stamp_ns: int, tolerance_ms: float) -> tuple[Offered[MessageT] | None, int]:
         """The frame of that stamp (0 = newest), if it is kept; and how many frames are kept."""
@@ -76,7 +76,13 @@ class Intake(Generic[MessageT]):
             self._history = History(self._config)
 
     def restart(self) -> None:
-        """Count losses anew: what came while nobody listened is none."""
+        """Count losses from 0: what came while nobody listened is none."""
+        self.change_source()
+        with self._lock:
+            self._lost_when_started = self._lost_before
+
+    def change_source(self) -> None:
+        """The next message has another publisher's number, and says nothing of what was lost before it."""
         with self._lock:
             self._lost_before += self._loss.total
             self._loss = LossCounter()

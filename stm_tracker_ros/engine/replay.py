@@ -35,7 +35,6 @@ class Replay(Generic[MessageT]):
         end_ns: int,
         cost: Cost,
         steady_ns: Callable[[], int],
-        clock_ns: Callable[[], int],
     ) -> None:
         """A target that the worker has just begun to follow.
 
@@ -45,7 +44,7 @@ class Replay(Generic[MessageT]):
         """
         self._worker, self._target, self._kept = worker, worker.target, kept
         self._at, self._named, self._named_answer = named, named, answer
-        self._end_ns, self._cost, self._steady_ns, self._clock_ns = end_ns, cost, steady_ns, clock_ns
+        self._end_ns, self._cost, self._steady_ns = end_ns, cost, steady_ns
         self._last: Answer[MessageT] | None = None
         self._count = 0
 
@@ -74,7 +73,7 @@ class Replay(Generic[MessageT]):
         """What the operator is told now: where the target is, and how many frames were gone through."""
         if not self._worker.has(self._target):
             return TargetAnswer(code=Code.INTERNAL, message=_REPLACED)
-        age_s = (self._clock_ns() - self._worker.time_of(self._named)) / 1e9
+        age_s = self._worker.age_s(self._named)
         if self._last is None:
             return replace(self._named_answer, age_s=age_s)
         seen = f"; {self._last.state.name} after {self._count} images"

@@ -177,6 +177,10 @@ class Worker(Generic[MessageT]):
         """What an image out of its turn counts for: its stamp, or its arrival."""
         return self._stamps.likely_time_of(offered)
 
+    def age_s(self, offered: Offered[MessageT]) -> float:
+        """Seconds by which an image is older now than the fastest recent one was on its arrival."""
+        return self._stats.age_ns(self.time_of(offered), self._hooks.clock_ns()) / 1e9
+
     def jump(self) -> None:
         """The stamps jump before the next frame: to the tracker no time has passed."""
         if self._target_track is not None:
@@ -349,7 +353,7 @@ class Worker(Generic[MessageT]):
             id=target_id,
             class_id=class_id,
             stamp_used_ns=offered.stamp_ns,
-            age_s=(self._hooks.clock_ns() - time_ns) / 1e9,
+            age_s=self.age_s(offered),
             image=offered.message,
             result=result,
             place=place_of(result, frame),

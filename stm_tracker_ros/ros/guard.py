@@ -76,16 +76,21 @@ class GuardedExecutor(SingleThreadedExecutor):
             return None
 
 
-def guard_services(node: Node, guard: Guard) -> None:
-    """Let every service of `node`, rclpy's own among them, answer with a refusal instead of raising."""
+def guard_services(node: Node, guard: Guard, unknown: Callable[[str], str]) -> None:
+    """Let every service of `node`, rclpy's own among them, answer with a refusal instead of raising.
+
+    unknown: what to say of a parameter of that name, empty if there is one: rclpy names none.
+    """
     for service in node.services:
-        service.callback = _guarded(service, guard)
+        service.callback = _guarded(service, guard, unknown)
 
 
-def _guarded(service: Any, guard: Guard) -> Callback:
+def _guarded(service: Any, guard: Guard, unknown: Callable[[str], str]) -> Callback:
     inner, kind, name = service.callback, service.srv_type, service.srv_name
     if kind is SetParameters:
-        return _one_by_one(inner, name, guard)
+        return _one_by_one(inner, name, guard, unknown)
+    if kind is SetParametersAtomically:
+        inner = _of_known_names(inner, unknown)
 
     async def callback(request: Any, response: Any) -> Any:
         try:
@@ -97,11 +102,14 @@ def _guarded(service: Any, guard: Guard) -> Callback:
     return callback
 
 
-def _one_by_one(inner: Callback, name: str, guard: Guard) -> Callback:
+def _one_by_one(inner: Callback, name: str, guard: Guard, unknown: Callable[[str], str]) -> Callback:
     """Parameters that are not set together are validated alone: one of unknown type leaves the others as they are."""
 
     def callback(request: SetParameters.Request, response: SetParameters.Response) -> SetParameters.Response:
         for parameter in request.parameters:
+            if reason := unknown(parameter.name):
+                response.results.append(SetParametersResult(successful=False, reason=reason))
+                continue
             try:
                 one = inner(SetParameters.Request(parameters=[parameter]), SetParameters.Response())
                 response.results.append(one.results[0])
@@ -109,6 +117,17 @@ def _one_by_one(inner: Callback, name: str, guard: Guard) -> Callback:
                 text = guard.note(f"{name}, parameter {parameter.name!r}", error)
                 response.results.append(SetParametersResult(successful=False, reason=text))
         return response
+
+    return callback
+
+
+def _of_known_names(inner: Callback, unknown: Callable[[str], str]) -> Callback:
+    def callback(request: SetParametersAtomically.Request, response: SetParametersAtomically.Response) -> Any:
+        for parameter in request.parameters:
+            if reason := unknown(parameter.name):
+                response.result = SetParametersResult(successful=False, reason=reason)
+                return response
+        return inner(request, response)
 
     return callback
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Union
 
-from builtin_interfaces.msg import Time
+from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import Point
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -27,6 +27,7 @@ _NS_PER_S = 1_000_000_000
 _FIRST_SECOND, _LAST_SECOND = -(2**31), 2**31 - 1  # of builtin_interfaces/Time
 ImageMessage = Union[Image, CompressedImage]
 UNCERTAIN_CLASS = "uncertain"
+MARKER_LIFETIME = Duration(sec=2)  # what nobody draws anew is gone: no camera, an inactive node, a fault
 
 
 def to_ns(stamp: Time) -> int:
@@ -94,6 +95,7 @@ def candidate_outlines(
 
 def _line(header: Header, namespace: str, kind: int, color: tuple[float, float, float]) -> Marker:
     marker = Marker(header=header, ns=namespace, type=kind, action=Marker.ADD)
+    marker.lifetime = MARKER_LIFETIME
     marker.scale.x = 0.004
     marker.color.r, marker.color.g, marker.color.b, marker.color.a = (*color, 1.0)
     return marker

@@ -70,10 +70,16 @@ class Parameters:
         _refuse_qos_overrides(overrides)
         name = overrides.get("tracker.name", NodeConfig().tracker.name)
         self.config = AllConfig(tracker=default_tracker_config(str(name))).changed(overrides)
-        self._on_change = on_change
+        self._node, self._on_change = node, on_change
         for one in self.config.settings().values():
             node.declare_parameter(one.name, one.value, _descriptor(one), ignore_override=True)
         compat.on_parameters_set(node, self._validate, self._apply)
+
+    def unknown(self, name: str) -> str:
+        """What to say of a parameter of that name: what it is called now, or which one is near; empty if it is one."""
+        if self._node.has_parameter(name):
+            return ""
+        return unknown_name("parameter", name, self.config.settings(), self.config.former_names())
 
     def _validate(self, parameters: list[Parameter]) -> SetParametersResult:
         try:

@@ -29,6 +29,7 @@ ResultT = TypeVar("ResultT")
 _INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE activate, after configure)"
 _AGAIN = "tracker.search.again"
 _NO_SEARCH = f"{_AGAIN} is off: nothing is looked for elsewhere; allowed are auto and confirm, or set_target with a box"
+_NOT_PAUSED = "the node was deactivated before the answer; activated again it is not paused"
 _ENDED = "the node was deactivated before the answer; activate it, and name the target again"
 
 
@@ -86,8 +87,10 @@ class TargetServices:
         engine = self._engine()
         response.success, response.message = False, _INACTIVE
         if engine is not None:
+            starts = engine.starts
             state: State = await self._finished(engine.pause(request.data))
-            response.success, response.message = True, f"state {state.name}"
+            holds = self._engine() is engine and engine.starts == starts and state is not State.INACTIVE
+            response.success, response.message = holds, f"state {state.name}" if holds else _NOT_PAUSED
         return response
 
     def _init(self, message: Detection2D) -> None:

@@ -62,7 +62,7 @@ class TrackerNode(LifecycleNode):
         self._source = ImageSource(self, self._take, self._change_source, config)
         self._console = console.InputConsole(self._info, self._warn)
         self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
-        guard_services(self, self.guard)
+        guard_services(self, self.guard, self._declared.unknown)
         # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
         self._status = self.create_publisher(TrackerStatus, "~/status", qos.output())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
@@ -146,7 +146,7 @@ class TrackerNode(LifecycleNode):
             self._engine.stop()
 
     def _forget(self) -> None:
-        self._idle, self._engine = State.UNCONFIGURED, None
+        self._idle, self._engine, self._facts = State.UNCONFIGURED, None, {}
 
     def report_trouble(self, text: str) -> None:
         """Log it, then keep it in status and diagnostics until a transition succeeds: what is seen there is logged."""

@@ -175,12 +175,12 @@ class Bench:
 
 
 def offered(stamp_ns: int, position: int, *, late_ns: int = 0, **message: Any) -> Offered[Message]:
-    """A message as it reaches the worker; it arrives `late_ns` after its stamp."""
+    """A message as it reaches the worker; it arrives `late_ns` after its stamp, by a clock that nobody sets."""
     return Offered(
         message=Message(stamp_ns, **message),
         stamp_ns=stamp_ns,
         arrival_ns=stamp_ns + late_ns,
-        received_ns=stamp_ns,
+        received_ns=stamp_ns + late_ns,
         nbytes=100,
         position=position,
     )

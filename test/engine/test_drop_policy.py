@@ -37,6 +37,27 @@ def test_order_and_jumps(rows, last):
     assert verdicts(rows)[-1] == last
 
 
+@pytest.mark.parametrize("leap_ms", [20_000, 1_700_000_000_000])
+def test_a_clock_that_camera_and_node_share_is_set_forward(leap_ms):
+    """Stamp and arrival leap together: the steady clock alone knows that no time has passed."""
+    policy, found = DropPolicy(), []
+    for steady_ms in range(0, 165, 33):
+        ms = steady_ms + (leap_ms if steady_ms >= 99 else 0)
+        stamp_ns = ms * MS
+        found.append(policy.decide(stamp_ns=stamp_ns, arrival_ns=stamp_ns, now_ns=stamp_ns, steady_ns=steady_ms * MS))
+    assert found == [Track(), Track(), Track(), Reset(Jump.FORWARD), Track()]
+
+
+@pytest.mark.parametrize("step_ms", [300, 900, 1100, -300])
+def test_a_step_of_the_nodes_clock_drops_nothing_for_long(step_ms):
+    policy, dropped = DropPolicy(100.0), 0
+    for number in range(100):
+        steady_ns, step_ns = number * 33 * MS, step_ms * MS * (number >= 50)
+        now_ns = steady_ns + step_ns
+        dropped += policy.decide(stamp_ns=steady_ns, arrival_ns=now_ns, now_ns=now_ns, steady_ns=steady_ns) != Track()
+    assert dropped == 0
+
+
 def test_a_loop_shorter_than_a_second_is_a_jump_after_some_frames():
     once = [(900 + 30 * n,) for n in range(10)]
     again = [(900 + 30 * n, 1200 + 30 * n) for n in range(8)]

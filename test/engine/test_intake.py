@@ -34,6 +34,27 @@ def test_forgetting_empties_the_history_but_not_the_counts():
     assert admit(intake, 2).position == 2
 
 
+def test_another_source_says_nothing_of_losses_and_those_before_stay_counted():
+    intake = Intake(HistoryConfig())
+    admit(intake, 1, 1, 0)
+    admit(intake, 2, 9, 10**9)
+    intake.change_source()
+    assert admit(intake, 3, 500, 2 * 10**9).position == 10
+    assert intake.lost == (7, False)
+    admit(intake, 4, 502, 3 * 10**9)
+    assert intake.lost == (8, False)
+
+
+def test_the_clock_of_camera_and_node_set_forward_is_no_loss():
+    steady = iter(range(0, 10**9, 33_000_000))
+    intake = Intake(HistoryConfig(), steady_ns=lambda: next(steady))
+    for number in range(10):
+        admit(intake, number * 33_000_000 + 1, arrival_ns=number * 33_000_000 + 1)
+    leap = 10**18
+    admit(intake, leap + 330_000_000, arrival_ns=leap + 330_000_000)
+    assert intake.lost == (0, True)
+
+
 def test_losses_are_counted_anew_and_places_go_on_rising():
     """After a fault the target is kept: what comes then must lie behind it in the stream."""
     intake = Intake(HistoryConfig())

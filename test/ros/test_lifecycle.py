@@ -44,6 +44,7 @@ def test_the_transitions_one_by_one(start_node):
     assert node.change_state("cleanup")
     node.wait_state(State.UNCONFIGURED)
     assert node.next_status().received == 0
+    node.diagnostics("tracker", lambda status: "weights" not in values(status) and status.hardware_id == "none")
     assert node.change_state("configure")
     assert node.change_state("activate")
     node.follow(camera)

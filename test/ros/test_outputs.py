@@ -202,6 +202,7 @@ def test_markers_outline_the_box_and_go_when_it_is_lost(node, camera):
     answer = node.track(camera, picture(60, 50))
     line = outline(node, markers, stamp_ns(answer.header))
     assert line.action == Marker.ADD
+    assert line.lifetime.sec > 0, "rviz keeps it for ever when the node is gone"
     corners = [(p.x * WIDTH + WIDTH / 2, p.y * WIDTH + HEIGHT / 2) for p in line.points]
     np.testing.assert_allclose(corners, [(60, 50), (80, 50), (80, 70), (60, 70), (60, 50)])
     node.lose(camera)

@@ -88,6 +88,24 @@ def test_odd_names_are_answered(node):
     assert [answer.successful for answer in answers] == [False] * 4
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("max_age", "did you mean 'max_age_ms'"), ("tracker.memory.slots", "tracker.memory.history")],
+)
+def test_a_parameter_that_is_none_is_refused_with_the_name_that_is_meant(start_node, name, words):
+    node = start_node()
+    node.wait_ready()
+    odd = [Parameter(name=name, value=ParameterValue(type=DOUBLE, double_value=1.0))]
+    good = Parameter(name="max_age_ms", value=ParameterValue(type=DOUBLE, double_value=0.0))
+    first, second = ask(node, SetParameters, "set_parameters", SetParameters.Request(parameters=[*odd, good])).results
+    assert (first.successful, second.successful) == (False, True)
+    request = SetParametersAtomically.Request(parameters=[good, *odd])
+    together = ask(node, SetParametersAtomically, "set_parameters_atomically", request).result
+    assert not together.successful
+    assert words in first.reason
+    assert words in together.reason
+
+
 def test_three_thresholds_are_judged_together(node):
     up = {"lost_score": 0.7, "uncertain_score": 0.8, "tracking_score": 0.9}
     down = {"tracking_score": 0.45, "uncertain_score": 0.4, "lost_score": 0.25}
