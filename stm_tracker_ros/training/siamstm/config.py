@@ -101,8 +101,9 @@ class PaperTrainConfig(LoopConfig):
     end_rate: float = setting(0.0005, "learning rate at the end", low=1e-9, high=1.0)
     release_epoch: int = setting(10, "epoch from which the backbone is trained; as many as epochs: never", low=0)
     backbone_rate: float = setting(0.1, "learning rate of the backbone over that of the rest", low=0.0, high=1.0)
+    optimiser: str = setting("sgd", "adamw learns more in few steps, and without momentum", choices=("sgd", "adamw"))
     momentum: float = setting(0.9, "SGD's momentum", low=0.0, high=1.0)
-    weight_decay: float = setting(1e-4, "SGD's weight decay", low=0.0, high=1.0)
+    weight_decay: float = setting(1e-4, "the optimiser's weight decay", low=0.0, high=1.0)
     backbone_weights: str = setting(
         "", "a ResNet-50 dilated to stride 8, trained for tracking, published or converted; random: none"
     )

@@ -38,12 +38,14 @@ class PaperTask:
         self.steps = config.steps
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """SGD over all but the backbone, and over the backbone's convolutions."""
+        """Over all but the backbone, and over the backbone's convolutions."""
         network, config = self.network, self.config
         rest = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
         backbone = [p for p in network.backbone.parameters() if p.ndim == 4]
         network.backbone.requires_grad_(False)
         groups = [{"params": rest}, {"params": backbone}]
+        if config.optimiser == "adamw":
+            return torch.optim.AdamW(groups, config.start_rate, weight_decay=config.weight_decay)
         return torch.optim.SGD(groups, config.start_rate, config.momentum, weight_decay=config.weight_decay)
 
     def rates(self, step: int) -> tuple[float, float]:
