@@ -20,6 +20,7 @@ from stm_tracker_ros.engine.config import StateConfig
 
 DEFAULT_TRACKER = "stmtrack_lite"
 STATE_PREFIX = "state."
+LONGEST_NUMBER = 9  # digits of a count or a seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     seeds: dict[int, None] = {}
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        if not low.isdecimal() or (dash and not high.isdecimal()) or (dash and int(high) < int(low)):
+        numbers = all(one.isdecimal() and len(one) <= LONGEST_NUMBER for one in ((low, high) if dash else (low,)))
+        if not numbers or (dash and int(high) < int(low)):
             raise ConfigError(f"--seeds {text!r}: {part!r} is not allowed; allowed are numbers and ranges: 3,7,20-30")
         seeds |= dict.fromkeys(range(int(low), int(high or low) + 1))
     return tuple(seeds)
@@ -131,8 +133,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 def whole_number(text: str) -> int:
     """The text as a number from 1 on; an argparse type."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are whole numbers from 1 on")
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
+        most = 10**LONGEST_NUMBER - 1
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are whole numbers from 1 to {most}")
     return int(text)
 
 

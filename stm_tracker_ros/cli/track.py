@@ -161,7 +161,7 @@ def _follow(
             rows.write(replace(step.row, frame=number))
             masks.write(number, step.result.mask)
             if video is not None:
-                video.write(_picture(step))
+                video.write(_picture(step, number))
     return count, number
 
 
@@ -198,7 +198,7 @@ def frame_number(text: str) -> int:
     return int(text)
 
 
-def _picture(step: Step) -> Pixels:
+def _picture(step: Step, number: int) -> Pixels:
     from stm_tracker_ros import drawing
 
     return drawing.draw_overlay(
@@ -213,5 +213,5 @@ def _picture(step: Step) -> Pixels:
         expected=drawing.waited_for(step.result, step.state.has_valid_box),
         region=step.result.region,
         center_cross=True,
-        note=f"frame {step.index}",
+        note=f"frame {number}",
     )

@@ -24,7 +24,8 @@ IMAGE_SUFFIXES = (
 _LEFT_BY_FILE_MANAGERS = ("thumbs.db", "thumbs.jpg", "thumbs.png", "thumb.jpg")
 # IMREAD_COLOR alone would cut 16 bits to the high byte, IMREAD_UNCHANGED would ignore EXIF's orientation.
 _AS_SHOWN = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", 0xDA, b"\xff\xd9"
+_SECONDS = re.compile(r"([0-9]{9,})\.([0-9]+)")  # a stamp for a name: what is behind the point are decimals
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -50,6 +51,8 @@ def is_image_name(name: str) -> bool:
 
 def natural_order(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """A key that sorts names by the numbers in them, letters regardless of case; equal ones by the bare text."""
+    if stamp := _SECONDS.fullmatch(path.stem):
+        return [(0, int(stamp[1]), ""), (1, 0, stamp[2])], path.name
     parts = re.split(r"([0-9]+)", path.stem.casefold())
     # Every second part is a number: the text before the first one may be empty.
     key = [(0, int(part), "") if place % 2 else (1, 0, part) for place, part in enumerate(parts) if part]
@@ -113,5 +116,15 @@ def eight_bits(raw: NDArray[Any], stretch: Stretch, stamp_ns: int) -> Pixels:
 
 
 def _is_cut_short(data: bytes) -> bool:
-    """Whether a JPEG ends within its scan: older OpenCV fills the rest with grey and says nothing."""
-    return data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+    """Whether a JPEG ends within its scan: older OpenCV fills the rest with grey and says nothing.
+
+    Behind its end there may be anything, such as a phone's video.
+    """
+    if not data.startswith(_JPEG_START):
+        return False
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:  # segments, each with its length, until the first scan
+        if data[place + 1] == _JPEG_SCAN:
+            return _JPEG_END not in data[place:]
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return _JPEG_END not in data

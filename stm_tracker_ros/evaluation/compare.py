@@ -24,6 +24,7 @@ class Comparison:
 
     kind: what the cases are, for people: sequences, occlusions, absences.
     values: results x cases, in the order of labels and names. recordings: of every case, drawn together.
+    missing: cases in which some results have the figure, and some have not.
     """
 
     figure: str
@@ -32,6 +33,7 @@ class Comparison:
     names: tuple[str, ...]
     recordings: tuple[str, ...]
     values: Values
+    missing: tuple[str, ...] = ()
 
     @property
     def means(self) -> Values:
@@ -82,7 +84,8 @@ class Pairing:
 
     def compare(self, figure: str) -> Comparison:
         """That figure over the cases of which all have it. Raises DataError if there is no such case."""
-        names = [name for name in self.names if all(figure in one.cases[name].figures for one in self.results)]
+        having = {name: [figure in one.cases[name].figures for one in self.results] for name in self.names}
+        names = [name for name in self.names if all(having[name])]
         if not names:
             raise DataError(f"figure {figure!r} is not in all results; allowed is one of {', '.join(self.figures)}")
         return Comparison(
@@ -92,6 +95,7 @@ class Pairing:
             names=tuple(names),
             recordings=tuple(self.results[0].cases[name].recording for name in names),
             values=np.array([[one.cases[name].figures[figure] for name in names] for one in self.results]),
+            missing=tuple(name for name in self.names if any(having[name]) and not all(having[name])),
         )
 
 

@@ -17,6 +17,7 @@ def text(pairing: Pairing, comparisons: Sequence[Comparison]) -> str:
     """Results with their means and intervals, all and by group, then the largest differences and what is left out."""
     parts = [_results(pairing), *(_figure(pairing, one) for one in comparisons)]
     parts += [_largest(one, index) for one in comparisons for index in range(1, len(one.labels))]
+    parts += [_missing(one) for one in comparisons if one.missing]
     return "\n\n".join([*parts, *_left_out(pairing)])
 
 
@@ -40,6 +41,7 @@ def _figure_content(pairing: Pairing, comparison: Comparison) -> dict[str, Any]:
     return {
         "all": _rows_content(comparison),
         "groups": {name: _rows_content(one) for name, one in groups.items()},
+        "missing": list(comparison.missing),
         "cases": [
             {"name": name, "recording": recording, **dict(zip(comparison.labels, values, strict=True))}
             for name, recording, values in cases
@@ -104,6 +106,11 @@ def _largest(comparison: Comparison, index: int) -> str:
     values = {name: comparison.values[:, comparison.names.index(name)] for name, _ in found}
     rows = [(f"{gap:+.4f}", name, f"{values[name][0]:.4f} -> {values[name][index]:.4f}") for name, gap in found]
     return f"{head}\n{_aligned(rows)}"
+
+
+def _missing(comparison: Comparison) -> str:
+    head = f"{comparison.figure}: left out, for not all results have it of them: {len(comparison.missing)}"
+    return "\n".join([head, *(f"  {name}" for name in comparison.missing)])
 
 
 def _left_out(pairing: Pairing) -> list[str]:

@@ -14,8 +14,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
@@ -37,11 +35,12 @@ FLIGHT_NAME = "flight.json"
 class RealTimeRun:
     """rows: one a frame of the camera; those of dropped frames hold the last answer, unreadable ones have none.
 
-    busy_ms: track and memorize of every tracked frame but the first. latencies_ms: from the stamp of such a frame to
-    its answer. drops: frames by reason.
+    tracked: numbers of the tracked frames but the first. Of each, busy_ms: track and memorize; latencies_ms: from its
+    stamp to its answer. drops: frames by reason.
     """
 
     rows: tuple[Row, ...]
+    tracked: tuple[int, ...]
     busy_ms: tuple[float, ...]
     latencies_ms: tuple[float, ...]
     drops: dict[DropReason, int]
@@ -99,7 +98,7 @@ def fly_sequence(
     complete(rows, sequence, count, fps)
     log = {"tracked": len(run.busy_ms), "dropped": run.drops, "latency_ms": percentiles(run.latencies_ms)}
     files.write(FLIGHT_NAME, (json.dumps(log, indent=1) + "\n").encode("ascii"))
-    write_times(files, np.array(run.busy_ms))
+    write_times(files, zip(run.tracked, run.busy_ms, strict=True))
     write_trajectory(files, rows)
     yield count - 1
 
@@ -124,6 +123,7 @@ class _Flight:
         self._tracker, self._policy, self._clock_ns, self._note_mask = tracker, policy, clock_ns, note_mask
         self._states = TargetState(state_config, first.stamp_ns)
         self._rows: list[Row] = []
+        self._tracked: list[int] = []
         self._busy_ms: list[float] = []
         self._latencies_ms: list[float] = []
         self._drops: Counter[DropReason] = Counter()
@@ -145,6 +145,7 @@ class _Flight:
         self._tracker.memorize()
         busy_ns = self._clock_ns() - started_ns
         self.free_ns = now_ns + busy_ns
+        self._tracked.append(len(self._rows) + frame.gap)
         self._busy_ms.append(busy_ns / 1e6)
         self._latencies_ms.append((now_ns + answered_ns - started_ns - frame.stamp_ns) / 1e6)
         self._gap = 0
@@ -159,6 +160,7 @@ class _Flight:
     def log(self) -> RealTimeRun:
         return RealTimeRun(
             rows=tuple(self._rows),
+            tracked=tuple(self._tracked),
             busy_ms=tuple(self._busy_ms),
             latencies_ms=tuple(self._latencies_ms),
             drops=dict(self._drops),

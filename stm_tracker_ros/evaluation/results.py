@@ -92,7 +92,7 @@ def _form(
     content: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], dict[str, Case]]]:
     if "kinds" in content:
-        return "absences", ("found_within_5", "false_tracking_rate", "other_object_rate"), _absences
+        return "absences", ("found_within_5", "false_tracking_rate_after_grace", "other_object_rate"), _absences
     if "seeds" in content:
         return "occlusions", ("found", "false_tracking"), _occlusions
     return "sequences", ("success_auc",), _sequences
@@ -125,7 +125,8 @@ def _absences(content: Mapping[str, Any]) -> dict[str, Case]:
 def _absence(row: Mapping[str, Any]) -> Case:
     """Its rates are shares of its own frames: the means of `compare` are over absences, whatever their lengths."""
     rates = {
-        "false_tracking_rate": (row["tracking_absent_after_grace"], row["absent_after_grace"]),
+        "false_tracking_rate": (row["tracking_absent"], row["absent"]),
+        "false_tracking_rate_after_grace": (row["tracking_absent_after_grace"], row["absent_after_grace"]),
         "other_object_rate": (row["tracking_other"], row["seen"]),
     }
     figures = {name: part / whole for name, (part, whole) in rates.items() if whole}

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.core.protocol import Tracker
@@ -115,16 +113,16 @@ def run_sequence(
     count = len(sequence.boxes[:max_frames])
     files = OutputFolder(folder)
     rows: list[Row] = []
-    milliseconds, masks = [], MaskWriter(files)
+    times, masks = list[tuple[int, float]](), MaskWriter(files)
     with closing(sequence.frames(fps, count)) as stream:
         for step in follow(tracker, stream, sequence.first_target(init), state_config):
             fill(rows, step.index, fps)
             rows.append(step.row)
             masks.write(step.index, step.result.mask)
-            milliseconds.append(step.milliseconds)
+            times.append((step.index, step.milliseconds))
             yield step.index
     complete(rows, sequence, count, fps)
-    write_times(files, np.array(milliseconds[1:]))
+    write_times(files, times[1:])
     # Last, for a trajectory on disk says that the sequence is finished.
     write_trajectory(files, rows)
 

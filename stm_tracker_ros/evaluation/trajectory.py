@@ -123,14 +123,14 @@ def read_trajectory(path: Path) -> Trajectory:
     return Trajectory(stamps_ns=stamps_ns, boxes=boxes, scores=scores, states=states, rotations=rotations)
 
 
-def write_times(files: OutputFolder, milliseconds: NDArray[np.float64]) -> None:
-    """Write the milliseconds of every frame from 1 on (frame 0 starts the tracker and is not counted)."""
-    lines = [f"{frame},{value!r}" for frame, value in enumerate(milliseconds.tolist(), start=1)]
+def write_times(files: OutputFolder, times: Iterable[tuple[int, float]]) -> None:
+    """Write numbers and milliseconds of the frames answered from 1 on (frame 0 starts the tracker)."""
+    lines = [f"{frame},{float(milliseconds)!r}" for frame, milliseconds in times]
     files.write(TIMES_NAME, ("\n".join(["frame,milliseconds", *lines]) + "\n").encode("ascii"))
 
 
 def read_times(path: Path) -> NDArray[np.float64]:
-    """Milliseconds of every frame from 1 on. Raises DataError if the file cannot be read."""
+    """Milliseconds of the frames answered from 1 on. Raises DataError if the file cannot be read."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()[1:]
         return np.array([float(line.split(",")[1]) for line in lines], np.float64)

@@ -284,6 +284,7 @@ def test_refusals_are_one_line_and_exit_2(arguments, words, capsys, tmp_path, mo
         ["track", "v.mp4", "--box", "1,2,3,4", "--out", "o", "--fps", "0"],
         ["evaluate", "--data", "d", "--out", "o", "--threads", "0"],
         ["evaluate", "--data", "d", "--out", "o", "--max-frames", "-1"],
+        ["evaluate", "--data", "d", "--out", "o", "--max-frames", "9" * 20],
     ],
 )
 def test_wrong_arguments_exit_2(arguments, capsys):
@@ -303,7 +304,7 @@ def test_help_teaches_by_examples(command, capsys):
 
 def test_seeds_are_numbers_and_ranges():
     assert options.parse_seeds("3,7,20-22, 7") == (3, 7, 20, 21, 22)
-    for text in ("", "3-", "-3", "9-8", "3,,4", "x", "1.5"):
+    for text in ("", "3-", "-3", "9-8", "3,,4", "x", "1.5", "9" * 5000, "0-9999999999"):
         with pytest.raises(ValueError, match="allowed are numbers and ranges"):
             options.parse_seeds(text)
 

@@ -32,10 +32,26 @@ def with_orientation(jpeg: bytes, value: int) -> bytes:
         ["1a.png", "1b.png", "a1.png"],
         ["1_2.png", "1_10.png", "2_1.png"],
         ["01.png", "1.png", "²3.png"],
+        ["1700000000.0512345.png", "1700000000.123456.png", "1700000000.2.png", "1700000001.05.png"],
+        ["shot.1.2.png", "shot.1.10.png"],
     ],
 )
 def test_numbers_in_names_count_as_numbers(names):
     assert [p.name for p in sorted((Path(n) for n in reversed(names)), key=natural_order)] == names
+
+
+def test_a_jpeg_ends_where_its_scan_ends_whatever_comes_behind(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
+    behind = np.random.default_rng(1).integers(0, 256, 200_000, np.uint8).tobytes()
+    thumbnail = b"\xff\xe1" + (len(jpeg) + 2).to_bytes(2, "big") + jpeg
+    files = {"plain": jpeg, "moving": jpeg + behind + b"\xff\xda", "thumb": jpeg[:2] + thumbnail + jpeg[2:]}
+    for name, data in files.items():
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+        assert np.array_equal(read_image(tmp_path / f"{name}.jpg"), read_image(tmp_path / "plain.jpg"))
+    (tmp_path / "cut.jpg").write_bytes(jpeg[:2] + thumbnail + jpeg[2:1500])
+    with pytest.raises(DataError, match="cut short"):
+        read_image(tmp_path / "cut.jpg")
 
 
 def test_hidden_files_and_other_kinds_are_no_frames(tmp_path):

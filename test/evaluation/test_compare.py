@@ -67,9 +67,13 @@ def test_another_figure_is_compared_by_its_name(pairing: compare.Pairing) -> Non
 def test_a_figure_that_some_cases_lack_is_compared_where_it_is() -> None:
     sides = [evaluated("before", BEFORE), evaluated("after", AFTER)]
     cases = {**sides[1].cases, "VOT/bag": Case(recording="VOT/bag", frames=100, figures={"success_auc": 0.1})}
-    found = compare.pair([sides[0], replace(sides[1], cases=cases)]).compare("ao")
+    pairing = compare.pair([sides[0], replace(sides[1], cases=cases)])
+    found = pairing.compare("ao")
     assert "VOT/bag" not in found.names
     assert len(found.names) == 3
+    assert found.missing == ("VOT/bag",)
+    assert "ao: left out, for not all results have it of them: 1\n  VOT/bag" in compare_report.text(pairing, [found])
+    assert pairing.compare("success_auc").missing == ()
 
 
 def test_the_largest_differences_come_first_and_none_is_no_difference(pairing: compare.Pairing) -> None:

@@ -61,6 +61,7 @@ def test_a_tracker_within_the_period_loses_nothing():
     assert gaps == [0] * 5
     assert run.latencies_ms == (20.0,) * 5
     assert run.busy_ms == (39.0,) * 5
+    assert run.tracked == (1, 2, 3, 4, 5)
 
 
 def test_a_slow_tracker_takes_the_newest_frame_and_the_others_hold_its_last_answer():
@@ -71,6 +72,7 @@ def test_a_slow_tracker_takes_the_newest_frame_and_the_others_hold_its_last_answ
     assert [row.stamp_ns for row in run.rows] == [i * PERIOD_MS * 1_000_000 for i in range(8)]
     assert run.drops == {DropReason.SUPERSEDED: 3}
     assert gaps == [0, 1, 1, 1]
+    assert run.tracked == (1, 3, 5, 7)
     assert run.latencies_ms == (70.0, 85.0, 100.0, 115.0)
 
 
