@@ -77,9 +77,7 @@ class Loop:
         self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = task.optimiser()
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
-        self.average: dict[str, Tensor] = {}
-        if config.average:
-            self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.average = self._present() if config.average else {}
         self.step, self.seconds = 0, 0.0
         self.noted: dict[str, list[float]] = {}
         self._log_file: BinaryIO | None = None
@@ -97,11 +95,28 @@ class Loop:
         validate: gets the weights, gives figures for the log; called every few minutes and at the end. Raises
         TrainingError where the loss is no longer a number; the checkpoint is the last one that was sound.
         """
-        self.files.write(CONFIG, json.dumps(self.config, default=vars, indent=1).encode("ascii"))
+        settings = json.dumps(self.config, default=vars, indent=1)
+        self._warn_of_changes(json.loads(settings))
+        self.files.write(CONFIG, settings.encode("ascii"))
         if (self.out / LOG).exists():
             self.files.write(LOG, self._rows_so_far())
         with self.files.continued(LOG) as self._log_file:
             self._train(validate)
+
+    def _present(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def _warn_of_changes(self, settings: Mapping[str, Any]) -> None:
+        """Say where a run goes on by other settings than before: `config.json` will have the new ones alone."""
+        if not self.step or not (self.out / CONFIG).exists():
+            return
+        before = json.loads((self.out / CONFIG).read_text(encoding="ascii"))
+        odd = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
+        if odd:
+            changed = ", ".join(f"{name} {before.get(name)!r} -> {settings.get(name)!r}" for name in sorted(odd))
+            logger.warning("from step %d on with other settings than before: %s", self.step, changed)
+            if "start_from" in odd:
+                logger.warning("start_from is not looked at: %s has the weights", self.out / LAST)
 
     def _rows_so_far(self) -> bytes:
         """The log up to the checkpoint: what a run did after it is done again."""
@@ -203,7 +218,8 @@ class Loop:
                 "a new folder"
             )
         self.network.load_state_dict(weights)
-        self.average = checkpoint.present_names(state["average"])
+        if self.config.average:
+            self.average = checkpoint.present_names(state["average"]) or self._present()
         self._resume_optimiser(state["optimiser"])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
         self.step, self.seconds = state["step"], state["seconds"]

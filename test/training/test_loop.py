@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for name, value in whole.weights.items():
         assert torch.equal(value, rest.weights[name])
     assert torch.equal(whole.network.fast, rest.network.fast)
+
+
+def test_a_run_that_goes_on_by_other_settings_says_which(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Loop(_Task(steps=2), tmp_path, PLAIN, CPU).run()
+    Loop(_Task(steps=3), tmp_path, PLAIN, CPU).run()
+    assert "other settings" not in caplog.text
+    changed = Loop(_Task(), tmp_path, replace(PLAIN, average=0.5, batch=64, start_from="other.pt"), CPU)
+    assert changed.average["fast"] == changed.network.fast != 0
+    changed.run()
+    assert "from step 3 on with other settings than before: average 0.0 -> 0.5, batch 12 -> 64" in caplog.text
+    assert "start_from is not looked at" in caplog.text
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_leaves_the_checkpoint(tmp_path: Path) -> None:
