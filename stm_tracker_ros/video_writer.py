@@ -17,14 +17,16 @@ from stm_tracker_ros.core.output_folder import new_file, said
 from stm_tracker_ros.core.types import Pixels
 
 CODEC = "libx264"
+LONGEST_SIDE = 8192  # that players can be trusted with; H.264 ends at twice that
 INSTALL_HINT = "pip install 'stm_tracker_ros[video]'"
 
 
 class VideoWriter:
     """Writes BGR images as an H.264 video; use it in a `with` block, and the file is complete when the block ends.
 
-    All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for; those of another size
-    are scaled into it, with black beside them where the aspect differs.
+    All images take the size of the first one, cut to even numbers, which H.264's 4:2:0 asks for, and made smaller where
+    a side is longer than LONGEST_SIDE; those of another size are scaled into it, with black beside them where the
+    aspect differs.
     """
 
     def __init__(self, file: BinaryIO | Path | str, fps: float = 30.0) -> None:
@@ -53,7 +55,9 @@ class VideoWriter:
     def write(self, image_bgr: Pixels) -> None:
         """Append one image, height x width x 3 uint8. Raises OutputError if the video cannot be written."""
         if self._size is None:
-            self._size = image_bgr.shape[:2]
+            height, width = image_bgr.shape[:2]
+            smaller = min(1.0, LONGEST_SIDE / max(height, width))
+            self._size = max(2, round(smaller * height)), max(2, round(smaller * width))
             self._stream.height, self._stream.width = (side - side % 2 for side in self._size)
         image_bgr = _fitted(image_bgr, *self._size)
         picture = np.ascontiguousarray(image_bgr[: self._stream.height, : self._stream.width])

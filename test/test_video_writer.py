@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.video_writer import VideoWriter
+from stm_tracker_ros.video_writer import LONGEST_SIDE, VideoWriter
 
 pytestmark = pytest.mark.pure
 
@@ -46,3 +46,13 @@ def test_a_place_that_is_none_is_refused(tmp_path):
     pytest.importorskip("av")
     with pytest.raises(DataError, match="cannot be written"):
         VideoWriter(tmp_path / "nowhere" / "video.mp4")
+
+
+def test_a_picture_that_no_player_shows_is_made_smaller(tmp_path):
+    pytest.importorskip("av")
+    path = tmp_path / "wide.mp4"
+    with VideoWriter(path) as writer:
+        for _ in range(2):
+            writer.write(np.full((64, 20_000, 3), 90, np.uint8))
+    capture = cv2.VideoCapture(str(path))
+    assert [capture.read()[1].shape for _ in range(2)] == [(26, LONGEST_SIDE, 3)] * 2
