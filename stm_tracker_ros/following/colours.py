@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.matching import Look
 from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.following.presence import USUAL_RATE
 
 Floats = NDArray[np.float64]
 
@@ -21,22 +22,24 @@ SAME_COLOURS = 0.75  # from which on two things may be one: Bhattacharyya's coef
 
 
 class Colours:
-    """Of one target: as it was first, at `box` of `look`, and on the average of all times at which it was seen well."""
+    """Of one target: as it was first, at `box` of `look`; on the average of all frames in which it was well seen; lately."""
 
     def __init__(self, look: Look, box: Box) -> None:
-        self._first = self._mean = _histogram(look, box)
+        self._first = self._mean = self._lately = _histogram(look, box)
         self._count = 1
 
-    def learn(self, look: Look, box: Box) -> None:
-        """The target is well seen there."""
+    def learn(self, look: Look, box: Box, step: float = 1.0) -> None:
+        """The target is well seen there, so many nominal frames after the frame before."""
+        there = _histogram(look, box)
         self._count += 1
-        self._mean = self._mean + (_histogram(look, box) - self._mean) / self._count
+        self._mean = self._mean + (there - self._mean) / self._count
+        self._lately = self._lately + USUAL_RATE * min(step, 1.0) * (there - self._lately)
 
     def has(self, look: Look, box: Box) -> bool:
         """Whether what is there may be the target, by its colours."""
         there = _histogram(look, box)
-        alike = (float(np.sqrt(there * known).sum()) for known in (self._first, self._mean))
-        return max(alike) >= SAME_COLOURS
+        known = np.stack([self._first, self._mean, self._lately])
+        return float(np.sqrt(there * known).sum(1).max()) >= SAME_COLOURS
 
 
 def _histogram(look: Look, box: Box) -> Floats:

@@ -164,7 +164,7 @@ class Follower:
         if answered is not None:
             seen, chosen, evidence = answered
             if state.presence.is_well_seen:
-                state.colours.learn(seen.look, true or state.answer)
+                state.colours.learn(seen.look, true or state.answer, state.presence.step)
             self.matcher.remember(seen.look, seen.candidates, chosen, true or state.box, evidence)
 
     def confirm(self, box: Box) -> None:

@@ -13,7 +13,7 @@ from stm_tracker_ros.following.colours import Colours
 pytestmark = pytest.mark.pure
 
 SIZE, SCALE = 120, 2.0  # of the look, pixels; image pixels each of them spans
-RED, BLUE, GREY = (30, 40, 200), (200, 60, 30), (110, 110, 110)
+RED, BLUE, GREEN, GREY = (30, 40, 200), (200, 60, 30), (60, 200, 60), (110, 110, 110)
 PLACE, ELSEWHERE = Box(60.0, 60.0, 60.0, 40.0), Box(150.0, 160.0, 40.0, 60.0)
 
 
@@ -47,7 +47,25 @@ def test_what_was_learned_counts_beside_the_first_view() -> None:
         colours.learn(look((PLACE, BLUE)), PLACE)
     assert colours.has(look((ELSEWHERE, BLUE)), ELSEWHERE)
     assert colours.has(look((ELSEWHERE, RED)), ELSEWHERE)
-    assert not colours.has(look((ELSEWHERE, (60, 200, 60))), ELSEWHERE)
+    assert not colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE)
+
+
+def test_what_it_was_lately_is_not_outvoted_by_a_long_time_before() -> None:
+    colours = Colours(look((PLACE, RED)), PLACE)
+    for colour, frames in ((BLUE, 900), (GREEN, 30)):
+        for _ in range(frames):
+            colours.learn(look((PLACE, colour)), PLACE)
+    assert colours.has(look((ELSEWHERE, BLUE)), ELSEWHERE)
+    assert colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE)
+
+
+@pytest.mark.parametrize(("step", "known"), [(1.0, True), (0.1, False)])
+def test_a_fast_camera_makes_lately_no_shorter(step: float, known: bool) -> None:
+    colours = Colours(look((PLACE, RED)), PLACE)
+    for colour, frames in ((BLUE, 300), (GREEN, 30)):
+        for _ in range(frames):
+            colours.learn(look((PLACE, colour)), PLACE, step)
+    assert colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE) == known
 
 
 def test_where_all_is_grey_they_tell_light_from_dark_alone() -> None:

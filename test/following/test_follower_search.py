@@ -108,7 +108,7 @@ def test_colours_are_learned_once_it_is_answered_and_only_where_it_is_well_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     learned: list[Box] = []
-    monkeypatch.setattr(Colours, "learn", lambda self, look, box: learned.append(box))
+    monkeypatch.setattr(Colours, "learn", lambda self, look, box, step: learned.append(box))
     flight = Flight(config_of(**PLAIN))
     flight.show(right(0, USUAL), frames=30)
     assert np.allclose(learned, [START] * 30)
