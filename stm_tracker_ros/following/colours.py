@@ -22,7 +22,7 @@ SAME_COLOURS = 0.75  # from which on two things may be one: Bhattacharyya's coef
 
 
 class Colours:
-    """Of one target: as it was first, at `box` of `look`; on the average of all frames in which it was well seen; lately."""
+    """Of one target: as it was first, at `box` of `look`; on the average of the frames that showed it well; lately."""
 
     def __init__(self, look: Look, box: Box) -> None:
         self._first = self._mean = self._lately = _histogram(look, box)
