@@ -208,6 +208,15 @@ def test_stamps_that_come_to_be_of_no_use_make_no_step_of_time():
     assert len(shift.tracker.frames) >= 20
 
 
+def test_the_age_of_the_image_that_a_target_was_named_on_does_without_the_difference_of_the_clocks():
+    shift, camera_ns = Shift(named=False), 10**18
+    for n in range(1, 5):
+        shift.frame(START_NS + n * STEP_NS, n, late_ns=camera_ns)
+    shift.now_ns += 500 * MS
+    answer = shift.worker.begin(REQUEST, offered(START_NS + 4 * STEP_NS, 4, late_ns=camera_ns))
+    assert answer.age_s == pytest.approx(0.5)
+
+
 def test_after_a_new_beginning_stamps_that_were_of_no_use_are_judged_anew():
     shift = Shift()
     shift.stats.arrived(0)

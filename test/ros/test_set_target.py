@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from operator_side import BLOB, HEIGHT, WIDTH, picture, stamp_ns
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from stm_tracker_msgs.srv import SetTarget
@@ -319,6 +319,27 @@ def test_the_executor_is_woken_after_the_engine_has_answered():
     with pytest.raises(StopIteration) as ended:
         coroutine.send(None)
     assert ended.value.value.success
+
+
+@pytest.mark.parametrize(
+    ("state", "starts", "holds"), [("PAUSED", 1, True), ("INACTIVE", 1, False), ("PAUSED", 2, False)]
+)
+def test_a_pause_that_a_deactivation_has_ended_is_no_success(state, starts, holds):
+    node = SimpleNamespace(
+        executor=None,
+        create_service=lambda *a, **k: None,
+        create_subscription=lambda *a, **k: None,
+    )
+    answer = concurrent.futures.Future()
+    engine = SimpleNamespace(starts=1, pause=lambda paused: answer)
+    coroutine = TargetServices(node, lambda: engine)._pause(SetBool.Request(data=True), SetBool.Response())
+    coroutine.send(None)
+    engine.starts = starts
+    answer.set_result(State[state])
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    assert ended.value.value.success == holds
+    assert ("deactivated" in ended.value.value.message) != holds
 
 
 def test_it_is_answered_with_no_camera_running(start_node):
