@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from stm_tracker_ros.core.config import setting, validate
 from stm_tracker_ros.core.errors import ConfigError
@@ -74,7 +75,9 @@ class CachedConfig(FineTuningConfig):
 class SamplerConfig:
     """How samples are drawn; shares are probabilities."""
 
-    windows: tuple[int, ...] = (10, 30, 60, 100, 200, 400)  # frames to either side that a sample comes from
+    SPANS: ClassVar = (10, 30, 60, 100, 200, 400)  # frames to either side, each as likely as the others
+
+    farthest: int = setting(400, "frames to either side that a sample comes from, at most", low=1)
     search_scale: float = setting(
         3.5, "side of the crop over the target's size", low=1.5, high=8.0, formerly=("area_factor",)
     )
@@ -112,3 +115,8 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """How many frames to either side a sample may come from, up to the farthest."""
+        return *(span for span in self.SPANS if span < self.farthest), self.farthest

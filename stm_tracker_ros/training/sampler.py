@@ -156,9 +156,9 @@ class Sampler:
         return crops
 
     def _pick_frames(self, track: Track) -> NDArray[np.int64]:
-        window = self.random.choice(self.config.windows)
+        span = self.random.choice(self.config.spans)
         middle = self.random.integers(len(track.images))
-        near = np.flatnonzero(np.abs(track.numbers - track.numbers[middle]) <= window)
+        near = np.flatnonzero(np.abs(track.numbers - track.numbers[middle]) <= span)
         picks = np.sort(self.random.choice(near, FRAMES, replace=len(near) < FRAMES))
         return picks[::-1] if self.random.random() < 0.5 else picks
 

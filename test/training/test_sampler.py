@@ -32,6 +32,13 @@ def test_the_same_seed_gives_the_same_samples(drawn_pack: Pack) -> None:
         assert (a.boxes == b.boxes).all()
 
 
+def test_frames_come_from_no_farther_than_is_said() -> None:
+    assert SamplerConfig().spans == (10, 30, 60, 100, 200, 400)
+    assert SamplerConfig(farthest=50).spans == (10, 30, 50)
+    assert SamplerConfig(farthest=7).spans == (7,)
+    assert SamplerConfig(farthest=1000).spans[-2:] == (400, 1000)
+
+
 @pytest.mark.parametrize("video_share", [0.0, 1.0])
 def test_the_box_holds_the_drawn_object(drawn_pack: Pack, video_share: float) -> None:
     """The object is plain and the rest is noise: inside the labelled box the picture varies far less."""

@@ -309,6 +309,24 @@ def test_the_papers_template_is_the_middle_of_the_first_crop(pack_folder: Path) 
     assert torch.allclose(searched.coarse[6:7], third, atol=1e-4)
 
 
+@pytest.mark.parametrize(("precision", "off"), [(torch.float32, 1e-4), (torch.bfloat16, 0.05)])
+def test_a_backbone_that_is_never_trained_gives_what_it_gave(
+    precision: torch.dtype, off: float, pack_folder: Path
+) -> None:
+    torch.manual_seed(0)
+    network = PaperNetwork(NARROW.network).eval()
+    still = replace(NARROW, release_epoch=NARROW.epochs)
+    crops = torch.randint(0, 256, (2, 5, 255, 255, 3), dtype=torch.uint8)
+    with torch.autocast("cpu", precision, precision != torch.float32):
+        plain = PaperTask(network, pack_folder, NARROW, CPU).encoded(crops)
+        asked = PaperTask(network, pack_folder, still, CPU).encoded(crops)
+    for wanted, given in zip((plain[0], *plain[1]), (asked[0], *asked[1]), strict=True):
+        assert wanted.shape == given.shape
+        assert (wanted - given).float().norm() <= off * wanted.float().norm()
+    assert asked[1].coarse.requires_grad
+    assert not asked[1].fine.requires_grad
+
+
 def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="SiamRPN"):
         recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes={})

@@ -53,8 +53,14 @@ class PaperNetwork(nn.Module):
 
     def encode(self, patch_bgr: Tensor) -> Features:
         """Crops, B x 3 x S x S BGR in 0..255, of 255 or 127 pixels -> features, 31 x 31 or 15 x 15."""
-        image = patch_bgr.float().contiguous(memory_format=layout_of(self.backbone.stem.weight))
-        fine, coarse = self.backbone(image)
+        return self.adjusted(*self.backbone(self.prepared(patch_bgr)))
+
+    def prepared(self, patch_bgr: Tensor) -> Tensor:
+        """Crops as the backbone takes them."""
+        return patch_bgr.float().contiguous(memory_format=layout_of(self.backbone.stem.weight))
+
+    def adjusted(self, fine: Tensor, coarse: Tensor) -> Features:
+        """The backbone's maps -> features."""
         return Features(fine, adjusted := self.adjust(coarse), adjusted)
 
     def template(self, coarse: Tensor, boxes: Tensor) -> Template:

@@ -11,7 +11,7 @@ from stm_tracker_ros.training.config import FineTuningConfig, LoopConfig, Sample
 
 def _sampler() -> SamplerConfig:
     return SamplerConfig(
-        windows=(10, 30, 60, 100),
+        farthest=100,
         search_scale=3.0,
         scale_jitter=0.35,
         wide_shift=0.25,

@@ -100,9 +100,9 @@ class ClipSampler(Sampler):
 
     def _ordered(self, track: Track) -> NDArray[np.int64]:
         """Three frames of a track within a window."""
-        window = self.random.choice(self.config.windows)
+        span = self.random.choice(self.config.spans)
         start = self.random.integers(len(track.images))
-        near = np.flatnonzero(np.abs(track.numbers - track.numbers[start]) <= window)
+        near = np.flatnonzero(np.abs(track.numbers - track.numbers[start]) <= span)
         picks = np.sort(self.random.choice(near, CLIP, replace=len(near) < CLIP))
         return picks[::-1] if self.random.random() < 0.5 else picks
 

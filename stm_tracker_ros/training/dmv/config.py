@@ -30,7 +30,7 @@ def _sampler() -> SamplerConfig:
 
 def _paper_sampler() -> SamplerConfig:
     """Stretch, blur, grey and flip, frames at most 100 apart."""
-    return SamplerConfig(windows=(100,), search_scale=4.03, scale_jitter=0.18, doubtful_share=0.3)
+    return SamplerConfig(farthest=100, search_scale=4.03, scale_jitter=0.18, doubtful_share=0.3)
 
 
 @dataclass(frozen=True, kw_only=True)

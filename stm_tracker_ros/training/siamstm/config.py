@@ -9,13 +9,11 @@ from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
 from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig
 
-WINDOWS = (10, 30, 50)  # frames to either side: a pair is at most 100 apart, as in the paper
-
 
 def _lite_sampler() -> SamplerConfig:
     """Further apart than the paper's pairs and beside more look-alikes: the template stays the first."""
     return SamplerConfig(
-        windows=(10, 30, 60, 100, 200),
+        farthest=200,
         scale_jitter=0.4,
         turn_share=0.3,
         lookalike_share=0.25,
@@ -28,9 +26,8 @@ def _lite_sampler() -> SamplerConfig:
 
 
 def _paper_sampler() -> SamplerConfig:
-    return SamplerConfig(
-        windows=WINDOWS, search_scale=2 * 255 / 127, scale_jitter=0.18, shift=0.125, wide_shift_share=0.0
-    )
+    """A pair is at most 100 frames apart."""
+    return SamplerConfig(farthest=50, search_scale=2 * 255 / 127, scale_jitter=0.18, shift=0.125, wide_shift_share=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

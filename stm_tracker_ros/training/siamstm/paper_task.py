@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from stm_tracker_ros.parts.inference import optimised
 from stm_tracker_ros.trackers.siamstm.lite_network import Features
 from stm_tracker_ros.trackers.siamstm.paper_network import CROP, TEMPLATE, PaperNetwork
 from stm_tracker_ros.training.loading import loader
@@ -36,6 +37,7 @@ class PaperTask:
         torch.manual_seed(config.seed)
         self.network, self.config, self.pack, self.device = network, config, pack, device
         self.steps = config.steps
+        self._backbone: Callable[..., Any] | None = None
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Over all but the backbone, and over the backbone's convolutions."""
@@ -67,7 +69,21 @@ class PaperTask:
         """Crops B x 5 x S x S x 3 -> features of the templates in the middle of the first, and of the 4 B others."""
         images = crops.permute(0, 1, 4, 2, 3)
         template = images[:, 0, :, BORDER:-BORDER, BORDER:-BORDER]
-        return self.network.encode(template).coarse, self.network.encode(images[:, 1:].flatten(0, 1))
+        return self._encode(template).coarse, self._encode(images[:, 1:].flatten(0, 1))
+
+    def _encode(self, patches: Tensor) -> Features:
+        """A backbone that stays as it is runs as in tracking, crop by crop: half the time of the plain one on a CPU."""
+        network = self.network
+        if self.config.release_epoch < self.config.epochs or self.device.type != "cpu":
+            return network.encode(patches)
+        precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        with torch.autocast("cpu", enabled=False):
+            if self._backbone is None:  # not before now: a run that goes on has its weights by now
+                example = network.prepared(patches[:1])
+                self._backbone = optimised(network.backbone, network.backbone, example, precision=precision)
+            maps = [self._backbone(network.prepared(patch[None])) for patch in patches]
+        fine, coarse = (torch.cat(parts) for parts in zip(*maps, strict=True))
+        return network.adjusted(fine, coarse)
 
     def of_features(
         self, first: Tensor, searched: Features, truth: Sequence[Tensor]
