@@ -80,14 +80,20 @@ def _moved(
     if too_far or right == down == 0 or not _better(before, now, right, down, counted):
         x, y, right, down = 0.0, 0.0, 0, 0
     was, part = _common(before, right, down)
-    weights = _weights(counted[part]) > 0
+    weights = _weights(counted[part])
     smooth = [cv2.blur(picture, (GRAIN, GRAIN)) for picture in (was, now[part])]
-    if min(picture[weights].std() for picture in smooth) < CONTRAST:  # in one of the two is nothing but noise
-        return 0.0, 0.0, None
+    if min(cv2.meanStdDev(picture, mask=weights)[1].item() for picture in smooth) < CONTRAST:
+        return 0.0, 0.0, None  # in one of the two is nothing but noise
     if small_things:
         smooth = [cv2.subtract(picture, cv2.blur(picture, (GRAIN**2, GRAIN**2))) for picture in smooth]
-    first, second = (picture[weights] for picture in smooth)
-    return x, y, float(np.corrcoef(first, second)[0, 1])
+    first, second = (np.asarray(picture[weights > 0], np.float32) for picture in smooth)
+    return x, y, _correlation(first, second)
+
+
+def _correlation(first: Floats, second: Floats) -> float:
+    """Pearson's coefficient of as many values, in a third of the time of `np.corrcoef`."""
+    first, second = first - first.mean(), second - second.mean()
+    return float(first @ second / np.sqrt((first @ first) * (second @ second)))
 
 
 def _part(frame: Frame) -> Box:
@@ -101,7 +107,8 @@ def _small(frame: Frame, part: Box) -> Floats:
     left, top, width, height = (int(value) for value in part)
     stride = max(1, min(width, height) // SIDE)
     pixels = frame.region(left, top, left + width, top + height)[::stride, ::stride]
-    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_BGR2GRAY)
+    colours = [np.ascontiguousarray(colour) for colour in np.moveaxis(pixels, -1, 0)]  # all at once takes far longer
+    grey = cv2.cvtColor(cv2.merge(colours), cv2.COLOR_BGR2GRAY)
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
