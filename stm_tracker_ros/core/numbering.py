@@ -35,4 +35,6 @@ class Numbering:
             self.last = max(1 + since_ns / NOMINAL_PERIOD_NS, nextafter(self.last, inf))
         else:
             self.last = max(nominal_number(since_ns), floor(self.last) + 1.0)
+        if self.last - 1 - since_ns / NOMINAL_PERIOD_NS > 1:  # a camera of a little more than 30 Hz has run ahead
+            self._first_ns = stamp_ns - round((self.last - 1) * NOMINAL_PERIOD_NS)
         return self.last

@@ -56,8 +56,12 @@ class Standing:
         """The state at a steady time: what was never confirmed since falls by itself."""
         if not (self.state.has_valid_box and self.silent(now_ns)):
             return self.state
-        unseen = now_ns - self.tracking_ns >= max(self.config.unseen_after_ms * NS_PER_MS, (PACES + 1) * self.pace_ns)
-        return State.LOST if unseen else State.UNCERTAIN
+        return State.LOST if now_ns - self.tracking_ns >= self.lost_after_ns else State.UNCERTAIN
+
+    @property
+    def lost_after_ns(self) -> int:
+        """For how long the target may be out of TRACKING: some answers long at least."""
+        return max(round(self.config.unseen_after_ms * NS_PER_MS), (PACES + 1) * self.pace_ns)
 
     def unseen_at(self, now_ns: int) -> int:
         """Time since the state was last TRACKING: by the stamps while they flow, by the clock since they do not."""
@@ -114,6 +118,10 @@ class TargetState:
             pace_ns=sorted(self._gaps_ns)[len(self._gaps_ns) // 2],
         )
 
+    def pause(self, now_ns: int) -> None:
+        """Nobody will be asked for a while, by intention: what the clock has made of the state until now stays."""
+        self.state = self.standing.at(now_ns)
+
     def resume(self, now_ns: int) -> None:
         """Nobody was asked for a while, by intention: no silence, but after a long one the target must be confirmed."""
         if not self.standing.silent(now_ns):
@@ -124,15 +132,23 @@ class TargetState:
         self._anew = True
 
     def update(
-        self, score: float, stamp_ns: int, now_ns: int | None = None, *, still: bool = False, hopeless: bool = False
+        self,
+        score: float,
+        stamp_ns: int,
+        now_ns: int | None = None,
+        *,
+        still: bool = False,
+        hopeless: bool = False,
+        late: bool = False,
     ) -> State:
         """The state after a frame with this score in [0, 1] and this stamp, answered at the steady time `now_ns`.
 
-        still: the picture has been the same for too long. hopeless: the image cannot show the target.
+        still: the picture has been the same for too long. hopeless: the image cannot show the target. late: it is one
+        of those that are caught up with, whose pace is not the stream's.
         """
         step_ns = 0 if self._anew else stamp_ns - self._stamp_ns
         if now_ns is not None:
-            step_ns += self._lapse(step_ns, now_ns)
+            step_ns += self._lapse(step_ns, now_ns, late)
         if self._anew:
             self._good_since_ns, self._bad_since_ns, self._unseen_from_ns, self._anew = None, None, stamp_ns, False
         self._good_since_ns = _since(score >= self.config.tracking_score and not still, self._good_since_ns, stamp_ns)
@@ -144,7 +160,7 @@ class TargetState:
             self._unseen_from_ns, self._tracking_ns, self.unseen_ns = stamp_ns, self._answered_ns, 0
         return self.state
 
-    def _lapse(self, step_ns: int, now_ns: int) -> int:
+    def _lapse(self, step_ns: int, now_ns: int, late: bool) -> int:
         """An answer has come: what the clock has made of the state until now stays, and all evidence begins anew.
 
         Gives the time that passed beyond the step of the stamps, which may have jumped, where there was a silence.
@@ -152,7 +168,8 @@ class TargetState:
         standing, gap_ns = self.standing, now_ns - self._answered_ns
         if silent := standing.silent(now_ns):
             self.state, self._anew = standing.at(now_ns), True
-        self._gaps_ns.append(min(gap_ns, SLOWEST_PACE_NS))
+        if not late:
+            self._gaps_ns.append(min(gap_ns, SLOWEST_PACE_NS))
         self._answered_ns = now_ns
         return max(0, gap_ns - step_ns) if silent else 0
 
@@ -171,7 +188,7 @@ class TargetState:
     def _from_uncertain(self, stamp_ns: int) -> State:
         if _lasts(self._good_since_ns, stamp_ns, self.config.confirm_after_ms):
             return State.TRACKING
-        unseen = _lasts(self._unseen_from_ns, stamp_ns, self.config.unseen_after_ms)
+        unseen = stamp_ns - self._unseen_from_ns >= self.standing.lost_after_ns
         bad = _lasts(self._bad_since_ns, stamp_ns, self.config.lost_after_ms)
         return State.LOST if bad or unseen else State.UNCERTAIN
 

@@ -95,15 +95,25 @@ class TargetTrack:
         return frame
 
     def answer(
-        self, offered: Offered[MessageT], frame: Frame, result: Result, *, now_ns: int, still_ns: int, age_ns: int
+        self,
+        offered: Offered[MessageT],
+        frame: Frame,
+        result: Result,
+        *,
+        now_ns: int,
+        still_ns: int,
+        age_ns: int,
+        late: bool,
     ) -> Answer[MessageT]:
         """The answer of the tracker to that frame, as it stands at the steady time `now_ns`.
 
-        still_ns: for how long the picture has been the same. age_ns: of the image now.
+        still_ns: for how long the picture has been the same. age_ns: of the image now. late: it was kept, and is
+        caught up with.
         """
         place, still = place_of(result, frame), self._is_still(still_ns)
         score = result.score if place is not None else 0.0  # what is outside of the image cannot be seen
-        state = self._state.update(score, frame.stamp_ns, now_ns, still=still, hopeless=bool(result.trouble))
+        hopeless = bool(result.trouble)
+        state = self._state.update(score, frame.stamp_ns, now_ns, still=still, hopeless=hopeless, late=late)
         self._trouble = result.trouble or (f"the picture stands still, for {still_ns / 1e9:.1f} s" if still else "")
         self._score, self._image_stamp_ns, self._age_ns = result.score, offered.stamp_ns, age_ns
         target_id, class_id = self._ids
@@ -134,6 +144,10 @@ class TargetTrack:
             age_ns=self._age_ns,
             standing=self._state.standing,
         )
+
+    def pause(self, now_ns: int) -> None:
+        """Stop at the steady time `now_ns`."""
+        self._state.pause(now_ns)
 
     def resume(self, now_ns: int) -> None:
         """Go on after a pause that ends at the steady time `now_ns`."""

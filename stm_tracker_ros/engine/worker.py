@@ -90,6 +90,8 @@ class Worker(Generic[MessageT]):
 
     def pause(self, paused: bool) -> State:
         """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed."""
+        if paused and not self._paused and self._target_track is not None:
+            self._target_track.pause(self._hooks.steady_ns())
         if self._paused and not paused and self._target_track is not None:
             self._target_track.resume(self._hooks.steady_ns())
             self._stillness.restart()
@@ -198,7 +200,7 @@ class Worker(Generic[MessageT]):
             assert target_track is not None  # whoever replays has asked
             frame = target_track.frame(offered, self.time_of(offered), image)
             result = check_result(self._tracker.track(frame), frame)
-            answer = self._answer(offered, self.time_of(offered), target_track, frame, result, still_ns=0)
+            answer = self._answer(offered, self.time_of(offered), target_track, frame, result, late=True)
             target_track.forget_candidates()  # nobody has seen them
             self._show()
             self._tracker.memorize()
@@ -281,11 +283,18 @@ class Worker(Generic[MessageT]):
         frame: Frame,
         result: Result,
         *,
-        still_ns: int,
+        still_ns: int = 0,
+        late: bool = False,
     ) -> Answer[MessageT]:
-        age_ns = self._stats.age_ns(time_ns, self._hooks.clock_ns())
-        now_ns = self._hooks.steady_ns()
-        return target_track.answer(offered, frame, result, now_ns=now_ns, still_ns=still_ns, age_ns=age_ns)
+        return target_track.answer(
+            offered,
+            frame,
+            result,
+            now_ns=self._hooks.steady_ns(),
+            still_ns=still_ns,
+            age_ns=self._stats.age_ns(time_ns, self._hooks.clock_ns()),
+            late=late,
+        )
 
     def _send(self, answer: Answer[MessageT], offered: Offered[MessageT], time_ns: int) -> None:
         """Publish; what fails there is counted, and the tracker learns all the same."""

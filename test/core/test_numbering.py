@@ -52,3 +52,10 @@ def test_they_rise_whatever_the_stamps_do() -> None:
 def test_time_that_went_back_or_stands_still_goes_on_from_there() -> None:
     stamps = [round(frames * PERIOD_NS) for frames in (0, 4, 4, -100, -99, -90)]
     assert numbers(stamps) == [5, 6, 7, 8, 17]
+
+
+@pytest.mark.parametrize("rate_hz", [30.3, 33.0])
+def test_a_camera_of_a_little_more_than_30_hz_does_not_run_ahead(rate_hz: float) -> None:
+    stamps = even(rate_hz, 6000)
+    *_, before, after = numbers([*stamps, stamps[-1] + 3 * 10**9])
+    assert after - before == pytest.approx(90, abs=1.5)

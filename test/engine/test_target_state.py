@@ -191,3 +191,34 @@ def test_standing_still_is_uncertain_and_no_longer_counts_as_unseen():
     assert set(states) == {State.UNCERTAIN}
     assert target.update(0.0, last + 100 * 33 * MS, still=True) is State.UNCERTAIN
     assert target.update(0.0, last + 110 * 33 * MS, still=True) is State.LOST
+
+
+@pytest.mark.parametrize("rate_hz", [30, 5, 2, 1])
+def test_one_doubtful_answer_loses_no_target_however_slow_the_stream_is(rate_hz):
+    config = StateConfig()
+    step_ns = 10**9 // rate_hz
+    target = TargetState(config, 0, 0, step_ns)
+    doubtful = (config.uncertain_score + config.lost_score) / 2
+    states = [target.update(score, n * step_ns, n * step_ns) for n, score in enumerate([0.95, doubtful, 0.95, 0.95], 1)]
+    assert State.LOST not in states
+    assert states[1] is State.UNCERTAIN
+
+
+def test_answers_that_are_caught_up_with_have_no_pace():
+    step_ns = 1000 * MS
+    target = TargetState(StateConfig(), 0, 0, step_ns)
+    for n in range(1, 7):
+        target.update(0.95, n * step_ns, n * 30 * MS, late=True)
+    assert target.standing.pace_ns == step_ns
+    target.update(0.95, 7 * step_ns, 1180 * MS)
+    assert target.standing.pace_ns == step_ns
+
+
+def test_what_the_clock_has_made_of_the_state_stays_over_a_pause():
+    target = TargetState(StateConfig(), 0, 0, 30 * MS)
+    target.update(0.95, 30 * MS, 30 * MS)
+    target.pause(60 * MS)
+    assert target.state is State.TRACKING
+    target.pause(5000 * MS)
+    target.resume(6000 * MS)
+    assert target.state is State.LOST

@@ -187,6 +187,15 @@ def test_after_a_pause_the_target_is_confirmed_not_lost():
     assert [answer.state.name[0] for answer in shift.answers[10:]] == list("UUUUUUUUUUTT")
 
 
+def test_a_target_that_the_clock_has_lost_is_lost_after_a_pause_too():
+    shift = Shift()
+    shift.frames(20)
+    shift.now_ns += 30_000 * MS
+    shift.worker.pause(True)
+    shift.now_ns += 1000 * MS
+    assert shift.worker.pause(False) is State.LOST
+
+
 def test_the_size_of_the_image_is_known_without_a_target():
     shift = Shift(named=False)
     shift.frames(1)
