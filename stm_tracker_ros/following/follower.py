@@ -32,7 +32,7 @@ from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.following.search import Search, Sighting, is_as_large
 from stm_tracker_ros.following.size import Size
-from stm_tracker_ros.following.whereabouts import Whereabouts
+from stm_tracker_ros.following.whereabouts import Whereabouts, is_whole
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
@@ -78,10 +78,12 @@ class _Followed:
     """All that is known of the present target, beside what its matcher knows.
 
     box: about whose centre, and with whose size, the next frame is searched; answer: where it is, as it is said.
+    whole: where it was last seen well and clear of the image's border, behind which the rest of it may have been.
     """
 
     box: Box
     answer: Box
+    whole: Box
     fill: tuple[float, float, float]
     numbering: Numbering
     presence: Presence
@@ -109,7 +111,7 @@ class Follower:
         presence = Presence(self.config.presence, box, 1)
         whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
         numbering = Numbering(frame.stamp_ns)
-        self.state = _Followed(box, box, fill, numbering, presence, Size(box), whereabouts, colours, Search())
+        self.state = _Followed(box, box, box, fill, numbering, presence, Size(box), whereabouts, colours, Search())
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -138,6 +140,7 @@ class Follower:
         if found and presence.is_well_seen:
             state.search = Search()
             state.whereabouts.keep(presence.place)
+            state.whole = presence.place if is_whole(presence.place, frame) else state.whole
         self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
         evidence = Evidence(score, score / presence.usual)
         state.learnable = Answered(seen, best.number, evidence) if found else None
@@ -151,7 +154,7 @@ class Follower:
             expected=expected,
             region=seen.candidates.crop.region(self.matcher.crop_size),
             candidates=published(seen.places, seen.scores, best.number if found else None) if seen.something else (),
-            lead=None if found or not elsewhere else state.search.lead,
+            lead=state.search.lead if self._is_looked_for and not found else None,
         )
 
     def memorize(self, true: Box | None = None) -> None:
@@ -228,9 +231,10 @@ class Follower:
         left_behind = state.whereabouts.is_left_behind(frame, expected, state.presence.unseen)
         place, known = self._limited(expected, frame), self._is_known
         looks = [self._look(frame, number, place, state.fill)]
-        if config.again != "off" and (state.presence.is_away or not known) and not left_behind:
-            roams = config.again == "confirm"
-            regions = state.search.next(frame, place, self._side(place), config.looks, roams=roams)
+        if self._is_looked_for and (not left_behind or state.search.lead is not None):
+            sides = max(place, state.whole, key=lambda box: box.width * box.height)[2:]
+            whole, roams = boxes.from_center(*place.center, *sides), config.again == "confirm"
+            regions = state.search.next(frame, whole, self._side(whole), config.looks, roams=roams)
             looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
         found = []
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
@@ -244,9 +248,14 @@ class Follower:
         """Whether the expected place is one; where nothing is looked for elsewhere it has to be."""
         return self.config.search.again == "off" or self._started().whereabouts.is_known
 
+    @property
+    def _is_looked_for(self) -> bool:
+        """Whether the target may be apart from where it is expected, and is to be found there."""
+        return self.config.search.again != "off" and (self._started().presence.is_away or not self._is_known)
+
     def _again(self, here: Seen, elsewhere: Sequence[Seen], number: float) -> tuple[Seen, Best] | None:
         """The target, if it is found apart from where it is expected. here: what is seen in the look at that place."""
-        if not elsewhere:
+        if not self._is_looked_for:
             return None
         state, frame = self._started(), here.look.frame
         step = state.presence.step
@@ -254,13 +263,13 @@ class Follower:
         apart = (here.gate.overlap < SAME_OBJECT) | (not here.gate.known)
         beside = here, self._most_alike(here, np.where(apart, here.scores, 0.0))
         found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
-        if not state.search.is_watching:
+        if not (elsewhere and state.search.is_watching):
             found.append(beside)
         seen, best = max(found, key=lambda one: one[1].score)
         believed = state.search.saw(self._sighting(seen, best), number, step, needed, roams=confirmed)
         if state.search.lead is None:  # nothing in it: what is beside the expected place may be
             state.search.saw(self._sighting(*beside), number, step, needed, roams=confirmed)
-        if not believed or confirmed:
+        if not believed or confirmed or state.presence.is_followed(best.box):
             return None
         state.box, state.size = best.box, Size(best.box)
         state.presence.found_again(best.box)
@@ -283,7 +292,7 @@ class Follower:
         state, asks = self._started(), self.config.search.again == "confirm"
         presence = state.presence
         share = best.score / presence.usual
-        if share < ORDINARY / 2 or not is_as_large(best.box, presence.place):
+        if share < ORDINARY / 2 or not any(is_as_large(best.box, known) for known in (presence.place, state.whole)):
             return None
         sure = seen.look.search_factor == 1 and share >= ORDINARY
         sure = sure and (asks or state.colours.has(seen.look, best.box))

@@ -54,9 +54,12 @@ class Motion:
         camera: what the camera's motion has done to the image; unseen: frames that the target has been away by now;
         frames: how many to move on for, 0 = none, then it is waited for at its place in the world.
         """
-        whole = int(frames)
-        far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(whole))
-        far += (frames - whole) * SLOWING ** (unseen + 1 + whole)
+        if unseen:
+            whole = int(frames)
+            far = sum(SLOWING ** (unseen + 1 + frame) for frame in range(whole))
+            far += (frames - whole) * SLOWING ** (unseen + 1 + whole)
+        else:  # seen in the frame before, however long ago that is
+            far = SLOWING * frames
         still = np.array([camera, (0.0, 0.0)])
         self._guesses = np.concatenate([still, still + far * self.speeds])
         return self._guesses[Guess.STANDS_IN_WORLD if unseen and not frames else self.best]

@@ -58,6 +58,7 @@ class Presence:
         self.motion = Motion(2 * STEADY)
         self.distractors = Distractors()
         self.poor = 0.0  # frames since it was last seen well
+        self._cut = -np.inf  # number of the last frame whose place was unknown
         self._last = place
         self.step = 1.0
         """Nominal frames from the frame before to this one."""
@@ -105,7 +106,7 @@ class Presence:
         ordinary = score >= ORDINARY * self.usual
         self.doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0)
         if self.unseen or not ordinary or not gate.known:
-            jump = self.steadiness * (1 - min(float(gate.overlap[cell]) / AT_PLACE, 1.0))
+            jump = self.steadiness * (1 - min(self._overlap(boxes, gate, cell) / AT_PLACE, 1.0))
             self.doubt = max(self.doubt, jump)
         else:
             size = float(np.sqrt(self._last.width * self._last.height))
@@ -115,6 +116,18 @@ class Presence:
         if ordinary:
             self.usual += USUAL_RATE * min(self.step, 1.0) * (score - self.usual)
         return self.trusted(score)
+
+    def _overlap(self, boxes: Floats, gate: Gate, cell: int) -> float:
+        """Of what is followed with where it was expected; 0 after a cut, of a series of them only after the first.
+
+        To a camera that yaws, or looks at what has no features, each frame is a cut.
+        """
+        if gate.known:
+            return float(gate.overlap[cell])
+        is_first, self._cut = self.number - self._cut > PATIENCE_FRAMES, self.number
+        if is_first or self.unseen:
+            return 0.0
+        return float(arithmetic.iou(tuple(self.place), boxes[cell : cell + 1])[0])
 
     def trusted(self, score: float) -> float:
         """What is left of a score while there is doubt."""
@@ -142,6 +155,10 @@ class Presence:
     def is_away(self) -> bool:
         """Whether it is to be looked for elsewhere as well: it is not seen, or has been seen badly for a while."""
         return bool(self.unseen) or self.poor > self.config.coast_frames
+
+    def is_followed(self, box: Box) -> bool:
+        """Whether what is there is what is followed."""
+        return not self.unseen and bool(arithmetic.iou(tuple(self.place), np.array([box]))[0] >= SAME_OBJECT)
 
     @property
     def is_well_seen(self) -> bool:

@@ -82,9 +82,12 @@ class Search:
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
                 self._shares, self._looked = sighting.share if sighting.sure else 0.0, number
             return False
-        late = number - self._looked > max(KEPT_FRAMES, 2 * step)
-        if late or sighting is None or not sighting.sure or iou(sighting.box, lead.box) < SAME_OBJECT:
+        since = number - self._looked
+        if sighting is None or since > max(KEPT_FRAMES, 2 * step) or not _is_same(sighting.box, lead.box, since):
             self.lead = None
+            return False
+        if not sighting.sure:  # whoever looks himself is not kept waiting by one poor look
+            self.lead = lead if roams else None
             return False
         self.lead = lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
         self._shares, self._looked = self._shares + sighting.share, number
@@ -100,6 +103,14 @@ class Search:
             self._ahead = tour(frame, expected, side)
             region = next(self._ahead)
         return region
+
+
+def _is_same(box: Box, before: Box, since: float) -> bool:
+    """Whether they may be of one thing: one over the other, or, where looks are rare, no farther than its size."""
+    if iou(box, before) >= SAME_OBJECT:
+        return True
+    away = math.dist(box.center, before.center)
+    return since > 2 and away <= math.sqrt(before.width * before.height)
 
 
 def _is_better(sighting: Sighting, lead: Lead) -> bool:

@@ -73,3 +73,9 @@ def outside(place: Box, frame: Frame) -> bool:
     """Whether the middle of a place is not in the image."""
     x, y = place.center
     return not (0 <= x <= frame.width and 0 <= y <= frame.height)
+
+
+def is_whole(place: Box, frame: Frame) -> bool:
+    """Whether all of a place is in the image for certain: as far from its border as half its own sides."""
+    x, y = place.center
+    return place.width <= x <= frame.width - place.width and place.height <= y <= frame.height - place.height

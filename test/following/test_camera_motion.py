@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from moving_camera import scenery, seen
@@ -161,3 +162,15 @@ def test_a_frame_without_a_picture_moves_nothing(seed: int, level: int) -> None:
     found = [camera.to(frame, NOTHING) for frame in (blank, blank, seen(world, 4.0, 0.0))]
     assert found[:2] == [(0.0, 0.0)] * 2
     assert found[2] == pytest.approx((-4.0, 0.0), abs=1.0)
+
+
+def test_fine_things_are_no_other_scene_when_the_camera_moves_a_little() -> None:
+    random, world = np.random.default_rng(0), np.zeros((1100, 1940), np.float32)
+    for cells in (1, 2, 4, 8):
+        grain = random.normal(0, 1, (1100 // cells + 1, 1940 // cells + 1)).astype(np.float32)
+        world += cv2.resize(grain, (1940, 1100), interpolation=cv2.INTER_CUBIC)
+    world = np.clip(cv2.GaussianBlur(world, (0, 0), 0.5) * 25 + 120, 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
+    motion = CameraMotion(Frame(image=world[10:1090, 10:1930], stamp_ns=0))
+    for x, y in random.integers(4, 16, (10, 2)):
+        frame = Frame(image=world[y : y + 1080, x : x + 1920], stamp_ns=0)
+        assert motion.to(frame, Box(900.0, 500.0, 60.0, 60.0)) is not None

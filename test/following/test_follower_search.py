@@ -21,6 +21,7 @@ pytestmark = pytest.mark.pure
 
 PLAIN = {"prior": PriorConfig(window=0.0, penalty=0.0), "size": SizeConfig(rate=1.0, filtered=False)}
 USUAL, TOUR = 0.6, 60  # score of the target; frames in which the whole image is looked at
+AWAY_BOX = Box(600.0, 20.0, 10.0, 10.0)
 AWAY = (-200.0, 200.0)  # pixels to the right: farther off than the usual region reaches
 
 
@@ -125,6 +126,37 @@ def test_what_is_much_larger_or_smaller_than_the_target_was_is_not_taken(side: f
     flight = flying()
     there = Box(520.0, 190.0, START.width * side, START.height * side)
     assert (until_found(flight, (there, USUAL)) is not None) == found
+
+
+@pytest.mark.parametrize("again", ["auto", "confirm"])
+def test_what_left_slowly_over_the_border_is_known_as_large_as_it_was(again: str) -> None:
+    """Its box shrinks with what is seen of it, and a sliver is waited for."""
+    config = config_of(**PLAIN)
+    flight = Flight(replace(config, search=replace(config.search, again=again)))
+    flight.show(right(0, USUAL), frames=30)
+    for left in np.arange(START.x, -START.width, -4.0):
+        seen = min(START.width, START.width + left)
+        flight.show((Box(max(left, 0.0), START.y, seen, START.height), USUAL) if seen > 3 else (AWAY_BOX, 0.0))
+    assert flight.follower.state is not None
+    assert flight.follower.state.presence.place.width < START.width / 4
+    for _ in range(TOUR):
+        if flight.show(right(100, USUAL)).found or (again == "confirm" and flight.answer.lead):
+            break
+    assert flight.answer.found == (again == "auto")
+    assert again == "auto" or flight.answer.lead.box == pytest.approx(right(100, USUAL)[0])
+
+
+def test_what_comes_in_where_the_camera_turned_away_from_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, at the border, it is looked for, and nowhere else."""
+    flight = flying()
+    assert flight.follower.state is not None
+    monkeypatch.setattr(flight.follower.state.whereabouts, "is_left_behind", lambda *_: True)
+    flight.show(frames=TOUR)
+    assert not any(flight.matcher.elsewhere[-TOUR:])
+    assert until_found(flight, right(200, USUAL)) is None
+    frames = until_found(flight, right(50, USUAL))
+    assert frames is not None
+    assert ENOUGH <= frames <= 2 * ENOUGH
 
 
 def test_what_is_seen_for_too_short_a_time_is_not_taken() -> None:

@@ -81,3 +81,11 @@ def test_parts_of_a_frame_foresee_the_same_motion(parts: int) -> None:
         error = float(np.hypot(*(foreseen - (2 / parts, 0.0))))
         motion.learn(np.array([2 / parts, 0.0]), 1 / parts, 40.0)
     assert error * parts < 0.25
+
+
+def test_what_was_seen_in_the_frame_before_is_expected_as_far_on_at_any_rate() -> None:
+    motion = Motion(0.2)
+    for _ in range(60):
+        motion.ahead((0.0, 0.0), 0, 6)
+        motion.learn(np.array([24.0, 0.0]), 6, SIZE)
+    assert motion.ahead((0.0, 0.0), 0, 6)[0] == pytest.approx(0.9 * 24, rel=0.01)

@@ -145,6 +145,23 @@ def test_at_a_place_that_is_unknown_as_much_is_asked_as_elsewhere_and_it_is_a_ju
         assert not follows or score < 0.6 * share * scene.presence.usual
 
 
+def test_of_a_series_of_cuts_only_the_first_makes_a_doubt_of_what_is_where_it_must_be() -> None:
+    """To a camera that yaws each frame is a cut."""
+    scene = Scene()
+    scene.step((START, 0.6), known=False)
+    assert scene.presence.doubt == 1
+    for _ in range(PATIENCE_FRAMES):
+        scene.step((START, 0.6), known=False)
+    assert scene.presence.doubt == pytest.approx(0)
+    scene.step((FAR, 0.6), known=False)
+    assert scene.presence.doubt == 1
+    scene = Scene()
+    for _ in range(2):  # each a first one
+        scene.show((START, 0.6), frames=PATIENCE_FRAMES + 1)
+        scene.step((START, 0.6), known=False)
+        assert scene.presence.doubt == 1
+
+
 def test_what_was_not_seen_and_whose_place_is_unknown_must_be_found_again() -> None:
     scene = Scene()
     scene.show()

@@ -143,6 +143,14 @@ class TestBelief:
             looking.see(THERE, elapsed=elapsed)
             assert (looking.search.lead is not None) == kept
 
+    @pytest.mark.parametrize(("elapsed", "away", "believed"), [(1, 25.0, False), (6, 25.0, False), (6, 23.0, True)])
+    def test_where_looks_are_rare_it_may_have_gone_as_far_as_it_is_large(
+        self, elapsed: float, away: float, believed: bool
+    ) -> None:
+        looking = Looking()
+        seen = [looking.see(THERE._replace(x=THERE.x + away * n), elapsed=elapsed) for n in range(ENOUGH)]
+        assert seen[-1] == believed
+
     def test_it_may_move_from_look_to_look(self) -> None:
         looking = Looking()
         assert [looking.see(THERE._replace(x=100.0 + 10 * step)) for step in range(ENOUGH)][-1]
@@ -191,3 +199,13 @@ class TestRoaming:
             looking.see(THERE, score)
         assert looking.search.lead is not None
         assert (looking.search.lead.times, looking.search.lead.frames) == (3, 3)
+
+    def test_one_poor_look_takes_nothing_from_the_operator(self) -> None:
+        looking = Looking(roams=True)
+        for number in range(40):
+            looking.see(THERE, sure=number % 4 != 3)
+        assert looking.search.lead is not None
+        assert looking.search.lead.frames > 30
+        for _ in range(20):
+            looking.see(THERE, sure=False)
+        assert looking.search.lead is None or looking.search.lead.times == 0

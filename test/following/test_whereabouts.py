@@ -7,7 +7,7 @@ import pytest
 from moving_camera import scenery, seen
 
 from stm_tracker_ros.core.types import Box, Frame
-from stm_tracker_ros.following.whereabouts import Whereabouts
+from stm_tracker_ros.following.whereabouts import Whereabouts, is_whole
 
 pytestmark = pytest.mark.pure
 
@@ -104,3 +104,11 @@ def test_a_scene_that_is_only_as_light_and_dark_as_the_kept_one_is_another() -> 
     for seed, known in ((2, False), (1, True)):
         whereabouts.moved(field(seed), NOTHING)
         assert (whereabouts.again(field(seed), PLACE) is not None) == known
+
+
+def test_what_may_be_partly_outside_is_not_whole() -> None:
+    frame = at(0.0)
+    assert is_whole(Box(40.0, 40.0, 20.0, 20.0), frame)
+    assert not is_whole(Box(5.0, 40.0, 20.0, 20.0), frame)
+    assert not is_whole(Box(40.0, frame.height - 25.0, 20.0, 20.0), frame)
+    assert not is_whole(Box(0.0, 0.0, frame.width * 0.6, 20.0), frame)
