@@ -231,10 +231,10 @@ class Follower:
         left_behind = state.whereabouts.is_left_behind(frame, expected, state.presence.unseen)
         place, known = self._limited(expected, frame), self._is_known
         looks = [self._look(frame, number, place, state.fill)]
-        if self._is_looked_for and (not left_behind or state.search.lead is not None):
-            sides = max(place, state.whole, key=lambda box: box.width * box.height)[2:]
-            whole, roams = boxes.from_center(*place.center, *sides), config.again == "confirm"
-            regions = state.search.next(frame, whole, self._side(whole), config.looks, roams=roams)
+        roams = config.again == "confirm"
+        if self._is_looked_for and (not left_behind or (roams and state.search.lead is not None)):
+            sought = self._whole(place) if roams else place
+            regions = state.search.next(frame, sought, self._side(sought), config.looks, roams=roams)
             looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
         found = []
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
@@ -248,14 +248,25 @@ class Follower:
         """Whether the expected place is one; where nothing is looked for elsewhere it has to be."""
         return self.config.search.again == "off" or self._started().whereabouts.is_known
 
+    def _whole(self, place: Box) -> Box:
+        """The target there, as large as it was before it came to the image's border, if that is larger.
+
+        Only the operator is shown what is found so: whatever else is as large would be found as well.
+        """
+        sides = max(place, self._started().whole, key=lambda box: box.width * box.height)[2:]
+        return boxes.from_center(*place.center, *sides)
+
     @property
     def _is_looked_for(self) -> bool:
         """Whether the target may be apart from where it is expected, and is to be found there."""
         return self.config.search.again != "off" and (self._started().presence.is_away or not self._is_known)
 
     def _again(self, here: Seen, elsewhere: Sequence[Seen], number: float) -> tuple[Seen, Best] | None:
-        """The target, if it is found apart from where it is expected. here: what is seen in the look at that place."""
-        if not self._is_looked_for:
+        """The target, if it is found apart from where it is expected. here: what is seen in the look at that place.
+
+        At the border where the camera turned away from it, the only look, a lead is for the operator alone.
+        """
+        if not self._is_looked_for or not (elsewhere or self.config.search.again == "confirm"):
             return None
         state, frame = self._started(), here.look.frame
         step = state.presence.step
