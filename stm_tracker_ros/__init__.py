@@ -81,7 +81,8 @@ def load(
         machine is ten times slower. They are the process's: the last `load` sets them for all trackers in it, and for
         what else uses torch there.
     precision: fp32, bf16, fp16, or auto: the fastest that costs this tracker nothing and that the device can do.
-    settings: changes of the tracker's configuration by dotted name, such as {"memory.history": 32}.
+    settings: changes of the tracker's configuration by dotted name, such as {"memory.history": 32}, and of the state's,
+        such as {"state.tracking_score": 0.7}.
     Each thread may have a tracker of its own, each process must. Raises ConfigError, CheckpointError, DeviceError,
     LibraryError, ProcessError.
     """

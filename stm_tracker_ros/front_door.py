@@ -23,7 +23,7 @@ from stm_tracker_ros.core.errors import (
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Frame, Pixels, Result, Target
-from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.config import StateConfig, split
 from stm_tracker_ros.engine.sized import SizedTracker
 from stm_tracker_ros.engine.target_state import State, TargetState
 from stm_tracker_ros.engine.timeline import Timeline
@@ -37,7 +37,8 @@ _LOADED_IN: set[int] = set()  # processes: this one and, after a fork, those bef
 class VideoResult(Result):
     """A tracker's answer with what the node would say of it.
 
-    state: TRACKING, UNCERTAIN or LOST, by the node's default thresholds and the frames' stamps.
+    state: `State.TRACKING`, `UNCERTAIN` or `LOST`, by the settings `state.*` and the frames' stamps; it prints as a
+    number, `state.name` is the word.
     """
 
     state: State
@@ -50,8 +51,9 @@ class VideoTracker:
     stamps stand still or go back, an ordinary step has passed.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = SizedTracker(tracker)
+    def __init__(self, tracker: Tracker, state_config: StateConfig | None = None) -> None:
+        """state_config: thresholds of the state, the node's defaults if None."""
+        self._tracker, self._state_config = SizedTracker(tracker), state_config or StateConfig()
         self._state: TargetState | None = None
         self._timeline = Timeline(0)
         self._frames, self._size = 0, (0, 0)
@@ -70,7 +72,8 @@ class VideoTracker:
         self._state = None
         result = self._tracker.init(stamped, named)
         self._frames, self._pending, self._size = 1, False, (stamped.width, stamped.height)
-        self._state, self._timeline = TargetState(StateConfig(), stamped.stamp_ns), Timeline(stamped.stamp_ns)
+        self._state = TargetState(self._state_config, stamped.stamp_ns)
+        self._timeline = Timeline(stamped.stamp_ns)
         return _with_state(result, self._state.state)
 
     def track(self, frame: Pixels | Frame) -> VideoResult:
@@ -143,11 +146,13 @@ def open_tracker(
     entry = registry.load(name)
     if not isinstance(settings, Mapping):
         raise ConfigError(f"settings is {settings!r}; allowed is a dictionary, such as {{'memory.history': 32}}")
-    config = with_changes(entry.default_config, settings)
+    changes, state_changes = split(settings)
+    config, state_config = with_changes(entry.default_config, changes), with_changes(StateConfig(), state_changes)
     path = None if weights is None else _path(weights)
     registry.set_threads(_allowed_threads(default_threads() if threads is None else checked_threads(threads)))
     where = device_text(device)
-    return VideoTracker(entry.from_checkpoint(path, device=where, precision=precision, config=config))
+    tracker = entry.from_checkpoint(path, device=where, precision=precision, config=config)
+    return VideoTracker(tracker, state_config)
 
 
 def _path(weights: Any) -> Path:

@@ -113,6 +113,13 @@ def test_what_is_confirmed_is_followed_from_there(weights: str) -> None:
         tracker.confirm((400.0, 70.0, 24.0, 20.0))
 
 
+def test_what_is_no_mask_and_no_stamp_is_refused() -> None:
+    with pytest.raises(TargetError, match="mask is 'x'; allowed is an array"):
+        Target(mask="x")  # type: ignore[arg-type]
+    with pytest.raises(FrameError, match="stamp_ns is 10{30}; allowed are whole nanoseconds, of 64 bits"):
+        Frame(image=picture(), stamp_ns=10**30)
+
+
 @pytest.mark.parametrize("target", [(1, 2, 3), np.zeros((2, 2, 2)), ()])
 def test_other_targets_are_refused(weights: str, target: object) -> None:
     with pytest.raises(TargetError, match="box of 4 numbers or a height x width mask"):
@@ -143,6 +150,16 @@ def test_settings_reach_the_tracker_and_are_judged(weights: str) -> None:
         stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.histori": 32})
     with pytest.raises(ConfigError, match="history is 4; allowed is at least 8"):
         stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"memory.history": 4})
+
+
+def test_the_state_s_thresholds_are_settings_too(weights: str) -> None:
+    for score, state in ((0.0, stm_tracker_ros.State.TRACKING), (1.0, stm_tracker_ros.State.UNCERTAIN)):
+        thresholds = {f"state.{name}": score for name in ("tracking_score", "uncertain_score", "lost_score")}
+        tracker = stm_tracker_ros.load("stmtrack_lite", weights=weights, settings=thresholds)
+        tracker.init(picture(), BOX)
+        assert tracker.track(picture()).state is state
+    with pytest.raises(ConfigError, match="did you mean 'lost_score'"):
+        stm_tracker_ros.load("stmtrack_lite", weights=weights, settings={"state.lost_scroe": 0.1})
 
 
 def test_the_authors_conventions_belong_to_their_network_only(weights: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stm_tracker_ros.cli.options import (
-    STATE_PREFIX,
     a_path,
     add_tracker_options,
     default_threads,
@@ -18,6 +17,7 @@ from stm_tracker_ros.cli.options import (
     rate,
 )
 from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
+from stm_tracker_ros.engine.config import STATE_PREFIX
 
 if TYPE_CHECKING:
     from stm_tracker_ros.demo.sample import Sample

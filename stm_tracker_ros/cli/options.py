@@ -9,17 +9,15 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stm_tracker_ros.core.compute import PRECISIONS, default_threads
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import HIGHEST_FPS, LEAST_FPS, Box
-from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.config import StateConfig, split
 
 DEFAULT_TRACKER = "stmtrack_lite"
-STATE_PREFIX = "state."
 LONGEST_NUMBER = 9  # digits of a count or a seed
 
 
@@ -75,7 +73,7 @@ def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTrac
     from stm_tracker_ros.trackers import registry
 
     entry = registry.load(args.tracker)
-    tracker_changes, _ = _split(parse_changes(args.changes))
+    tracker_changes, _ = split(parse_changes(args.changes))
     threads = args.threads or default_threads()
     registry.set_threads(threads)
     config = with_changes(entry.default_config, tracker_changes)
@@ -95,7 +93,7 @@ def load_tracker(args: argparse.Namespace, *, plain: bool = False) -> LoadedTrac
 
 def state_config(args: argparse.Namespace) -> StateConfig:
     """The configuration of the target's state that the options ask for. Raises ConfigError."""
-    _, state_changes = _split(parse_changes(args.changes))
+    _, state_changes = split(parse_changes(args.changes))
     return with_changes(StateConfig(), state_changes)
 
 
@@ -156,9 +154,3 @@ def rate(text: str) -> float:
         allowed = f"frames a second from {LEAST_FPS:g} to {HIGHEST_FPS:g}"
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed are {allowed}")
     return value
-
-
-def _split(changes: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Changes of the tracker, and those of the target's state without their prefix."""
-    state = {k[len(STATE_PREFIX) :]: v for k, v in changes.items() if k.startswith(STATE_PREFIX)}
-    return {k: v for k, v in changes.items() if not k.startswith(STATE_PREFIX)}, state

@@ -17,9 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from stm_tracker_ros.core.errors import ConfigError
 
 Scalar = bool | int | float | str
+OFF = "off"
 ConfigT = TypeVar("ConfigT")
 
 
@@ -157,8 +160,11 @@ def unknown_name(
 
 
 def coerce(value: Any, target: Setting) -> Scalar:
-    """`value` as the setting's type. Raises ConfigError if it is none."""
+    """`value` as the setting's type; numbers may be NumPy's. Raises ConfigError if it is none."""
     kind = target.kind
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is False and OFF in target.rule.choices:  # what YAML makes of the word
+        value = OFF
     if isinstance(value, str) and kind is not str:
         value = _from_text(value, target)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -1,15 +1,17 @@
 """Nothing of the user's is lost: what a command may write and clear in the folder of its results.
 
 A file that is there already is replaced only if an earlier run listed it as its own (core/ledger.py) and it still looks
-as that run left it. Everything else is the user's, links too, and is refused before the first write.
+as that run left it. Everything else is the user's, links too, and is refused before the first write. So is a file that
+another command writes at this time: each holds a lock on what it writes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK
 from typing import Any, BinaryIO, cast
@@ -94,6 +96,7 @@ class OutputFolder:
 
     def write(self, name: str, data: bytes) -> None:
         """A new file with this content, in place of ours, or none. Raises OutputError as `new`."""
+        self._refuse_unlisted(name)  # what another command is writing is not removed below
         try:
             with self.new(name) as file:
                 file.write(data)
@@ -137,6 +140,8 @@ class OutputFolder:
                 self._clear_file(name)
                 self._ledger.note(name, Mark())
             file = _NamedFile(path, mode)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             inode, token = os.fstat(file.fileno()).st_ino, tag(cast(BinaryIO, file))
             if token:
                 self._ledger.note(name, Mark(token=token))
@@ -178,6 +183,8 @@ class OutputFolder:
             raise OutputError(
                 f"{path} would be overwritten: stm_tracker did not write it, or it has been changed since; {ADVICE}"
             )
+        if _is_held(path):
+            raise OutputError(f"{path} is being written by another stm_tracker; give another folder or name, or wait")
 
     def _refuse_unlisted_folder(self, name: str) -> None:
         path = self.path / name
@@ -263,6 +270,18 @@ def said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {in_words(error)}") from None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether somebody writes that file now."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nothing there, or no locks
+        return False
+    return False
 
 
 def _refuse_link(path: Path) -> None:

@@ -64,6 +64,9 @@ class ImageView(Protocol):
         """BGR uint8 pixels of columns [left, right) and rows [top, bottom), which lie inside the image."""
 
 
+_MOST_NS = np.iinfo(np.int64).max
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """One image of the stream.
@@ -84,8 +87,8 @@ class Frame:
             raise FrameError(
                 f"image is a {type(self.image).__name__}; allowed is a height x width x 3 array of uint8, BGR"
             )
-        if not isinstance(self.stamp_ns, (int, np.integer)):
-            raise FrameError(f"stamp_ns is {self.stamp_ns!r}; allowed are whole nanoseconds")
+        if not isinstance(self.stamp_ns, (int, np.integer)) or abs(self.stamp_ns) > _MOST_NS:
+            raise FrameError(f"stamp_ns is {self.stamp_ns!r}; allowed are whole nanoseconds, of 64 bits")
         if len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise FrameError(f"image has shape {shape}; allowed is height x width x 3, none of them 0")
         if isinstance(self.image, np.ndarray) and self.image.dtype != np.uint8:
@@ -129,6 +132,8 @@ class Target:
             object.__setattr__(self, "box", _box(self.box))
         if self.box is not None and not np.isfinite(self.box).all():
             raise TargetError(f"box {self.box.words} is not finite; allowed are finite numbers", TargetFault.NOT_FINITE)
+        if self.mask is not None and not isinstance(self.mask, np.ndarray):
+            raise TargetError(f"mask is {self.mask!r}; allowed is an array, height x width", TargetFault.MASK_SIZE)
         if self.mask is not None and self.mask.ndim != 2:
             raise TargetError(f"mask has shape {self.mask.shape}; allowed is height x width", TargetFault.MASK_SIZE)
         if self.mask is not None and not self.mask.any():

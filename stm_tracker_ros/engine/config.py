@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
+
+STATE_PREFIX = "state."  # of its settings, where they stand beside those of a tracker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,3 +127,9 @@ class EngineConfig:
     def queue_bytes(self) -> int:
         """Their size together; the newest waits however large it is."""
         return round(self.queue_mebibytes * 2**20)
+
+
+def split(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Changes of the tracker, and those of the target's state without their prefix."""
+    state = {k[len(STATE_PREFIX) :]: v for k, v in changes.items() if str(k).startswith(STATE_PREFIX)}
+    return {k: v for k, v in changes.items() if not str(k).startswith(STATE_PREFIX)}, state

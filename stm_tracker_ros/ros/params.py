@@ -11,7 +11,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from stm_tracker_ros.core.config import Setting, former_names, section, settings, unknown_name, with_changes
+from stm_tracker_ros.core.config import OFF, Setting, former_names, section, settings, unknown_name, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.ros import compat
@@ -102,8 +102,9 @@ def _descriptor(setting: Setting) -> ParameterDescriptor:
         description=rule.doc,
         additional_constraints=rule.allowed,
         read_only=not rule.live,
-        # rclpy refuses a whole number for a float before we are asked; with dynamic typing we check it ourselves.
-        dynamic_typing=setting.kind is float,
+        # rclpy refuses a whole number for a float, and YAML's `off`, which is false, for the word, before we are asked;
+        # with dynamic typing we check it ourselves.
+        dynamic_typing=setting.kind is float or OFF in rule.choices,
     )
     if rule.low is not None and rule.high is not None:
         if setting.kind is float:

@@ -25,7 +25,11 @@ _BREATH_S = 0.01
 
 def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNode) -> int:
     """Run until SIGINT or SIGTERM; the exit status. Parameters that are not allowed end it at once, with the text."""
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rclpy's for arguments, and a file of parameters, that cannot be read
+        print(f"tracker_node: {error}", file=sys.stderr)
+        return 2
     try:
         node = make_node()
     except ConfigError as error:

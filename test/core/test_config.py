@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import permutations
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from stm_tracker_ros.core.config import (
@@ -150,6 +151,12 @@ def test_changes_that_are_not_allowed_together_are_refused(names):
 def test_among_many_changes_an_unknown_name_still_names_the_nearest_one():
     with pytest.raises(ConfigError, match=r"did you mean 'span.middle'"):
         with_changes(Nested(), {"span.low": 0.7, "span.midle": 0.8})
+
+
+def test_numbers_of_numpy_are_numbers():
+    changed = with_changes(Config(), {"scale": np.float32(5.5), "memory.history": np.int64(3), "flip": np.True_})
+    assert (changed.scale, changed.memory.history, changed.flip) == (5.5, 3, True)
+    assert [type(value) for value in (changed.scale, changed.memory.history, changed.flip)] == [float, int, bool]
 
 
 def test_no_changes_are_the_same_configuration():

@@ -281,3 +281,15 @@ def test_without_attributes_a_killed_runs_file_is_the_users(request: pytest.Fixt
     folder = request.getfixturevalue("half_written")
     with pytest.raises(DataError, match="would be overwritten"):
         OutputFolder(folder).check(("a.csv",))
+
+
+def test_what_another_command_writes_now_is_left_alone(out: Path) -> None:
+    with OutputFolder(out).new("a.csv") as file:
+        file.write(b"a row\n")
+        with pytest.raises(DataError, match="a.csv is being written by another stm_tracker"):
+            OutputFolder(out).check(("a.csv",))
+        with pytest.raises(DataError, match="is being written by another"):
+            OutputFolder(out).write("a.csv", b"other")
+        file.write(b"another\n")
+    assert (out / "a.csv").read_bytes() == b"a row\nanother\n"
+    OutputFolder(out).check(("a.csv",)).write("a.csv", b"other")

@@ -73,6 +73,18 @@ def test_overrides_reach_their_part_of_the_configuration(declare):
     assert node.get_parameter("tracker.memory.history").value == 20
 
 
+def test_off_may_be_written_without_quotes(declare):
+    """YAML reads it as false."""
+    node, parameters = declare(tracker__search__again=False)
+    assert parameters.config.tracker.search.again == node.get_parameter("tracker.search.again").value == "off"
+    for value, mode in (("confirm", "confirm"), (False, "off"), ("auto", "auto")):
+        assert node.set_parameters([Parameter("tracker.search.again", value=value)])[0].successful
+        assert parameters.config.tracker.search.again == mode
+    refused = node.set_parameters([Parameter("tracker.search.again", value=True)])[0]
+    assert "again" in refused.reason
+    assert not node.set_parameters([Parameter("qos", value=False)])[0].successful
+
+
 def test_every_setting_is_a_parameter_with_its_description(declare):
     node, parameters = declare()
     for name, setting in parameters.config.settings().items():

@@ -1,5 +1,7 @@
 """The loop around the executor: what a callback raises does not end it."""
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -61,3 +63,12 @@ def test_a_beat_that_fails_is_not_the_last_one():
     count = len(beats)
     assert guard.errors == count
     assert guard.last_error == "heartbeat: ValueError: odd"
+
+
+def test_a_file_of_parameters_that_is_not_there_ends_it_with_the_reason():
+    code = "import sys; from stm_tracker_ros.ros.node import main; sys.exit(main())"
+    arguments = ["--ros-args", "--params-file", "/not/there.yaml"]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "tracker_node: failed to initialize rcl: Couldn't parse params file" in ended.stderr
+    assert "Traceback" not in ended.stderr
