@@ -51,7 +51,7 @@ def add_tracker_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         dest="changes",
-        help="change a setting by its dotted name, such as memory.history=6 or state.lost_score=0.3; may be repeated",
+        help="change a setting by its dotted name, such as memory.history=32 or state.lost_score=0.3; may be repeated",
     )
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... or auto (default: %(default)s)")
     group.add_argument(
@@ -103,7 +103,7 @@ def parse_changes(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise ConfigError(f"--set {text!r} has no name and value; allowed is NAME=VALUE, such as memory.history=6")
+            raise ConfigError(f"--set {text!r} has no name and value; allowed is NAME=VALUE, such as memory.history=32")
         changes[name] = value
     return changes
 

@@ -40,7 +40,7 @@ overwritten: the command is refused.
 
 examples:
   stm_tracker track flight.mp4 --box 120,80,40,30 --out run
-  stm_tracker track images/ --box 10,20,64,48 --fps 10 --out run --set memory.history=6
+  stm_tracker track images/ --box 10,20,64,48 --fps 10 --out run --set memory.history=32
   stm_tracker track flight.mp4 --mask first_frame.png --out run --tracker dmb_lite
   stm_tracker track flight.mp4 --start 250 --select --out run
   stm_tracker track recording.mcap --topic /camera/image_raw --box 120,80,40,30 --out run

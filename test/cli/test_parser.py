@@ -9,7 +9,12 @@ import pytest
 
 from stm_tracker_ros import __version__
 from stm_tracker_ros.cli.main import COMMANDS, make_parser
+from stm_tracker_ros.cli.options import DEFAULT_TRACKER, STATE_PREFIX, parse_changes
+from stm_tracker_ros.core.config import with_changes
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
+from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.pure
 
@@ -73,6 +78,22 @@ EXAMPLES = [line for command in COMMANDS for line in re.findall(r"^  stm_tracker
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_every_example_of_the_help_is_understood(line: str) -> None:
     assert make_parser().parse_args(shlex.split(re.split("  +", line)[0])).run
+
+
+@pytest.mark.parametrize("command", ["demo", "track", "evaluate", "bench", "calibrate"])
+def test_every_setting_that_the_help_and_its_hint_name_is_allowed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        make_parser().parse_args([command, "--help"])
+    with pytest.raises(ConfigError) as hint:
+        parse_changes(["memory.history"])
+    texts = re.findall(r"[a-z_]+\.[a-z_.]+=[\w.]+", capsys.readouterr().out + str(hint.value))
+    assert len(texts) >= 3, "two in the help of --set, one in the hint"
+    tracker = registry.load(DEFAULT_TRACKER).default_config
+    for name, value in (text.split("=") for text in texts):
+        is_state = name.startswith(STATE_PREFIX)
+        assert with_changes(StateConfig() if is_state else tracker, {name.removeprefix(STATE_PREFIX): value})
 
 
 def test_training_that_starts_anew_says_from_which_backbone() -> None:
