@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,10 @@ reads  DIR as it lies there, the layout is found out:
   UAV123    data_seq/ and anno/, also UAV123_10fps and UAV20L; boxes from 1 become ours; parts by the benchmark's list
   GOT-10k   val/ (or train/), absent frames by its labels; of test/ only the first boxes are public: refused
   DAVIS     JPEGImages/ and Annotations/, a sequence an object; val of ImageSets/2017 or 2016, else train, else all
-A sequence that cannot be run (a video cut short, images missing, no target on the first frame) is named on stderr and
-under `failed` in summary.json, the others are done, and the exit status is 1. A frame that cannot be read is shown to
-no tracker and counts as missed: state UNREADABLE in trajectory.csv, `unreadable` in summary.json.
+A sequence that cannot be run (boxes that cannot be read, a video cut short, images missing, no target on the first
+frame) is named on stderr and under `failed` in summary.json, the others are done, and the exit status is 1. A frame
+that cannot be read is shown to no tracker and counts as missed: state UNREADABLE in trajectory.csv, `unreadable` in
+summary.json.
 writes to the folder of --out:
   <source>/<sequence>/trajectory.csv     frame,stamp_ns,x,y,width,height,score,state,theta,size_x,size_y
                                          (the last three: rotated box of trackers with masks, else nan)
@@ -219,12 +221,15 @@ def _measurement(args: argparse.Namespace) -> Measurement:
         init=args.init,
         oracle_memory=args.oracle_memory,
     )
-    sequences = _sequences(args)
+    failed: dict[str, str] = {}
+    sequences = _sequences(args, failed)
     if args.one_step:
-        return one_step.measurement(sequences, args.fps, args.max_frames)
-    if args.starts:
-        return multi_start.measurement(sequences, args.starts, options)
-    return one_pass.measurement(sequences, options)
+        measured = one_step.measurement(sequences, args.fps, args.max_frames)
+    elif args.starts:
+        measured = multi_start.measurement(sequences, args.starts, options)
+    else:
+        measured = one_pass.measurement(sequences, options)
+    return replace(measured, failed={**failed, **measured.failed})
 
 
 def _absences(args: argparse.Namespace, state: StateConfig) -> Measurement:
@@ -236,11 +241,12 @@ def _absences(args: argparse.Namespace, state: StateConfig) -> Measurement:
     return absence_items.measurement(args.data, kinds, seeds, state)
 
 
-def _sequences(args: argparse.Namespace) -> list[Sequence]:
+def _sequences(args: argparse.Namespace, failed: dict[str, str]) -> list[Sequence]:
+    """Those that can be read; the others are noted in `failed`, name: why."""
     from stm_tracker_ros.data.sequence import read_development, read_sequences
 
     read = read_development if args.development else read_sequences
-    found = read(args.data, args.sequences.split(",") if args.sequences else None)
+    found = read(args.data, args.sequences.split(",") if args.sequences else None, failed)
     if args.init == "box":
         return found
     masked = [sequence for sequence in found if sequence.mask_paths]

@@ -51,27 +51,43 @@ VALIDATION = (
 """Of `train_video`, never trained on: with those of `eval` the development set, where every choice is made."""
 
 
-def read_sequences(root: Path | str, names: Iterable[str] | None = None) -> list[Sequence]:
+def read_sequences(
+    root: Path | str, names: Iterable[str] | None = None, failed: dict[str, str] | None = None
+) -> list[Sequence]:
     """The sequences under `root`, sorted by name; with `names`, those only ("source/sequence", "sequence", "source").
 
+    failed: where to note those that cannot be read, name: why, as long as one can be; None: the first one is raised.
     Raises DataError if there are none, if a name is unknown, or if an annotation cannot be read.
     """
-    return _read(_found(Path(root)), names)
+    return _read(_found(Path(root)), names, failed)
 
 
-def read_development(root: Path | str, names: Iterable[str] | None = None) -> list[Sequence]:
+def read_development(
+    root: Path | str, names: Iterable[str] | None = None, failed: dict[str, str] | None = None
+) -> list[Sequence]:
     """The development set, sorted by name: all of `root`/eval, and the `VALIDATION` sequences of `root`/train_video.
 
-    Raises DataError as `read_sequences`, and if one of the validation sequences is missing.
+    failed: as of `read_sequences`. Raises DataError as that does, and if one of the validation sequences is missing.
     """
     held_out = _found(Path(root) / "train_video")
     chosen = {name: held_out[name] for name in _select(tuple(sorted(held_out)), VALIDATION)}
-    return _read({**_found(Path(root) / "eval"), **chosen}, names)
+    return _read({**_found(Path(root) / "eval"), **chosen}, names, failed)
 
 
-def _read(found: dict[str, folders.Load], names: Iterable[str] | None) -> list[Sequence]:
-    wanted = sorted(found) if names is None else _select(tuple(sorted(found)), names)
-    return [found[name]() for name in wanted]
+def _read(found: dict[str, folders.Load], names: Iterable[str] | None, failed: dict[str, str] | None) -> list[Sequence]:
+    sequences, errors = list[Sequence](), dict[str, DataError]()
+    for name in sorted(found) if names is None else _select(tuple(sorted(found)), names):
+        try:
+            sequences.append(found[name]())
+        except DataError as error:
+            if failed is None:
+                raise
+            errors[name] = error
+    if errors and not sequences:
+        raise next(iter(errors.values()))
+    if failed is not None:
+        failed.update({name: str(error) for name, error in errors.items()})
+    return sequences
 
 
 def _found(root: Path) -> dict[str, folders.Load]:

@@ -85,7 +85,7 @@ def _run(sequence: Sequence, anchor: int, most: int) -> Run:
         name=f"{sequence.name}/start_{anchor:06d}",
         path=sequence.path,
         boxes=boxes,
-        images=tuple(sequence.images[index] for index in order) if sequence.images else (),
+        images=tuple(sequence.images[index] for index in order if index < len(sequence.images)),
         mask_paths=tuple(sequence.mask_paths[index] for index in order) if sequence.mask_paths else (),
         mask_label=sequence.mask_label,
         order=order,

@@ -106,3 +106,19 @@ def test_the_development_set_is_what_is_evaluated_and_what_is_held_out_of_traini
     (tmp_path / "train_video/TLD/pedestrian2/groundtruth.txt").unlink()
     with pytest.raises(DataError, match="TLD/pedestrian2"):
         read_development(tmp_path)
+
+
+def test_of_the_development_set_too_what_cannot_be_read_is_noted_where_that_is_asked_for(tmp_path):
+    for name in ("eval/VOT/bag", *(f"train_video/{name}" for name in VALIDATION)):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "video.mp4").touch()
+        (tmp_path / name / "groundtruth.txt").write_text("1,2,3,4\n")
+    (tmp_path / "eval/VOT/bag/groundtruth.txt").write_text("")
+    failed: dict[str, str] = {}
+    assert [s.name for s in read_development(tmp_path, failed=failed)] == sorted(VALIDATION)
+    assert list(failed) == ["VOT/bag"]
+    assert "groundtruth.txt is empty" in failed["VOT/bag"]
+    with pytest.raises(DataError, match="is empty"):
+        read_development(tmp_path)
+    with pytest.raises(DataError, match="is empty"):
+        read_development(tmp_path, ["bag"], failed={})

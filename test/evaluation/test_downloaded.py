@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import cv2
 import made_data_sets as made
@@ -104,6 +105,79 @@ def test_what_cannot_be_run_is_a_failure_and_the_others_are_done(run, tmp_path, 
     assert all(f"failed: {name}: {reason}\n" in error for name, reason in failed.items())
     assert "4 of 5 sequences failed" in error
     assert not (tmp_path / "out/mine/a_cut/trajectory.csv").exists()
+
+
+def no_images(data):
+    for image in made.folder(data, "mine/broken").glob("*.png"):
+        image.unlink()
+    return "has no video.mp4 and no images"
+
+
+def empty_boxes(data):
+    (made.folder(data, "mine/broken") / "groundtruth.txt").write_text("")
+    return "groundtruth.txt is empty"
+
+
+def malformed_boxes(data):
+    (made.folder(data, "mine/broken") / "groundtruth.txt").write_text("one,two\n" * 5)
+    return "groundtruth.txt cannot be read as lines of x,y,w,h"
+
+
+BROKEN = [no_images, empty_boxes, malformed_boxes]
+
+
+@pytest.mark.parametrize("more", [(), ("--starts", "2")], ids=["one pass", "starts"])
+@pytest.mark.parametrize("break_one", BROKEN, ids=lambda one: one.__name__)
+def test_an_annotation_that_cannot_be_read_is_a_failure_and_the_others_are_done(break_one, more, run, tmp_path, capsys):
+    reason = break_one(tmp_path / "data")
+    made.folder(tmp_path / "data", "mine/whole")
+    status, summary = run(tmp_path / "data", *more)
+    assert status == 1
+    assert list(summary["sequences"]) == ["mine/whole"]
+    assert list(summary["failed"]) == ["mine/broken"]
+    assert reason in summary["failed"]["mine/broken"]
+    assert f"failed: mine/broken: {summary['failed']['mine/broken']}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("break_one", BROKEN, ids=lambda one: one.__name__)
+def test_nothing_but_what_cannot_be_read_is_refused(break_one, tmp_path, capsys):
+    reason = break_one(tmp_path / "data")
+    assert main.main(["evaluate", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("broken", ["images", "boxes"])
+def test_the_first_sequence_of_got10k_may_be_the_broken_one(broken, run, tmp_path):
+    first = made.got10k(tmp_path / "data/val")
+    shutil.copytree(first, first.with_name("GOT-10k_Val_000002"))
+    for image in first.glob("*.jpg") if broken == "images" else ():
+        image.unlink()
+    if broken == "boxes":
+        (first / "groundtruth.txt").write_text("")
+    status, summary = run(tmp_path / "data")
+    assert status == 1
+    assert list(summary["failed"]) == ["GOT-10k-val/GOT-10k_Val_000001"]
+    assert list(summary["sequences"]) == ["GOT-10k-val/GOT-10k_Val_000002"]
+
+
+def test_a_first_mask_of_davis_that_cannot_be_read_costs_the_others_nothing(run, tmp_path):
+    shutil.rmtree(made.davis(tmp_path / "data") / "ImageSets")
+    (tmp_path / "data/Annotations/480p/bear/00000.png").write_bytes(b"no image")
+    status, summary = run(tmp_path / "data")
+    assert (status, list(summary["sequences"])) == (1, ["DAVIS/dog_1", "DAVIS/dog_2"])
+    assert "00000.png cannot be read as a mask" in summary["failed"]["DAVIS/bear"]
+
+
+def test_too_few_images_without_numbers_are_a_failure_of_each_run(run, tmp_path):
+    for name, letters in (("whole", "abcde"), ("broken", "abc")):
+        folder = made.folder(tmp_path / "data", f"mine/{name}")
+        for image, letter in zip(sorted(folder.glob("*.png")), letters.ljust(5), strict=True):
+            image.rename(folder / f"{letter}.png") if letter.strip() else image.unlink()
+    status, summary = run(tmp_path / "data", "--starts", "2")
+    assert (status, list(summary["sequences"])) == (1, ["mine/whole"])
+    assert list(summary["failed"]) == ["mine/broken/start_000000", "mine/broken/start_000004"]
+    assert "3 images for 5 boxes" in summary["failed"]["mine/broken/start_000004"]
 
 
 def test_all_that_fails_is_named_too(run, tmp_path):

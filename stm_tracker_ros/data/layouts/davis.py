@@ -71,11 +71,14 @@ class _Video:
         self._images = tuple(named.get(path.stem, images / f"{path.stem}.jpg") for path in self._masks)
 
     def objects(self) -> dict[str, Load]:
-        """Its sequences by name: one an object of the first mask."""
+        """Its sequences by name: one an object of the first mask; where that cannot be read, one that says so."""
         name = f"{self._source}/{self._folder.name}"
         if not self._masks:
             return {}
-        labels = [int(label) for label in np.unique(read_labels(self._masks[0])) if label]
+        try:
+            labels = [int(label) for label in np.unique(read_labels(self._masks[0])) if label]
+        except DataError:  # raised again by whoever reads this sequence; the others can be found
+            labels = [BINARY]
         if labels == [BINARY]:
             return {name: partial(self._read, name, BINARY)}
         return {f"{name}_{label}": partial(self._read, f"{name}_{label}", label) for label in labels}

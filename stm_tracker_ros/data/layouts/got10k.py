@@ -76,16 +76,24 @@ def _sequences(split: Path) -> list[Path]:
     return sorted(truth.parent for truth in split.glob(f"*/{TRUTH_NAME}"))
 
 
+def _first(split: Path) -> Path | None:
+    """The first sequence that has images: one without them says nothing of the others."""
+    return next((folder for folder in _sequences(split) if images_in(folder)), None)
+
+
 def _is_split(folder: Path) -> bool:
     """Whether it looks like one, by its first sequence: labels beside the boxes, or one box alone and a list."""
-    first = next(iter(_sequences(folder)), None)
-    if first is None or not images_in(first):
+    first = _first(folder)
+    if first is None:
         return False
     return any((first / name).is_file() for name in (ABSENCE, COVER)) or _is_secret(folder)
 
 
 def _is_secret(split: Path) -> bool:
-    first = next(iter(_sequences(split)), None)
+    first = _first(split)
     if first is None or not (split / "list.txt").is_file() or len(images_in(first)) < 2:
         return False
-    return len(read_boxes(first / TRUTH_NAME)) == 1
+    try:
+        return len(read_boxes(first / TRUTH_NAME)) == 1
+    except DataError:  # raised again by whoever reads this sequence; the others can be found
+        return False
