@@ -15,6 +15,7 @@ from stm_tracker_ros.cli.options import (
     a_path,
     add_tracker_options,
     load_tracker,
+    not_empty,
     parse_seeds,
     whole_number,
 )
@@ -61,7 +62,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--data", type=a_path, required=True, metavar="DIR", help="folder of eval/ and train_video/")
     parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--sequences", metavar="A,B", help="these of the development sequences only (default: all)")
+    parser.add_argument(
+        "--sequences", type=not_empty, metavar="A,B", help="these of the development sequences only (default: all)"
+    )
     parser.add_argument(
         "--starts", type=whole_number, default=2, metavar="N", help="runs a sequence (default: %(default)s)"
     )
@@ -69,10 +72,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--max-frames", type=whole_number, default=100, metavar="N", help="frames of each (default: %(default)s)"
     )
     parser.add_argument(
-        "--absences", default="0-2", metavar="A,B-C", help="seeds of made absences (default: %(default)s)"
+        "--absences",
+        type=not_empty,
+        default="0-2",
+        metavar="A,B-C",
+        help="seeds of made absences (default: %(default)s)",
     )
     parser.add_argument(
-        "--occlusions", default="0-9", metavar="A,B-C", help="seeds of synthetic occlusions (default: %(default)s)"
+        "--occlusions",
+        type=not_empty,
+        default="0-9",
+        metavar="A,B-C",
+        help="seeds of synthetic occlusions (default: %(default)s)",
     )
     parser.add_argument("--jobs", type=whole_number, default=1, metavar="N", help="processes (default: %(default)s)")
     add_tracker_options(parser)

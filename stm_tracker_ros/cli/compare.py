@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stm_tracker_ros.cli.options import a_path
+from stm_tracker_ros.cli.options import a_path, not_empty
 from stm_tracker_ros.core.output_folder import OutputFolder
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("results", nargs="+", type=a_path, metavar="RESULT", help="folder of evaluate, or JSON file")
     parser.add_argument(
-        "--figure", metavar="NAME", help="what to compare (default: success_auc; of made scenes, their rates)"
+        "--figure",
+        type=not_empty,
+        metavar="NAME",
+        help="what to compare (default: success_auc; of made scenes, their rates)",
     )
     parser.add_argument("--out", type=a_path, metavar="DIR", help="folder of the table as JSON and of the pictures")
     parser.set_defaults(run=run)

@@ -15,6 +15,7 @@ from stm_tracker_ros.cli.options import (
     a_path,
     add_tracker_options,
     load_tracker,
+    not_empty,
     parse_seeds,
     rate,
     state_config,
@@ -89,7 +90,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--data", type=a_path, required=True, metavar="DIR", help="folder of the sequences")
     parser.add_argument("--out", type=a_path, required=True, metavar="DIR", help="folder of the results")
-    parser.add_argument("--sequences", metavar="A,B", help="these only, by name, source or source/name")
+    parser.add_argument("--sequences", type=not_empty, metavar="A,B", help="these only, by name, source or source/name")
     parser.add_argument(
         "--development",
         action="store_true",
@@ -114,9 +115,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--oracle-memory", action="store_true", help="remember the true boxes: what better labels would bring"
     )
-    parser.add_argument("--kinds", metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
+    parser.add_argument("--kinds", type=not_empty, metavar="A,B", help="of --absences (default: all; docs/ABSENCES.md)")
     parser.add_argument(
         "--seeds",
+        type=not_empty,
         metavar="A,B-C",
         help="of --occlusions (default: the ten committed ones, 0-9), or --absences (of every kind; 0-19)",
     )

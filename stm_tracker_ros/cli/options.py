@@ -144,6 +144,13 @@ def a_path(text: str) -> Path:
     return Path(text)
 
 
+def not_empty(text: str) -> str:
+    """The text as it is; an argparse type. An empty one, of a variable that is not set, does not mean all there is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing; allowed is one or more, or to leave the option out")
+    return text
+
+
 def rate(text: str) -> float:
     """The text as frames a second; an argparse type."""
     try:

@@ -60,6 +60,32 @@ def test_a_value_that_means_nothing_is_refused(
     assert words in capsys.readouterr().err
 
 
+EVALUATE = ("evaluate", "--data", "d", "--out", "o")
+CALIBRATE = ("calibrate", "--data", "d", "--out", "o")
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (EVALUATE, "--sequences"),
+        ((*EVALUATE, "--absences"), "--kinds"),
+        ((*EVALUATE, "--occlusions"), "--seeds"),
+        ((*EVALUATE, "--absences"), "--seeds"),
+        (CALIBRATE, "--sequences"),
+        (CALIBRATE, "--absences"),
+        (CALIBRATE, "--occlusions"),
+        (("compare", "before", "after"), "--figure"),
+    ],
+)
+def test_the_value_of_a_variable_that_is_not_set_does_not_mean_all(
+    command: tuple[str, ...], option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        make_parser().parse_args([*command, option, value])
+    assert f"argument {option}: {value!r} names nothing; allowed is one or more" in capsys.readouterr().err
+
+
 def test_what_follows_two_dashes_is_left_alone() -> None:
     assert (
         str(make_parser().parse_args(["track", "--box", "1,2,3,4", "--out", "run", "--", "-5.mp4"]).source) == "-5.mp4"
