@@ -170,10 +170,11 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs > 1 and args.threads is None:
         args.threads = 1
     measured = _measurement(args)
-    inputs = [args.weights] if args.weights else []
-    run_files.check(args.out, args.data, [item.name for item in measured.items], inputs, measured.read_from)
+    asked, inputs = _asked(args), [args.weights] if args.weights else []
+    names = [item.name for item in measured.items]
+    run_files.check(args.out, args.data, names, inputs, measured.read_from, settings=asked)
     loaded = load_tracker(args)
-    settings = _settings(args, loaded)
+    settings = {**_of_tracker(loaded), **asked}
     claim(args.out, settings)
     failed = dict(measured.failed)
     status = work_off_all(args, loaded, measured, failed)
@@ -259,7 +260,8 @@ def _sequences(args: argparse.Namespace, failed: dict[str, str]) -> list[Sequenc
     return masked
 
 
-def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]:
+def _of_tracker(loaded: LoadedTracker) -> dict[str, Any]:
+    """The settings that only a loaded tracker tells."""
     return {
         "tracker": loaded.name,
         "weights": None if loaded.weights is None else loaded.weights.name,
@@ -268,6 +270,12 @@ def _settings(args: argparse.Namespace, loaded: LoadedTracker) -> dict[str, Any]
         "device": loaded.device,
         "precision": loaded.precision,
         "threads": loaded.threads,
+    }
+
+
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that do not depend on the tracker."""
+    return {
         "data": str(args.data.resolve()),
         "fps": args.fps,
         "init": args.init,

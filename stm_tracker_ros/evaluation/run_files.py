@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import PART_SUFFIX, OutputFolder
 from stm_tracker_ros.data.sequence import TRUTH_NAME
 from stm_tracker_ros.evaluation.mask_files import FOLDER_NAME
 from stm_tracker_ros.evaluation.realtime import FLIGHT_NAME
-from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
+from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME, refuse_others
 from stm_tracker_ros.evaluation.trajectory import TIMES_NAME, TRAJECTORY_NAME
 
 SUMMARY_NAME = "summary.json"
@@ -33,15 +35,19 @@ def check(
     inputs: Iterable[Path] = (),
     folders: Iterable[Path] = (),
     also: Iterable[str] = (),
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Check the folder `out` of an evaluation of the sequences `names` ("source/sequence") of `data`.
 
-    inputs: what else is read; folders: those that the sequences consist of; also: more files of the report. Raises
-    DataError where something of the user's would be overwritten or mixed up.
+    inputs: what else is read; folders: those that the sequences consist of; also: more files of the report; settings:
+    those that are known so far. Raises DataError where something of the user's would be overwritten or mixed up, and
+    for results of other settings.
     """
     inputs = (data, *inputs)
     _refuse_among_sequences(out, data, folders)
     files = OutputFolder(out).check((SUMMARY_NAME, SETTINGS_NAME, *also), inputs=inputs)
+    # First, for results of other settings may lie otherwise, and would be taken for files of the user's.
+    refuse_others(out, settings)
     for name in names:
         files.below(name).check(SEQUENCE_FILES, (FOLDER_NAME,), inputs)
 

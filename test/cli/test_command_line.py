@@ -320,6 +320,17 @@ def test_evaluate_from_several_starts_notes_them_and_mixes_them_with_no_other_nu
     assert "starts: 2 there, 3 now" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [(), ("--one-step",), ("--real-time",)])
+def test_results_of_several_starts_are_not_taken_for_files_of_the_users(more, use, data, tmp_path, capsys):
+    use(ScriptedTracker([(GIVEN, 0.9)]))
+    assert run_evaluate(data, tmp_path / "out", "--starts", "3") == 0
+    capsys.readouterr()
+    assert run_evaluate(data, tmp_path / "out", *more) == 2
+    error = capsys.readouterr().err
+    assert "holds results of other settings (" in error
+    assert "starts: 3 there, None now" in error
+
+
 def test_a_sequence_without_a_start_is_named_and_the_exit_status_is_1(use, data, tmp_path, capsys):
     use(ScriptedTracker([(GIVEN, 0.9)]))
     (data / "VOT/second/groundtruth.txt").write_text("10,12.5,20,30\n" + "nan,nan,nan,nan\n" * 4)
