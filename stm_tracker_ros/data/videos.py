@@ -14,13 +14,11 @@ import cv2
 import numpy as np
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.data.containers import counts_frames, counts_time, missing_bytes, shown_share
+from stm_tracker_ros.data.containers import counts_frames, counts_time, missing_bytes, shown_frames
 from stm_tracker_ros.data.sources import Picture, Source, stamp_of
 
 # OpenCV's name of FFmpeg's pixel formats of one grey channel; it hands over the last one whole, of others 8 bits.
 _GREY_FORMAT, _GREY_16 = b"Y1\x00", 16
-# An edit list that hides fewer frames than this is the rounding of its units, not a cut.
-_FRAMES_OF_ROUNDING = 3
 # Sound may last longer than the pictures.
 _LEAST_OF_DURATION = 0.8
 # Of the usual time from frame to frame: what is longer shows that frames are missing, not that clocks are coarse.
@@ -75,7 +73,7 @@ class VideoFile(Source):
         return f"holds no image that can be decoded{_reason(self._path)}"
 
     def _check_end(self) -> None:
-        missing, expected = missing_bytes(self._path), self._expected()
+        missing, expected = missing_bytes(self._path), shown_frames(self._path, self._claimed)
         counted = f"{self._decoded} of its {expected} frames" if expected > self._decoded else f"{self._decoded} frames"
         if missing:
             self._trouble(f"{self.name} is cut short by {missing} bytes or more: {counted} could be decoded")
@@ -102,11 +100,6 @@ class VideoFile(Source):
             f"about {missing} frames are missing by its clock, the first of them after frame {first} (or its rate "
             "changes); those behind are numbered as if none were"
         )
-
-    def _expected(self) -> int:
-        share = shown_share(self._path)
-        hidden = self._claimed * (1 - share)
-        return int(self._claimed if hidden < _FRAMES_OF_ROUNDING else self._claimed * share - _FRAMES_OF_ROUNDING)
 
     def _openable_name(self) -> str:
         """A name of the file that OpenCV and FFmpeg take for nothing else.

@@ -195,6 +195,21 @@ def test_a_video_that_is_mended_counts_when_the_command_is_given_again(run, tmp_
     assert (status, summary["failed"], summary["sequence_count"]) == (0, {}, 1)
 
 
+@pytest.mark.parametrize("kind", ["images", "frames"])
+def test_a_truth_that_ends_early_is_told_with_both_numbers(kind, run, tmp_path, caplog):
+    if kind == "frames":
+        cut_short(tmp_path / "data/mine/early", frames=6, boxes=4)
+    else:
+        (made.folder(tmp_path / "data", "mine/early", count=6) / "groundtruth.txt").write_text(made.lines(4))
+    made.folder(tmp_path / "data", "mine/whole")
+    cut_short(tmp_path / "data/mine/whole_video", frames=4, boxes=4)
+    status, summary = run(tmp_path / "data")
+    assert (status, summary["sequences"]["mine/early"]["frames"]) == (0, 4)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"mine/early has 6 {kind} and 4 boxes: those after the last box are left out"
+    ]
+
+
 @pytest.mark.parametrize("more", [(), ("--real-time", "--fps", "0.1")], ids=["one pass", "real time"])
 def test_an_image_that_cannot_be_read_counts_as_missed(run, tmp_path, more):
     folder = made.folder(tmp_path / "data", "mine/walk", count=6)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.annotated import VIDEO_NAME, Sequence
+from stm_tracker_ros.data.containers import frame_count
 from stm_tracker_ros.data.layouts.images import IMAGE_FOLDERS, image_folder, images_in, images_of_boxes
 from stm_tracker_ros.data.truth import read_boxes
+
+logger = logging.getLogger(__name__)
 
 TRUTH_NAME = "groundtruth.txt"
 LOOKED_FOR = f"<source>/<sequence>/{TRUTH_NAME} or <sequence>/{TRUTH_NAME} beside {VIDEO_NAME} or images"
@@ -31,18 +35,33 @@ def find(root: Path) -> dict[str, Load]:
 
 
 def read(name: str, folder: Path) -> Sequence:
-    """The sequence in a folder. Raises DataError if its annotation cannot be read, or video and images are missing."""
+    """The sequence in a folder, as far as its boxes go; a warning says where that is not to its end.
+
+    Raises DataError if its annotation cannot be read, or video and images are missing.
+    """
     boxes, masks = read_boxes(folder / TRUTH_NAME), tuple(images_in(folder / "mask"))
     if masks and len(masks) != len(boxes):
         raise DataError(f"{folder} has {len(masks)} masks and {len(boxes)} boxes; allowed is one of each a frame")
     images = () if (folder / VIDEO_NAME).is_file() else _images(folder, len(boxes))
-    return Sequence(name=name, path=folder, boxes=frozen(boxes), images=images, mask_paths=masks)
+    sequence = Sequence(name=name, path=folder, boxes=frozen(boxes), images=images, mask_paths=masks)
+    _warn_of_more(sequence)
+    return sequence
 
 
 def frozen(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same boxes, which nobody can change any more."""
     boxes.setflags(write=False)
     return boxes
+
+
+def _warn_of_more(sequence: Sequence) -> None:
+    """Say that there are frames without a box: they are left out."""
+    kind, count = "images" if sequence.images else "frames", len(sequence.boxes)
+    there = len(images_in(sequence.video)) if sequence.images else frame_count(sequence.video)
+    if there > count:
+        logger.warning(
+            "%s has %d %s and %d boxes: those after the last box are left out", sequence.name, there, kind, count
+        )
 
 
 def _images(folder: Path, count: int) -> tuple[Path, ...]:
