@@ -104,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
         box = selected(first.bgr()) if args.select else args.box
         target = on_image(Target(box=box, mask=mask), first.width, first.height)
         frames = chain((first,), stream)
-        count, last = _follow(load_tracker(args), islice(frames, args.max_frames), target, files, args)
-    _summarise(args, count, last, source.troubles)
+        count, last, lost = _follow(load_tracker(args), islice(frames, args.max_frames), target, files, args)
+    _summarise(args, count, last, [*source.troubles, *lost])
     return 0
 
 
@@ -137,8 +137,11 @@ def _checked(args: argparse.Namespace) -> OutputFolder:
 
 def _follow(
     loaded: LoadedTracker, frames: Iterator[Frame], target: Target, files: OutputFolder, args: argparse.Namespace
-) -> tuple[int, int]:
-    """Follow to the end and write the results; gives how many frames, and the number of the last by the source."""
+) -> tuple[int, int, list[str]]:
+    """Follow to the end and write the results.
+
+    Gives how many frames, the number of the last by the source, and the first trouble that made the target LOST.
+    """
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -147,7 +150,7 @@ def _follow(
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, TrajectoryWriter
     from stm_tracker_ros.video_writer import VideoWriter, can_write_video
 
-    count, number, masks = 0, args.start, MaskWriter(files)
+    count, number, lost, masks = 0, args.start, list[str](), MaskWriter(files)
     steps: Iterable[Step] = follow(loaded.tracker, frames, target, loaded.state_config)
     # Both files are complete whatever ends the run: Ctrl-C is the usual end of a camera.
     with ExitStack() as stack:
@@ -160,13 +163,15 @@ def _follow(
             count, number = count + 1, args.start + step.index
             rows.write(replace(step.row, frame=number))
             masks.write(number, step.result.mask)
+            if step.result.trouble and not lost:
+                lost.append(f"frame {number} is LOST: {step.result.trouble}")
             if video is not None:
                 video.write(_picture(step, number))
-    return count, number
+    return count, number, lost
 
 
 def _summarise(args: argparse.Namespace, count: int, last: int, troubles: list[str]) -> None:
-    """Say on stdout what was tracked, what could not be read, and where the results lie."""
+    """Say on stdout what was tracked, what could not be read or followed, and where the results lie."""
     from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME
     from stm_tracker_ros.video_writer import INSTALL_HINT, can_write_video
 

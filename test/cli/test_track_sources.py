@@ -68,6 +68,24 @@ def test_the_target_may_be_on_a_later_frame_and_frames_keep_their_numbers(tracke
     assert "3 frames tracked, 7 to 9" in capsys.readouterr().out
 
 
+def test_images_of_another_aspect_are_lost_and_the_summary_says_why_once(tracker, images, tmp_path, capsys):
+    for number in range(5, 8):
+        cv2.imwrite(str(images / f"{number}.png"), np.zeros((80, 120, 3), np.uint8))
+    assert run(images, tmp_path / "out", "--start", "1") == 0
+    states = {int(row["frame"]): row["state"] for row in rows(tmp_path / "out")}
+    assert [states[number] for number in range(3, 8)] == ["TRACKING", "TRACKING", "LOST", "LOST", "LOST"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "LOST" in line] == [
+        "frame 5 is LOST: the image is 120 x 80 px now, the target was named on one of 96 x 80 px; allowed is another "
+        "size of the same aspect: name the target again"
+    ]
+
+
+def test_where_nothing_stood_in_the_way_the_summary_says_nothing_of_it(tracker, images, tmp_path, capsys):
+    assert run(images, tmp_path / "out") == 0
+    assert "LOST" not in capsys.readouterr().out
+
+
 def test_a_start_beyond_the_end_is_refused(tracker, images, tmp_path, capsys):
     assert run(images, tmp_path / "out", "--start", "12") == 2
     assert "holds 12 images; frame 12" in capsys.readouterr().err
