@@ -77,17 +77,17 @@ class Pairing:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Those that every result has of a case at least, in the order of the first one."""
-        known = [{figure for case in one.cases.values() for figure in case.figures} for one in self.results]
-        first = dict.fromkeys(figure for case in self.results[0].cases.values() for figure in case.figures)
-        return tuple(figure for figure in first if all(figure in one for one in known))
+        """Those that all results have of the same case, of one at least, in the order of the first one."""
+        cases = [[one.cases[name] for one in self.results] for name in self.names]
+        common = {figure for case in cases for figure in set.intersection(*(set(one.figures) for one in case))}
+        return tuple(figure for figure in self._figures_of(self.results[0]) if figure in common)
 
     def compare(self, figure: str) -> Comparison:
         """That figure over the cases of which all have it. Raises DataError if there is no such case."""
         having = {name: [figure in one.cases[name].figures for one in self.results] for name in self.names}
         names = [name for name in self.names if all(having[name])]
         if not names:
-            raise DataError(f"figure {figure!r} is not in all results; allowed is one of {', '.join(self.figures)}")
+            raise DataError(self._refusal(figure))
         return Comparison(
             figure=figure,
             kind=self.results[0].kind,
@@ -97,6 +97,19 @@ class Pairing:
             values=np.array([[one.cases[name].figures[figure] for name in names] for one in self.results]),
             missing=tuple(name for name in self.names if any(having[name]) and not all(having[name])),
         )
+
+    def _refusal(self, figure: str) -> str:
+        if self.figures:
+            return f"figure {figure!r} is not in all results; allowed is one of {', '.join(self.figures)}"
+        held = [
+            f"{one.label}: {_some(self._figures_of(one)) or 'none that is a finite number'}" for one in self.results
+        ]
+        kind = self.results[0].kind
+        return f"the results have no figure in common ({'; '.join(held)}); needed is one in all, of the same {kind}"
+
+    def _figures_of(self, one: Evaluated) -> tuple[str, ...]:
+        """Those of a result, in its order."""
+        return tuple(dict.fromkeys(figure for name in self.names for figure in one.cases[name].figures))
 
 
 def pair(results: Sequence[Evaluated]) -> Pairing:

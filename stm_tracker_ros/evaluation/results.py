@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,10 @@ from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
 
 NO_FIGURES = ("frames", "seed", "covered", "anchor", "ms_p20", "ms_p50")
 """Numbers of a case that say how it was run, or what it is, and not how well the tracker did."""
+ALLOWED = (
+    "allowed is what `stm_tracker evaluate` has written, or figures by sequence: "
+    '{"source/sequence": {"success_auc": 0.61, "frames": 310}, ...}'
+)
 FOUND_WITHIN_FRAMES = 15
 """Of an occlusion's target, from the first frame in which it is no longer covered."""
 FOUND_WITHIN_S = (0.5, 1.0, 2.0, 5.0)
@@ -73,8 +78,8 @@ def _read(path: Path, label: str) -> Evaluated:
     kind, figures, read_cases = _form(content, settings)
     try:
         cases = read_cases(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as results of an evaluation: {error!r}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file} cannot be read as results of an evaluation: {_in_words(error)}; {ALLOWED}") from None
     return Evaluated(label=label, path=path, kind=kind, figures=figures, settings=settings, cases=cases)
 
 
@@ -88,6 +93,19 @@ def _object(file: Path) -> dict[str, Any]:
     return content
 
 
+def _in_words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return "one of its values is of another kind" if isinstance(error, TypeError) else str(error)
+
+
+def _row(name: str, row: Any) -> dict[str, Any]:
+    """The values of that name. Raises ValueError, in words, for one value alone and whatever else has no names."""
+    if not isinstance(row, dict):
+        raise ValueError(f"{name!r} is {reprlib.repr(row)}, which holds no figures by name")
+    return row
+
+
 def _form(
     content: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], dict[str, Case]]]:
@@ -99,8 +117,8 @@ def _form(
 
 
 def _sequences(content: Mapping[str, Any]) -> dict[str, Case]:
-    rows = content.get("sequences", content)
-    return {name: _sequence(name, row) for name, row in rows.items()}
+    rows = _row("sequences", content.get("sequences", content))
+    return {name: _sequence(name, _row(name, row)) for name, row in rows.items()}
 
 
 def _sequence(name: str, row: Mapping[str, Any]) -> Case:
@@ -109,7 +127,11 @@ def _sequence(name: str, row: Mapping[str, Any]) -> Case:
 
 
 def _occlusions(content: Mapping[str, Any]) -> dict[str, Case]:
-    return {f"seed {row['seed']}": _occlusion(row) for row in content["seeds"]}
+    return {f"seed {row['seed']}": _occlusion(row) for row in _seeds(content)}
+
+
+def _seeds(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [_row("seeds", row) for row in content["seeds"]]
 
 
 def _occlusion(row: Mapping[str, Any]) -> Case:
@@ -119,7 +141,7 @@ def _occlusion(row: Mapping[str, Any]) -> Case:
 
 
 def _absences(content: Mapping[str, Any]) -> dict[str, Case]:
-    return {f"{row['kind']} {row['seed']}": _absence(row) for row in content["seeds"]}
+    return {f"{row['kind']} {row['seed']}": _absence(row) for row in _seeds(content)}
 
 
 def _absence(row: Mapping[str, Any]) -> Case:

@@ -64,6 +64,36 @@ def test_another_figure_is_compared_by_its_name(pairing: compare.Pairing) -> Non
         pairing.compare("j_mean")
 
 
+@pytest.mark.parametrize(
+    ("figures", "held"),
+    [
+        ({"looks": 30, "overlap": 0.7}, "looks, overlap"),
+        ({"success_auc": "0.61", "ao": float("nan"), "frames": 310}, "none that is a finite number"),
+    ],
+    ids=["of one step", "text and NaN"],
+)
+def test_no_figure_in_common_is_a_sentence_that_says_what_each_has(figures: dict, held: str, tmp_path: Path) -> None:
+    ours = write(tmp_path / "ours", {"sequences": {"VOT/bag": {"success_auc": 0.5, "ao": 0.6}}})
+    other = write(tmp_path / "other", {"sequences": {"VOT/bag": figures}})
+    pairing = compare.pair(read_evaluated([ours, other]))
+    assert pairing.figures == ()
+    words = (
+        rf"no figure in common \(ours: success_auc, ao; other: {held}\); needed is one in all, of the same sequences$"
+    )
+    with pytest.raises(DataError, match=words):
+        pairing.compare("success_auc")
+
+
+def test_a_figure_that_no_sequence_has_in_all_results_is_none_to_choose_from() -> None:
+    sides = [evaluated("before", BEFORE), evaluated("after", AFTER)]
+    cases = [{**side.cases} for side in sides]
+    for one, name in zip(cases, ("VOT/bag", "UAVDT/S1"), strict=True):
+        one[name] = replace(one[name], figures={**one[name].figures, "j_mean": 0.5})
+    pairing = compare.pair([replace(side, cases=one) for side, one in zip(sides, cases, strict=True)])
+    with pytest.raises(DataError, match=r"figure 'j_mean' .* allowed is one of success_auc, ao$"):
+        pairing.compare("j_mean")
+
+
 def test_a_figure_that_some_cases_lack_is_compared_where_it_is() -> None:
     sides = [evaluated("before", BEFORE), evaluated("after", AFTER)]
     cases = {**sides[1].cases, "VOT/bag": Case(recording="VOT/bag", frames=100, figures={"success_auc": 0.1})}
@@ -260,9 +290,31 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[1]", '{"sequences": 5}', '{"sequences": {"VOT/bag": 0.5}}', '{"seeds": [{"seed": 1}]}']
+    ("content", "words"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", "holds no figures by name"),
+        ('{"sequences": 5}', "'sequences' is 5, which holds no figures by name; allowed is"),
+        ('{"sequences": {"VOT/bag": 0.5}}', "'VOT/bag' is 0.5, which holds no figures by name; allowed is"),
+        ('{"seeds": [{"seed": 1}]}', "'frames_to_find' is missing; allowed is"),
+        ('{"kinds": {}, "seeds": [4]}', "'seeds' is 4, which holds no figures by name; allowed is"),
+        ('{"seeds": 5}', "one of its values is of another kind; allowed is"),
+    ],
 )
-def test_other_files_are_refused_by_name(content: str, tmp_path: Path) -> None:
+def test_other_files_are_refused_by_name_and_in_words(content: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(content)
-    with pytest.raises(DataError, match=r"summary\.json"):
+    with pytest.raises(DataError) as error:
         read_evaluated([tmp_path])
+    assert str(error.value).startswith(f"{tmp_path / 'summary.json'} ")
+    assert words in str(error.value)
+    assert "Error" not in str(error.value)
+
+
+def test_figures_of_bench_are_no_results_by_sequence(tmp_path: Path) -> None:
+    report = {"tracker": "stmtrack_lite", "threads": 1, "ours": {"total": {"p50": 8.0}}, "ratio_total": 0.5}
+    (tmp_path / "bench.json").write_text(json.dumps(report))
+    words = (
+        r"bench\.json .*: 'tracker' is 'stmtrack_lite', which holds no figures by name; allowed is what `stm_tracker"
+    )
+    with pytest.raises(DataError, match=words):
+        read_evaluated([tmp_path / "bench.json"])
