@@ -127,8 +127,9 @@ def _items(args: argparse.Namespace) -> tuple[list[SightsItem], list[Path]]:
     from stm_tracker_ros.data.sequence import read_development
     from stm_tracker_ros.evaluation import sights
 
+    absences = parse_seeds(args.absences, "--absences")
+    occlusions = parse_seeds(args.occlusions, "--occlusions")
     sequences = read_development(args.data, args.sequences.split(",") if args.sequences else None)
-    absences, occlusions = parse_seeds(args.absences), parse_seeds(args.occlusions)
     runs = sights.items(sequences, args.starts, args.max_frames, args.data, absences, occlusions)
     return runs, [folder for sequence in sequences for folder in sequence.read_from]
 

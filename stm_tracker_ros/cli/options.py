@@ -117,14 +117,17 @@ def parse_box(text: str) -> Box:
     return Box(x, y, width, height)
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """The seeds that a text such as 3,7,20-30 names, in its order, each once. Raises ConfigError if it is none."""
+def parse_seeds(text: str, option: str = "--seeds") -> tuple[int, ...]:
+    """The seeds that a text such as 3,7,20-30 names, in its order, each once.
+
+    Raises ConfigError if it is none, which names the option that it was given with.
+    """
     seeds: dict[int, None] = {}
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
         numbers = all(one.isdecimal() and len(one) <= LONGEST_NUMBER for one in ((low, high) if dash else (low,)))
         if not numbers or (dash and int(high) < int(low)):
-            raise ConfigError(f"--seeds {text!r}: {part!r} is not allowed; allowed are numbers and ranges: 3,7,20-30")
+            raise ConfigError(f"{option} {text!r}: {part!r} is not allowed; allowed are numbers and ranges: 3,7,20-30")
         seeds |= dict.fromkeys(range(int(low), int(high or low) + 1))
     return tuple(seeds)
 

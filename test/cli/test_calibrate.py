@@ -114,3 +114,11 @@ def test_weights_of_the_users_are_not_overwritten(
     assert calibrated() == 2
     assert (tmp_path / "out/stmtrack_lite.safetensors").read_bytes() == b"mine"
     assert "stmtrack_lite.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--absences", "--occlusions"])
+def test_seeds_that_are_none_are_refused_by_the_option_that_they_were_given_with(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["calibrate", "--data", str(tmp_path), "--out", str(tmp_path / "out"), option, "1,x"]) == 2
+    assert f"{option} '1,x': 'x' is not allowed" in capsys.readouterr().err
