@@ -213,5 +213,8 @@ def _replaced(config: Any, values: Mapping[str, Scalar]) -> Any:
     own: dict[str, Any] = {name: value for name, value in values.items() if "." not in name}
     for part in dict.fromkeys(name.split(".")[0] for name in values if "." in name):
         inner = {name[len(part) + 1 :]: value for name, value in values.items() if name.startswith(part + ".")}
-        own[part] = _replaced(getattr(config, part), inner)
+        try:
+            own[part] = _replaced(getattr(config, part), inner)
+        except ConfigError as error:  # which begins with the name of the setting
+            raise ConfigError(f"{part}.{error}") from None
     return dataclasses.replace(config, **own)

@@ -9,11 +9,11 @@ import pytest
 
 from stm_tracker_ros import __version__
 from stm_tracker_ros.cli.main import COMMANDS, make_parser
-from stm_tracker_ros.cli.options import DEFAULT_TRACKER, STATE_PREFIX, parse_changes
+from stm_tracker_ros.cli.options import DEFAULT_TRACKER, parse_changes
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
-from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.config import STATE_PREFIX, StateConfig
 from stm_tracker_ros.trackers import registry
 
 pytestmark = pytest.mark.pure

@@ -153,6 +153,13 @@ def test_among_many_changes_an_unknown_name_still_names_the_nearest_one():
         with_changes(Nested(), {"span.low": 0.7, "span.midle": 0.8})
 
 
+def test_what_is_not_allowed_is_named_with_its_section():
+    with pytest.raises(ConfigError, match=r"^memory\.history is 21; allowed is at least 1 and at most 20$"):
+        with_changes(Config(), {"memory.history": 21})
+    with pytest.raises(ConfigError, match=r"^span\.low 0\.9, middle 0\.4"):
+        with_changes(Nested(), {"span.low": 0.9})
+
+
 def test_numbers_of_numpy_are_numbers():
     changed = with_changes(Config(), {"scale": np.float32(5.5), "memory.history": np.int64(3), "flip": np.True_})
     assert (changed.scale, changed.memory.history, changed.flip) == (5.5, 3, True)

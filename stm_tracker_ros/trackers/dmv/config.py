@@ -8,6 +8,7 @@ from typing import ClassVar
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SearchConfig, SizeConfig
+from stm_tracker_ros.parts.own_error import OwnErrorConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 PAPER_BACKBONES = ("resnet18", "resnet50")
@@ -113,6 +114,7 @@ class TrackConfig(FollowingConfig):
     """Everything of DMV that is set from outside; the defaults are those of `dmv_lite`."""
 
     memory: MemoryConfig = section(MemoryConfig)
+    own_error: OwnErrorConfig = field(default_factory=lambda: OwnErrorConfig(sides=0.7, center=0.5))
 
     def __post_init__(self) -> None:
         validate(self)
@@ -126,4 +128,5 @@ PAPER = TrackConfig(
     prior=PriorConfig(window=0.42, penalty=0.05),
     size=SizeConfig(rate=0.38, filtered=False),
     presence=FOLLOW_BEST,
+    own_error=OwnErrorConfig(),
 )

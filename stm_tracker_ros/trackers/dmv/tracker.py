@@ -10,19 +10,21 @@ authors is known; what the paper leaves out is completed from SiamRPN++, its par
 | all scores from 0.5 are remembered | of what is followed | what looks like the target is background |
 | no window, penalty, rate are named | those of the following stage; `dmv` has SiamRPN++'s | |
 | crop of sqrt((w + p)(h + p)) 256 / 127 | of sqrt(w h) times `search.scale` | the same for a square target |
+| answers as they are | less what they were off by in the first frame (`own_error`) | each target has its own size |
 `memory.store_score`, `memory.label` and the settings of `dmv` bring the left column back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
 from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.parts import own_error
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.dmv.config import TrackConfig
 from stm_tracker_ros.trackers.dmv.network import KINDS
@@ -35,6 +37,7 @@ class _Memory:
 
     bank: MemoryBank
     remembered: int = 1  # number of the frame remembered last
+    error: Floats | None = None  # of its answers, on the first frame
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,16 @@ class DmvMatcher:
         self.memory = _Memory(self.stepper.bank(self.config.memory.slots))
         encoded, box = self.stepper.encode(look.patch), look.crop.to_crop(look.expected)
         self._add(look.number, self.stepper.first(encoded, box), box)
+        self.memory.error = own_error.measured(look, self._asked)
         return Candidates(
             crop=look.crop, boxes=np.array([box]), scores=np.ones(1), grid=(1, 1, 1), payload=_Seen(encoded)
         )
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
         """The candidates of each look: five anchors a cell, by what is remembered."""
-        return [self._match(look) for look in looks]
+        assert self.memory.error is not None  # the following stage has started it
+        found, error, config = [self._match(look) for look in looks], self.memory.error, self.config.own_error
+        return [replace(one, boxes=own_error.corrected(one.boxes, error, config)) for one in found]
 
     def settle(self, look: Look, candidates: Candidates, chosen: int | None, rank: float) -> None:
         """Nothing of an answer is kept but what is remembered."""
@@ -86,6 +92,10 @@ class DmvMatcher:
     def reconfigure(self, config: TrackConfig) -> None:
         """Read and remember by other settings from the next frame on."""
         self.config = config
+
+    def _asked(self, look: Look) -> tuple[Candidates, Floats]:
+        found = self._match(look)
+        return found, found.scores
 
     def _match(self, look: Look) -> Candidates:
         encoded = self.stepper.encode(look.patch)
