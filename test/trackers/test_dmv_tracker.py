@@ -25,6 +25,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime  # noqa: E402
 from stm_tracker_ros.parts.overlap import overlaps  # noqa: E402
 from stm_tracker_ros.trackers import registry  # noqa: E402
 from stm_tracker_ros.trackers.dmv.config import LITE  # noqa: E402
+from stm_tracker_ros.trackers.dmv.own_error import corrected  # noqa: E402
 from stm_tracker_ros.trackers.dmv.stepper import Stepper  # noqa: E402
 from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher  # noqa: E402
 
@@ -65,6 +66,17 @@ def shown(made: DmvMatcher, number: int, evidence: Evidence = GOOD) -> None:
 def numbers(made: DmvMatcher) -> list[int]:
     bank = made.memory.bank
     return sorted(int(bank.numbers[slot]) for slot in bank.kept)
+
+
+def test_what_it_was_off_by_in_the_first_frame_is_taken_from_its_answers(stepper: Stepper) -> None:
+    made = matcher(stepper)
+    made.memory.error = np.array([0.3, -0.2, 0.1, 0.05])
+    (taken,) = made.match([look(made, 2)])
+    made.reconfigure(with_changes(LITE, {"own_error.sides": 0, "own_error.center": 0}))
+    (plain,) = made.match([look(made, 2)])
+    assert taken.boxes == pytest.approx(corrected(plain.boxes, made.memory.error, LITE.own_error))
+    assert not np.allclose(taken.boxes, plain.boxes)
+    assert (taken.scores == plain.scores).all()
 
 
 def test_a_frame_a_second_is_remembered_whatever_the_rate(stepper: Stepper) -> None:
