@@ -21,6 +21,7 @@ __all__ = (
     "read_boxes",
     "read_development",
     "read_sequences",
+    "read_validation",
     "recording_of",
 )
 
@@ -72,6 +73,15 @@ def read_development(
     held_out = _found(Path(root) / "train_video")
     chosen = {name: held_out[name] for name in _select(tuple(sorted(held_out)), VALIDATION)}
     return _read({**_found(Path(root) / "eval"), **chosen}, names, failed)
+
+
+def read_validation(root: Path | str) -> list[Sequence]:
+    """Those of the `VALIDATION` sequences that lie in `root`/train_video, sorted by name; none is no error.
+
+    Raises DataError if an annotation cannot be read.
+    """
+    found = _find(Path(root) / "train_video", MOST_WRAPPINGS)
+    return [found[name]() for name in sorted(found) if name in VALIDATION]
 
 
 def _read(found: dict[str, folders.Load], names: Iterable[str] | None, failed: dict[str, str] | None) -> list[Sequence]:

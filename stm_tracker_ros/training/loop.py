@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stm_tracker_ros.core.errors import CheckpointError, ConfigError, TrainingError
+from stm_tracker_ros.core.errors import CheckpointError, ConfigError, StmTrackerError, TrainingError
 from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts import precision
 from stm_tracker_ros.trackers import checkpoint
@@ -89,11 +89,12 @@ class Loop:
         """The averaged weights, or the present ones where the recipe takes no average."""
         return self.average or self.network.state_dict()
 
-    def run(self, validate: Validate | None = None) -> None:
+    def run(self, validate: Validate | None = None, trained: Callable[[], None] = lambda: None) -> None:
         """Train until the last step; writes a checkpoint every few minutes and at the end.
 
-        validate: gets the weights, gives figures for the log; called every few minutes and at the end. Raises
-        TrainingError where the loss is no longer a number; the checkpoint is the last one that was sound.
+        validate: gets the weights, gives figures for the log; called every few minutes and at the end. One that fails
+        is warned of. trained: called after the last step, before the last validation. Raises TrainingError where the
+        loss is no longer a number; the checkpoint is the last one that was sound.
         """
         settings = json.dumps(self.config, default=vars, indent=1)
         self._warn_of_changes(json.loads(settings))
@@ -102,6 +103,9 @@ class Loop:
             self.files.write(LOG, self._rows_so_far())
         with self.files.continued(LOG) as self._log_file:
             self._train(validate)
+            trained()
+            if validate and self.config.validate_minutes:
+                self._validate(validate)
 
     def _present(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
@@ -142,8 +146,6 @@ class Loop:
                     self._validate(validate)
                     validated = time.monotonic()
         self.save()
-        if validate and self.config.validate_minutes:
-            self._validate(validate)
 
     def _timed_step(self, batch: Sequence[Tensor]) -> None:
         start = time.monotonic()
@@ -193,7 +195,12 @@ class Loop:
                 self.average[name].copy_(value)
 
     def _validate(self, validate: Validate) -> None:
-        self._log({f"validation_{name}": value for name, value in validate(self.weights).items()})
+        try:
+            figures = validate(self.weights)
+        except StmTrackerError as error:
+            logger.warning("step %d has no validation, which costs the training nothing: %s", self.step, error)
+            return
+        self._log({f"validation_{name}": value for name, value in figures.items()})
 
     def save(self) -> None:
         """Write `last.pt`, whole or not at all."""

@@ -108,6 +108,21 @@ def test_without_an_average_the_weights_themselves_are_judged(tmp_path: Path) ->
     assert judged == [pytest.approx(-0.1)]
 
 
+def test_a_validation_that_fails_is_said_and_the_training_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, order = Loop(_Task(), tmp_path, replace(PLAIN, validate_minutes=1e-9), CPU), []
+
+    def validate(weights: object) -> dict[str, float]:
+        order.append("validated")
+        raise DataError("a video that cannot be read")
+
+    loop.run(validate, lambda: order.append("trained"))
+    assert order == ["validated"] * 4 + ["trained", "validated"]
+    assert "step 2 has no validation, which costs the training nothing: a video that cannot be read" in caplog.text
+    assert loop.step == 4
+
+
 def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     config = LoopConfig(precision="fp32", clip=0.0, average=0.9)
     whole = Loop(_Task(), tmp_path / "whole", config, CPU)

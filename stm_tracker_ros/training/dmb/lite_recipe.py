@@ -34,8 +34,8 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     pack.build(data, out / "pack")  # minutes: after all that may be refused
     task = LiteTask(network, out / "pack", data / "train_video", config, device)
     loop = Loop(task, out, config, device)
-    loop.run(partial(_validate, data=data, device=device))
-    outcome.write(loop, "dmb_lite", FLOWN)
+    validate = partial(_validate, data=data, device=device)
+    outcome.run(loop, "dmb_lite", FLOWN, validate, data)
 
 
 def _validate(weights: Weights, data: Path, device: torch.device) -> dict[str, float]:

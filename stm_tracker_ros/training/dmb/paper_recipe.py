@@ -37,8 +37,8 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
         fill_backbones(network, config.backbone_weights)
     pack.build(data, out / "pack")
     loop = Loop(PaperTask(network, out / "pack", data / "train_video", config, device), out, config, device)
-    loop.run(partial(_validate, shape=config.network, data=data, device=device))
-    outcome.write(loop, "dmb", config.network)
+    validate = partial(_validate, shape=config.network, data=data, device=device)
+    outcome.run(loop, "dmb", config.network, validate, data)
 
 
 def fill_backbones(network: PaperNetwork, given: str) -> None:

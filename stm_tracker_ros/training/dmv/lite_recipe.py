@@ -37,8 +37,8 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
     similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
     loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
-    loop.run(partial(_validate, shape=config.network, data=data, device=device))
-    outcome.write(loop, "dmv_lite", config.network)
+    validate = partial(_validate, shape=config.network, data=data, device=device)
+    outcome.run(loop, "dmv_lite", config.network, validate, data)
 
 
 def _drawn_by(network: LiteNetwork, packed: Path, config: LiteTrainConfig, seed: int) -> feature_cache.Draw:

@@ -32,8 +32,8 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
         published.fill(network.backbone, network.config.backbone, config.backbone_weights, own=own)
     similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
-    loop.run(partial(_validate, shape=config.network, data=data, device=device))
-    outcome.write(loop, "dmv", config.network)
+    validate = partial(_validate, shape=config.network, data=data, device=device)
+    outcome.run(loop, "dmv", config.network, validate, data)
 
 
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

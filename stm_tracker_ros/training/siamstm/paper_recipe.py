@@ -31,8 +31,8 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
         fill_backbone(network, config.backbone_weights)
     pack.build(data, out / "pack")
     loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
-    loop.run(partial(_validate, shape=config.network, data=data, device=device))
-    outcome.write(loop, "siamstm", config.network)
+    validate = partial(_validate, shape=config.network, data=data, device=device)
+    outcome.run(loop, "siamstm", config.network, validate, data)
 
 
 def fill_backbone(network: PaperNetwork, given: str) -> None:

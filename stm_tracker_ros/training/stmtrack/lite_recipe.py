@@ -30,8 +30,8 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     loop = Loop(LiteTask(network, out / "pack", config, device), out, config, device)
-    loop.run(partial(_validate, shape=config.network, data=data, device=device))
-    outcome.write(loop, "stmtrack_lite", config.network)
+    validate = partial(_validate, shape=config.network, data=data, device=device)
+    outcome.run(loop, "stmtrack_lite", config.network, validate, data)
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:
