@@ -7,7 +7,8 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,31 +83,24 @@ def calibrated(path: Path, tracker: str, calibration: Calibration, words: str) -
 
 def read(path: Path, *trackers: str) -> Checkpoint:
     """Read a checkpoint of one of these trackers. Raises CheckpointError if it is missing, damaged or of another."""
-    if not path.is_file():
-        what = "are a folder" if path.is_dir() else "do not exist"
-        raise CheckpointError(f"weights {path} {what}; give a safetensors file made by `stm_tracker train`")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no plain iteration)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"weights {path} cannot be read ({error}); allowed is a whole safetensors file: what authors publish "
-            "becomes one by `stm_tracker convert`"
-        ) from None
-    version, made_for = metadata.get("format_version"), metadata.get("tracker")
-    if version not in (OLD_VERSION, FORMAT_VERSION):
-        allowed = f"{OLD_VERSION} and {FORMAT_VERSION}"
-        raise CheckpointError(f"weights {path} have format version {version}; allowed are {allowed}")
-    if made_for not in trackers:
-        needed = " or ".join(map(repr, trackers))
-        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {needed}")
-    try:
-        kind, network = _network(metadata)
-    except (ValueError, TypeError, KeyError):
-        raise CheckpointError(f"weights {path} do not say what network they are for") from None
+    with _opened(path) as file:
+        metadata = _checked(file.metadata() or {}, path, trackers)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no plain iteration)
+    kind, network = _network(metadata, path)
     words, calibration = metadata.get("provenance", ""), _calibration(metadata, path)
-    return Checkpoint(made_for, kind, network, words, present_names(tensors), calibration)
+    return Checkpoint(metadata["tracker"], kind, network, words, present_names(tensors), calibration)
+
+
+def network_config(path: Path, tracker: str, config_class: type[Any]) -> Any:
+    """The configuration of the network that a checkpoint of `tracker` is of; its tensors are not read.
+
+    Raises CheckpointError as `read`, and where it is of another kind of network or describes one that is unknown.
+    """
+    with _opened(path) as file:
+        kind, fields = _network(_checked(file.metadata() or {}, path, (tracker,)), path)
+    _refuse_unknown(kind, path, (config_class.KIND,))
+    with _understood(path):
+        return rebuilt(config_class, fields)
 
 
 def present_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -120,13 +114,10 @@ def network_of(stored: Checkpoint, path: Path, kinds: Mapping[str, tuple[type[An
     path: the file, for messages; kinds: kind of network -> classes of configuration and network. Raises CheckpointError
     where the description is unknown or the weights do not fit.
     """
-    if stored.kind not in kinds:
-        raise CheckpointError(f"weights {path} are of a network {stored.kind!r}; allowed are {', '.join(kinds)}")
+    _refuse_unknown(stored.kind, path, kinds)
     config_class, network_class = kinds[stored.kind]
-    try:
+    with _understood(path):
         network = network_class(rebuilt(config_class, stored.network))
-    except (TypeError, ConfigError) as error:
-        raise CheckpointError(f"weights {path} describe a network that is not known here: {error}") from None
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.tensors.items()}
     if wrong := misfit(network.state_dict(), tensors):
         raise CheckpointError(f"weights {path} do not fit their network: {wrong}")
@@ -149,13 +140,59 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _network(metadata: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Kind of network and fields of its configuration."""
-    if metadata["format_version"] == FORMAT_VERSION:
-        return metadata["network"], dict(json.loads(metadata["network_config"]))
-    fields = {name: value for name, value in dict(json.loads(metadata["network"])).items() if name not in OLD_FIELDS}
-    backbone = fields.pop("trunk", next(iter(KIND_OF_TRUNK)))
-    return KIND_OF_TRUNK.get(backbone, "lite"), {"backbone": backbone, **fields}
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file to read. Raises CheckpointError if it is missing or damaged, in the block as well."""
+    if not path.is_file():
+        what = "are a folder" if path.is_dir() else "do not exist"
+        raise CheckpointError(f"weights {path} {what}; give a safetensors file made by `stm_tracker train`")
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"weights {path} cannot be read ({error}); allowed is a whole safetensors file: what authors publish "
+            "becomes one by `stm_tracker convert`"
+        ) from None
+
+
+def _checked(metadata: Mapping[str, str], path: Path, trackers: tuple[str, ...]) -> Mapping[str, str]:
+    """The same. Raises CheckpointError if it is of a format or a tracker that is not wanted."""
+    version, made_for = metadata.get("format_version"), metadata.get("tracker")
+    if version not in (OLD_VERSION, FORMAT_VERSION):
+        allowed = f"{OLD_VERSION} and {FORMAT_VERSION}"
+        raise CheckpointError(f"weights {path} have format version {version}; allowed are {allowed}")
+    if made_for not in trackers:
+        needed = " or ".join(map(repr, trackers))
+        raise CheckpointError(f"weights {path} are for tracker {made_for!r}; needed are some for {needed}")
+    return metadata
+
+
+def _network(metadata: Mapping[str, str], path: Path) -> tuple[str, dict[str, Any]]:
+    """Kind of network and fields of its configuration. Raises CheckpointError if there are none."""
+    try:
+        if metadata["format_version"] == FORMAT_VERSION:
+            return metadata["network"], dict(json.loads(metadata["network_config"]))
+        old = dict(json.loads(metadata["network"]))
+        fields = {name: value for name, value in old.items() if name not in OLD_FIELDS}
+        backbone = fields.pop("trunk", next(iter(KIND_OF_TRUNK)))
+        return KIND_OF_TRUNK.get(backbone, "lite"), {"backbone": backbone, **fields}
+    except (ValueError, TypeError, KeyError):
+        raise CheckpointError(f"weights {path} do not say what network they are for") from None
+
+
+def _refuse_unknown(kind: str, path: Path, kinds: Collection[str]) -> None:
+    if kind not in kinds:
+        raise CheckpointError(f"weights {path} are of a network {kind!r}; allowed are {', '.join(kinds)}")
+
+
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """What a network's description breaks in the block as a CheckpointError."""
+    try:
+        yield
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(f"weights {path} describe a network that is not known here: {error}") from None
 
 
 def _calibration(metadata: Mapping[str, str], path: Path) -> Calibration | None:

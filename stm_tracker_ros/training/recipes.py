@@ -13,7 +13,7 @@ from stm_tracker_ros.core.config import unknown_name, with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.parts.device import resolve
 from stm_tracker_ros.trackers import registry
-from stm_tracker_ros.training import run_files
+from stm_tracker_ros.training import run_files, start
 
 
 class Recipe(Protocol):
@@ -41,11 +41,12 @@ def load(name: str) -> Recipe:
 def run(recipe: str, *, data: Path, out: Path, device: str, threads: int, changes: Mapping[str, str]) -> None:
     """Train `recipe` on `data` (the layout of `training/README.md`) in the folder `out`.
 
-    changes: settings of the recipe by dotted name. Raises ConfigError, DataError, DeviceError, CheckpointError,
-    TrainingError.
+    changes: settings of the recipe by dotted name; a network starts from other weights as they are, see
+    `start.with_its_network`. Raises ConfigError, DataError, DeviceError, CheckpointError, TrainingError.
     """
     loaded = load(recipe)
     config = with_changes(loaded.DEFAULTS, changes)
     run_files.check(out, data, recipe, changes)
+    config = start.with_its_network(config, recipe, changes)
     registry.set_threads(threads)
     loaded.train(data, out, resolve(device), config)
