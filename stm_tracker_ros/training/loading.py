@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from stm_tracker_ros.core.errors import StmTrackerError
 from stm_tracker_ros.training.config import LoopConfig
 
 MOST_WORKERS = 12
@@ -35,3 +37,13 @@ def loader(
     cv2.setNumThreads(1)
     pinned = device.type == "cuda"
     return DataLoader(samples, config.batch, sampler=order, num_workers=workers, prefetch_factor=4, pin_memory=pinned)
+
+
+@contextmanager
+def told_as_raised() -> Iterator[None]:
+    """An error of ours that a process raised which draws samples, in its own words: torch lays a traceback before."""
+    try:
+        yield
+    except StmTrackerError as error:
+        kind = type(error)
+        raise kind(str(error).rsplit(f"{kind.__module__}.{kind.__qualname__}: ", 1)[-1].strip()) from None

@@ -23,6 +23,7 @@ from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.parts import precision
 from stm_tracker_ros.trackers import checkpoint
 from stm_tracker_ros.training.config import LoopConfig
+from stm_tracker_ros.training.loading import told_as_raised
 from stm_tracker_ros.training.run_files import CONFIG, LAST, LOG, LOOP_FILES, NEXT
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -136,7 +137,9 @@ class Loop:
         with tqdm(total=self.task.steps, initial=self.step, desc="train", mininterval=5) as progress:
             batches = iter(self.task.batches(self.step))
             while self.step < self.task.steps:
-                self._timed_step(next(batches))
+                with told_as_raised():
+                    batch = next(batches)
+                self._timed_step(batch)
                 progress.update()
                 now = time.monotonic()
                 if now - saved > 60 * self.config.checkpoint_minutes:

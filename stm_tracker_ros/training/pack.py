@@ -33,6 +33,7 @@ LARGEST_SHARE = 0.7
 HULL_POINTS = 48
 SMALLEST_SIDE_PX = 3
 FEWEST_FRAMES = 4
+STILL_BOXES = "vedai/boxes_xyxy.json"
 LONGEST_DOUBT = 60  # frames between two that are trusted; what lies between is somewhere near
 logger = logging.getLogger(__name__)
 
@@ -131,11 +132,12 @@ class _Writer:
 
 def _joined(name: str, frames: Sequence[Frames]) -> dict[str, Any]:
     """Frames of all tracks end to end, as the index holds them."""
+    joined = [NO_FRAMES, *frames]
     return {
-        f"{name}_ends": np.cumsum([len(f.images) for f in frames]),
-        f"{name}_images": np.concatenate([f.images for f in frames]),
-        f"{name}_numbers": np.concatenate([f.numbers for f in frames]),
-        f"{name}_boxes": np.concatenate([f.boxes for f in frames]),
+        f"{name}_ends": np.cumsum([len(f.images) for f in frames], dtype=np.int64),
+        f"{name}_images": np.concatenate([f.images for f in joined]),
+        f"{name}_numbers": np.concatenate([f.numbers for f in joined]),
+        f"{name}_boxes": np.concatenate([f.boxes for f in joined]),
     }
 
 
@@ -143,6 +145,8 @@ def _split(index: Mapping[str, NDArray[Any]], name: str) -> list[Frames]:
     """The other way round; none where a pack is older than these."""
     if f"{name}_ends" not in index:
         return [NO_FRAMES] * len(index["track_names"])
+    if not len(index["track_names"]):
+        return []
     cuts = index[f"{name}_ends"][:-1]
     parts = (np.split(index[f"{name}_{key}"], cuts) for key in ("images", "numbers", "boxes"))
     return [Frames(*part) for part in zip(*parts, strict=True)]
@@ -201,7 +205,7 @@ def _add_stills(writer: _Writer, archive: Path) -> None:
             member = tar.extractfile(files[name])
             return member.read() if member else b""
 
-        boxes = json.loads(read("vedai/boxes_xyxy.json"))
+        boxes = json.loads(read(STILL_BOXES)) if STILL_BOXES in files else {}
         pictures = [n for n in files if n.endswith((".avif", ".webp"))]
         for name in tqdm(sorted(pictures), desc="stills"):
             picture = np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB"))[..., ::-1]

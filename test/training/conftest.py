@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -82,6 +83,19 @@ def pack_folder(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("pack")
     build(drawn_data, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def stills_alone(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data without its videos."""
+    root = tmp_path_factory.mktemp("stills")
+    shutil.copy(drawn_data / "train_images.tar", root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def stills_pack(stills_alone: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    return build(stills_alone, tmp_path_factory.mktemp("stills_pack"))
 
 
 @pytest.fixture(scope="session")

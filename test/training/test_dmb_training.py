@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_masks_lie_in_their_boxes(drawn_pack: Pack, filmed: Path, shares: dict[s
                 assert extent(mask) == pytest.approx(tuple(box), abs=3.5)
                 compared += 1
     assert compared > 20
+
+
+def test_a_pack_without_videos_is_refused_only_where_they_are_asked_for(stills_pack: Pack, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"clips\.filmed_share is 0\.3 and clips\.boxed_share is 0\.3, and"):
+        clips(stills_pack, tmp_path)
+    assert all(clip.is_mask for clip in clips(stills_pack, tmp_path, filmed_share=0.0, boxed_share=0.0))
+
+
+def test_where_all_videos_have_masks_boxes_are_drawn_from_them_too(drawn_pack: Pack, filmed: Path) -> None:
+    pack = copy(drawn_pack)
+    pack.tracks = [track for track in pack.tracks if track.name.startswith("car1/")]
+    assert not any(clip.is_mask for clip in clips(pack, filmed, filmed_share=0.0, boxed_share=1.0))
 
 
 def test_bent_stills_take_their_masks_along(drawn_pack: Pack, filmed: Path) -> None:

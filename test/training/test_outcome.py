@@ -1,4 +1,4 @@
-"""A training on one's own data: what of the validation is there is scored, and nothing of it costs the weights."""
+"""A training on one's own data: what lacks is said in a sentence, and no validation costs the weights."""
 
 from __future__ import annotations
 
@@ -103,3 +103,10 @@ def test_an_error_of_the_last_validation_does_not_cost_the_weights(
     with pytest.raises(RuntimeError, match="nobody has thought"):
         _train(drawn_data, tmp_path, first)
     assert checkpoint.read(tmp_path / "stmtrack_lite.safetensors", "stmtrack_lite").network["width"] == SMALL.width
+
+
+def test_stills_alone_are_trained_on_if_that_is_asked_for(stills_alone: Path, tmp_path: Path, first: Path) -> None:
+    with pytest.raises(DataError, match=r"^sampler\.video_share is 0\.55, and the pack has no videos; .*=0$"):
+        _train(stills_alone, tmp_path / "run", first)
+    _train(stills_alone, tmp_path / "run", first, **{"sampler.video_share": 0})
+    assert (tmp_path / "run/stmtrack_lite.safetensors").exists()

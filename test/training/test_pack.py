@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,21 @@ def test_a_pack_without_doubtful_frames_is_read(pack_folder: Path, tmp_path) -> 
     np.savez(tmp_path / PACK_INDEX, **older)
     (tmp_path / PACK_BLOBS).write_bytes((pack_folder / PACK_BLOBS).read_bytes())
     assert [len(track.doubtful.images) for track in Pack(tmp_path).tracks] == [0, 0]
+
+
+def test_stills_alone_are_a_pack(stills_pack: Pack) -> None:
+    assert (len(stills_pack.stills), stills_pack.tracks) == (3, [])
+    assert stills_pack.image(stills_pack.stills[0].image).shape == (64, 96, 3)
+
+
+def test_stills_need_no_boxes_where_all_have_masks(drawn_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    own = tmp_path / "data/train_images.tar"
+    with tarfile.open(drawn_data / "train_images.tar") as whole, tarfile.open(own, "w") as masked:
+        for member in whole:
+            if member.name.startswith("people/"):
+                masked.addfile(member, whole.extractfile(member))
+    assert [still.mask >= 0 for still in build(tmp_path / "data", tmp_path / "pack").stills] == [True, True]
 
 
 def test_missing_data_is_named(tmp_path) -> None:

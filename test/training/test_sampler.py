@@ -8,6 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.torch
 
+from stm_tracker_ros.core.errors import DataError  # noqa: E402
 from stm_tracker_ros.training import sampler as sampler_module  # noqa: E402
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
 from stm_tracker_ros.training.pack import Pack, Track  # noqa: E402
@@ -30,6 +31,13 @@ def test_the_same_seed_gives_the_same_samples(drawn_pack: Pack) -> None:
         a, b = first.sample(), second.sample()
         assert (a.crops == b.crops).all()
         assert (a.boxes == b.boxes).all()
+
+
+def test_a_pack_without_videos_is_refused_only_where_they_are_asked_for(stills_pack: Pack) -> None:
+    with pytest.raises(DataError, match=r"sampler\.video_share is 0\.55, and the pack has no videos; .*video_share=0"):
+        Sampler(stills_pack, SamplerConfig(), 64, 1)
+    drawn = Sampler(stills_pack, SamplerConfig(video_share=0.0), 64, 1)
+    assert all(drawn.sample().states[0] == PRESENT for _ in range(10))
 
 
 def test_frames_come_from_no_farther_than_is_said() -> None:

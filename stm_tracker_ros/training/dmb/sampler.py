@@ -60,14 +60,17 @@ class ClipSampler(Sampler):
     """
 
     def __init__(self, pack: Pack, videos: Path, config: ClipConfig, crop_size: int, seed: int) -> None:
-        super().__init__(pack, config.sampler, crop_size, seed)
         self.shares = config
+        super().__init__(pack, config.sampler, crop_size, seed)
         folders = {path.parent.name: path for path in videos.glob("*/*/mask")}
         names = [track.name.split("/")[0] for track in pack.tracks]
         self.filmed = {number: folders[name] for number, name in enumerate(names) if name in folders}
         plain = self.track_weights.copy()
         plain[list(self.filmed)] = 0.0
-        self.plain_weights = plain / plain.sum()
+        self.plain_weights = plain / plain.sum() if plain.any() else self.track_weights
+
+    def _video_shares(self) -> dict[str, float]:
+        return {"clips.filmed_share": self.shares.filmed_share, "clips.boxed_share": self.shares.boxed_share}
 
     def clip(self) -> Clip:
         """One clip."""
