@@ -10,8 +10,11 @@ import io
 import itertools
 import json
 import logging
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +27,7 @@ from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import OutputFolder
-from stm_tracker_ros.data.sequence import VALIDATION
+from stm_tracker_ros.data.sequence import VALIDATION, read_boxes
 from stm_tracker_ros.training.run_files import PACK_BLOBS, PACK_INDEX, has_pack
 
 JPEG_QUALITY = 92
@@ -198,25 +201,52 @@ def _corners(x0: float, y0: float, x1: float, y1: float) -> NDArray[np.float32]:
 def _add_stills(writer: _Writer, archive: Path) -> None:
     if not archive.exists():
         raise DataError(f"{archive} is missing; allowed is the folder that holds train_images.tar, clips, train_video")
-    with tarfile.open(archive) as tar:
+    with _opened(archive) as tar:
         files = {m.name.removeprefix("./"): m for m in tar.getmembers() if m.isfile()}
 
-        def read(name: str) -> bytes:
+        def read(name: str) -> io.BytesIO:
             member = tar.extractfile(files[name])
-            return member.read() if member else b""
+            return io.BytesIO(member.read() if member else b"")
 
-        boxes = json.loads(read(STILL_BOXES)) if STILL_BOXES in files else {}
+        boxes = _boxes_of(read(STILL_BOXES), archive) if STILL_BOXES in files else {}
         pictures = [n for n in files if n.endswith((".avif", ".webp"))]
         for name in tqdm(sorted(pictures), desc="stills"):
-            picture = np.asarray(Image.open(io.BytesIO(read(name))).convert("RGB"))[..., ::-1]
+            picture = _decoded(read(name), f"{archive}: {name}", "RGB")[..., ::-1]
             folder, stem = name.split("/")[0], name.rsplit(".", 1)[0]
             number = writer.add(np.ascontiguousarray(picture), ".jpg")
             if folder == "vedai":
                 for box in boxes.get(stem.split("/")[1], boxes.get(name.split("/")[1], [])):
                     writer.stills.append(Still(number, -1, _corners(*box[:4])))
             elif f"{stem}.png" in files:
-                for mask in _instances(np.asarray(Image.open(io.BytesIO(read(f"{stem}.png")))), folder):
+                for mask in _instances(_decoded(read(f"{stem}.png"), f"{archive}: {stem}.png"), folder):
                     writer.add_masked(number, mask)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    """The archive to read. Raises DataError if it is none or is damaged, in the block as well."""
+    try:
+        with tarfile.open(archive) as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason = str(error).splitlines()[0].rstrip(":") if str(error) else type(error).__name__
+        raise DataError(f"{archive} cannot be read ({reason}); needed is a whole tar archive") from None
+
+
+def _decoded(data: io.BytesIO, name: str, mode: str | None = None) -> NDArray[np.uint8]:
+    """The picture of a file of that name, as numbers. Raises DataError if it is none or is damaged."""
+    try:
+        image = Image.open(data)
+        return np.asarray(image.convert(mode) if mode else image)
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name} cannot be read as a picture: {error}") from None
+
+
+def _boxes_of(data: io.BytesIO, archive: Path) -> dict[str, Any]:
+    try:
+        return dict(json.load(data))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{archive}: {STILL_BOXES} cannot be read as boxes by picture: {error}") from None
 
 
 def _instances(mask: NDArray[np.uint8], folder: str) -> Iterator[NDArray[np.uint8]]:
@@ -230,7 +260,7 @@ def _instances(mask: NDArray[np.uint8], folder: str) -> Iterator[NDArray[np.uint
 
 def _add_video(writer: _Writer, folder: Path, annotations: dict[str, Path], *, nan_is_absent: bool = False) -> None:
     """nan_is_absent: a frame without a box does not show the object; otherwise its box is only not known."""
-    boxes = {key: np.loadtxt(path, delimiter=",", ndmin=2) for key, path in annotations.items()}
+    boxes = {key: read_boxes(path) for key, path in annotations.items()}
     shown = {key: _shown(rows) for key, rows in boxes.items()}
     unsure = {key: np.empty(0, np.int64) if nan_is_absent else _doubtful(frames) for key, frames in shown.items()}
     wanted: set[int] = set().union(*(frames.tolist() for frames in (*shown.values(), *unsure.values())))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -63,6 +65,54 @@ def test_stills_need_no_boxes_where_all_have_masks(drawn_data: Path, tmp_path: P
             if member.name.startswith("people/"):
                 masked.addfile(member, whole.extractfile(member))
     assert [still.mask >= 0 for still in build(tmp_path / "data", tmp_path / "pack").stills] == [True, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>quota exceeded</html>", b"\x1f\x8b\x08\x00 no more"])
+def test_what_is_no_archive_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "train_images.tar").write_bytes(content)
+    with pytest.raises(DataError, match=r"^.*train_images\.tar cannot be read \(.+\); needed is a whole tar archive$"):
+        build(tmp_path, tmp_path / "pack")
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_an_archive_cut_short_is_named(mode: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "train_images.tar", mode) as tar:  # type: ignore[call-overload]
+        for number in range(2):
+            noise = np.random.default_rng(number).integers(0, 256, 40_000, np.uint8).tobytes()
+            member = tarfile.TarInfo(f"people/{number}.webp")
+            member.size = len(noise)
+            tar.addfile(member, io.BytesIO(noise))
+    whole = (tmp_path / "train_images.tar").read_bytes()
+    (tmp_path / "train_images.tar").write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(DataError, match=r"train_images\.tar cannot be read"):
+        build(tmp_path, tmp_path / "pack")
+
+
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [
+        ("people/0.webp", r"train_images\.tar: people/0\.webp cannot be read as a picture"),
+        ("people/1.png", r"train_images\.tar: people/1\.png cannot be read as a picture"),
+        ("vedai/boxes_xyxy.json", r"train_images\.tar: vedai/boxes_xyxy\.json cannot be read as boxes"),
+    ],
+)
+def test_a_damaged_file_of_the_archive_is_named(damaged: str, words: str, drawn_data: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "train_images.tar"
+    with tarfile.open(drawn_data / "train_images.tar") as whole, tarfile.open(bad, "w") as target:
+        for member in whole:
+            content = whole.extractfile(member).read()  # type: ignore[union-attr]
+            cut = content[: len(content) // 2] if member.name == damaged else content
+            member.size = len(cut)
+            target.addfile(member, io.BytesIO(cut))
+    with pytest.raises(DataError, match=words):
+        build(tmp_path, tmp_path / "pack")
+
+
+def test_boxes_that_cannot_be_read_are_named(drawn_data: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(drawn_data, tmp_path / "data"))
+    (data / "clips/walk/object_1.txt").write_text("1,2,3,4\n1,2,3\n")
+    with pytest.raises(DataError, match=r"object_1\.txt cannot be read as lines of x,y,w,h: line 2 has 3 numbers"):
+        build(data, tmp_path / "pack")
 
 
 def test_missing_data_is_named(tmp_path) -> None:
