@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +33,9 @@ DAMAGED = (
 )
 PLAIN_NUMBERS = ("float64", "float32", "int64", "int32", "bool")
 PARALLEL_PREFIX = "module."
+ZIP_MARK = b"PK\x03\x04"
+OLD_MARK = pickle.dumps(torch.serialization.MAGIC_NUMBER, 2)[2:]  # behind the pickle's protocol, which may be another
+MARKED_BYTES = 32
 
 
 def read_pickle(path: Path) -> Any:
@@ -41,11 +45,17 @@ def read_pickle(path: Path) -> Any:
     """
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist or is no file; give the published weights")
+    is_torchs = True
     try:
-        with _numpy_numbers():
+        with path.open("rb") as file:
+            start = file.read(MARKED_BYTES)
+        is_torchs = start.startswith(ZIP_MARK) or OLD_MARK in start
+        with _numpy_numbers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # advice to programmers, as to report it to torch
             return torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED as error:  # what torch raises for a damaged file depends on where the damage is
-        raise CheckpointError(f"{path} {_reason(error)}; allowed is a whole file of tensors and plain values") from None
+        reason = _reason(error, is_torchs)
+        raise CheckpointError(f"{path} {reason}; allowed is a whole file of tensors and plain values") from None
 
 
 def state_of(content: Any, keys: tuple[str, ...] = ()) -> Mapping[str, Any] | None:
@@ -90,8 +100,14 @@ def _numpy_numbers() -> AbstractContextManager[Any]:
     return torch.serialization.safe_globals(allowed)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, is_torchs: bool) -> str:
+    """What is wrong with a file; is_torchs: it begins as a file of `torch.save`."""
     called = re.search(r"GLOBAL (\S+)", str(error))
     if called:
         return f"would call {called.group(1)}, which is not done"
-    return f"cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+    if not is_torchs:
+        return "cannot be read (it is no checkpoint of PyTorch)"
+    # Of what torch says only the reason: the rest advises to read the file without `weights_only`.
+    *_, words = str(error).split("WeightsUnpickler error:")
+    words = words.split(" In PyTorch 2.6")[0].split(" Re-running")[0].strip()
+    return f"cannot be read ({words.splitlines()[0] if words else type(error).__name__})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import nn
 
 from stm_tracker_ros.core.config import rebuilt, settings
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError
-from stm_tracker_ros.trackers import checkpoint
+from stm_tracker_ros.trackers import checkpoint, third_party
 from stm_tracker_ros.training.run_files import CONFIG
 
 NETWORK = "network"  # the section of a recipe's configuration; a recipe whose network cannot be set has none
@@ -80,9 +79,8 @@ def _network_of_run(path: Path, default: Any) -> Any:
 def _of_run(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise CheckpointError(f"start_from {path} does not exist; allowed is a .safetensors file or a run's last.pt")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        weights: dict[str, torch.Tensor] = state["average"] or state["network"]
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        raise CheckpointError(f"start_from {path} cannot be read as a run's last.pt: {error}") from None
+    state = third_party.read_pickle(path)
+    weights = third_party.state_of(state, ("average",)) or third_party.state_of(state, ("network",))
+    if weights is None:
+        raise CheckpointError(f"start_from {path} holds no weights of a run; allowed is its last.pt")
     return checkpoint.present_names(weights)

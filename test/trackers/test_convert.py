@@ -120,7 +120,6 @@ def test_bytes_of_any_kind_are_refused(tmp_path: Path) -> None:
         official_state(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("whole_zip", [True, False])
 def test_a_file_cut_or_changed_anywhere_never_ends_in_another_error(tmp_path: Path, whole_zip: bool) -> None:
     state = {"head.si": torch.zeros(3), "name": OrderedDict(a=1)}
@@ -135,6 +134,37 @@ def test_a_file_cut_or_changed_anywhere_never_ends_in_another_error(tmp_path: Pa
         path.write_bytes(bad[: rng.integers(len(bad) // 2, len(bad) + 1)])
         with suppress(CheckpointError):
             assert isinstance(official_state(path), Mapping)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"hi there\n", b"import torch\n", b"", b'{"a": 1}', *(pickle.dumps({"a": np.zeros(2)}, n) for n in (2, 4, 5))],
+)
+def test_what_torch_did_not_write_is_no_checkpoint_of_pytorch(
+    content: bytes, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "other.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as refused:
+        third_party.read_pickle(path)
+    words = str(refused.value)
+    assert "weights_only" not in words
+    assert "is no checkpoint of PyTorch" in words or "would call numpy" in words
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("whole_zip", [True, False])
+def test_of_what_torch_wrote_the_reason_is_told_and_no_advice(
+    whole_zip: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "odd.pth"
+    torch.save({"a": "é" * 300, "b": [{"x"}, b"y"]}, path, pickle_protocol=4, _use_new_zipfile_serialization=whole_zip)
+    with pytest.raises(
+        CheckpointError, match=r"odd\.pth cannot be read \(Unsupported operand \d+\); allowed is"
+    ) as refused:
+        third_party.read_pickle(path)
+    assert "weights_only" not in str(refused.value)
+    assert not recwarn.list
 
 
 def test_what_a_trainer_leaves_beside_the_weights_does_no_harm(tmp_path: Path) -> None:

@@ -195,6 +195,12 @@ def test_weights_to_start_from_must_fit(tmp_path: Path) -> None:
     (tmp_path / "broken.pt").write_bytes(b"PK nothing")
     with pytest.raises(CheckpointError, match=r"broken\.pt cannot be read"):
         load_start(_TwoLines(), tmp_path / "broken.pt", "stmtrack_lite")
+    (tmp_path / "text.pt").write_text("hi there")
+    with pytest.raises(CheckpointError, match=r"text\.pt cannot be read \(it is no checkpoint of PyTorch\)"):
+        load_start(_TwoLines(), tmp_path / "text.pt", "stmtrack_lite")
+    torch.save({"epoch": 3}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"other\.pt holds no weights of a run"):
+        load_start(_TwoLines(), tmp_path / "other.pt", "stmtrack_lite")
     for name in ("absent.pt", "absent.safetensors"):
         with pytest.raises(CheckpointError, match="not exist"):
             load_start(_TwoLines(), tmp_path / name, "stmtrack_lite")
