@@ -30,9 +30,10 @@ def read(arch: str, given: str) -> backbones.Backbone:
     """
     path = Path(given) if given else _packaged(arch)
     if path is None or not path.exists():
+        what = f"{given!r}, which does not exist" if given else "empty"
         raise DataError(
-            f"backbone_weights is {repr(given) if given else 'empty'}; needed is {FILES[arch]}, or what `stm_tracker "
-            "convert` made of one: give its path by --set backbone_weights=FILE"
+            f"backbone_weights is {what}; needed is {FILES[arch]}, or what `stm_tracker convert` made of one: give its "
+            "path by --set backbone_weights=FILE"
         )
     return (backbones.load if path.suffix == ".safetensors" else backbones.published)(path, arch)
 

@@ -246,8 +246,10 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path: Path, drawn_data: Path) 
         run("stmtrack_lite", trunk_weights="nowhere.pth")
     with pytest.raises(ConfigError, match=r"'network.trunk' is now called 'network.backbone'"):
         run("stmtrack_lite", **{"network.trunk": "mobilenet_v2"})
-    with pytest.raises(DataError, match=r"mobilenet_v2-b0353104\.pth"):
+    with pytest.raises(DataError, match=r"is 'nowhere\.pth', which does not exist; .*mobilenet_v2-b0353104\.pth"):
         run("stmtrack_lite", backbone_weights="nowhere.pth")
+    with pytest.raises(DataError, match="backbone_weights is empty; needed is"):
+        run("stmtrack")
     assert not (tmp_path / "pack").exists(), "minutes of packing come after what is judged in a moment"
 
 
