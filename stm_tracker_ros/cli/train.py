@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from stm_tracker_ros.cli.options import a_path, default_threads, parse_changes, whole_number
 from stm_tracker_ros.trackers import registry
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the recipe; 0 then."""
     changes = parse_changes(args.changes)
     # A run takes hours: it is loaded only after everything cheap has been checked.
-    from stm_tracker_ros.training import recipes
+    from stm_tracker_ros.training import recipes, run_files
 
     recipes.run(
         args.recipe,
@@ -67,4 +68,14 @@ def run(args: argparse.Namespace) -> int:
         threads=args.threads or default_threads(),
         changes=changes,
     )
+    print(_outcome(args.recipe, args.out / run_files.weights_name(args.recipe)))
     return 0
+
+
+def _outcome(tracker: str, weights: Path) -> str:
+    use = f"--tracker {tracker} --weights {weights}"
+    wrote = f"wrote {weights}; use it by {use}"
+    if registry.load(tracker).shipped_weights is None:
+        return wrote
+    # Shipped weights are calibrated, and the default thresholds are made for that.
+    return f"{wrote}; its score is no probability yet: stm_tracker calibrate {use} --data DIR --out DIR makes one"

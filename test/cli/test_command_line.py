@@ -379,3 +379,15 @@ def test_training_gets_what_the_command_line_says(monkeypatch, tmp_path):
         "threads": 2,
         "changes": {"seed": "1", "a.b": "x=y"},
     }
+
+
+@pytest.mark.parametrize(("recipe", "calibrated"), [("stmtrack_lite", True), ("stmtrack", False)])
+def test_training_ends_by_saying_where_the_weights_are_and_what_they_want(recipe, calibrated, monkeypatch, capsys):
+    recipes = pytest.importorskip("stm_tracker_ros.training.recipes")
+    monkeypatch.setattr(recipes, "run", lambda recipe, **given: None)
+    assert main.main(["train", recipe, "--data", "d", "--out", "run"]) == 0
+    weights = f"{Path('run') / recipe}.safetensors"
+    use = f"--tracker {recipe} --weights {weights}"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"wrote {weights}; use it by {use}")
+    assert (f"stm_tracker calibrate {use} --data DIR --out DIR makes one" in last) == calibrated
