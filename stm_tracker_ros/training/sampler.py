@@ -22,6 +22,7 @@ from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.config import SamplerConfig
 from stm_tracker_ros.training.pack import Frames, Pack, Still, Track
 from stm_tracker_ros.training.similar import Similar
+from stm_tracker_ros.training.sources import refuse_missing
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
@@ -94,7 +95,7 @@ class Sampler:
         self.random = np.random.default_rng(seed)
         self.masked_numbers = np.flatnonzero([still.mask >= 0 for still in pack.stills])
         self.masked = [pack.stills[number] for number in self.masked_numbers]
-        self._refuse_missing()
+        refuse_missing(pack, config, self._video_shares())
         weights = np.array([min(len(t.images), 400) for t in pack.tracks], np.float64) ** 0.5
         self.track_weights = weights / weights.sum()
         videos = [track.name.split("/")[0] for track in pack.tracks]
@@ -113,16 +114,6 @@ class Sampler:
     def _video_shares(self) -> dict[str, float]:
         """The settings that ask for videos."""
         return {"sampler.video_share": self.config.video_share}
-
-    def _refuse_missing(self) -> None:
-        """Raises DataError where the pack has nothing of what samples are to be drawn from."""
-        asked = {name: share for name, share in self._video_shares().items() if share}
-        if asked and not self.pack.tracks:
-            shares = " and ".join(f"{name} is {share:g}" for name, share in asked.items())
-            raise DataError(
-                f"{shares}, and the pack has no videos; needed are some with boxes in clips/ or train_video/ of the "
-                f"data (and a new --out, for a pack is kept), or {' '.join(f'--set {name}=0' for name in asked)}"
-            )
 
     def _crops(self) -> list[_Crop]:
         """The crops of one sample, all that is done to them done."""

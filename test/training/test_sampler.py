@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,16 @@ def test_a_pack_without_videos_is_refused_only_where_they_are_asked_for(stills_p
         Sampler(stills_pack, SamplerConfig(), 64, 1)
     drawn = Sampler(stills_pack, SamplerConfig(video_share=0.0), 64, 1)
     assert all(drawn.sample().states[0] == PRESENT for _ in range(10))
+
+
+def test_a_pack_without_masks_is_refused_only_where_objects_are_cut_out(drawn_pack: Pack) -> None:
+    boxed = copy(drawn_pack)
+    boxed.stills = [still for still in boxed.stills if still.mask < 0]
+    for config in (SamplerConfig(), dataclasses.replace(PLAIN, occluder_share=0.1, paste_share=0.0), PLAIN):
+        with pytest.raises(DataError, match=r"no stills with masks, .* needed are some in train_images\.tar"):
+            Sampler(boxed, config, 64, 1)
+    whole = Sampler(boxed, dataclasses.replace(PLAIN, paste_share=0.0), 64, 1)
+    assert all(whole.sample().states[0] == PRESENT for _ in range(10))
 
 
 def test_frames_come_from_no_farther_than_is_said() -> None:
