@@ -140,14 +140,12 @@ class OutputFolder:
                 self._clear_file(name)
                 self._ledger.note(name, Mark())
             file = _NamedFile(path, mode)
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             inode, token = os.fstat(file.fileno()).st_ino, tag(cast(BinaryIO, file))
             if token:
                 self._ledger.note(name, Mark(token=token))
         whole = False
         try:
-            with file:
+            with file, _held(file):
                 yield cast(BinaryIO, file)
             whole = True
         except RuntimeError:
@@ -270,6 +268,18 @@ def said(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {in_words(error)}") from None
+
+
+@contextmanager
+def _held(file: io.FileIO) -> Iterator[None]:
+    """Nobody else writes the file in this block, where the file system has locks."""
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # by itself: a process forked meanwhile has the file too, and would keep the lock
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _is_held(path: Path) -> bool:

@@ -293,3 +293,16 @@ def test_what_another_command_writes_now_is_left_alone(out: Path) -> None:
         file.write(b"another\n")
     assert (out / "a.csv").read_bytes() == b"a row\nanother\n"
     OutputFolder(out).check(("a.csv",)).write("a.csv", b"other")
+
+
+def test_a_process_that_was_forked_meanwhile_holds_nothing(out: Path) -> None:
+    with OutputFolder(out).new("a.csv"):
+        child = os.fork()
+        if not child:
+            signal.pause()
+            os._exit(0)
+    try:
+        OutputFolder(out).check(("a.csv",)).write("a.csv", b"other")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
