@@ -278,7 +278,7 @@ def _held(file: io.FileIO) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # by itself: a process forked meanwhile has the file too, and would keep the lock
+        with suppress(OSError, ValueError):  # not left to the end of the file: a process forked meanwhile has it too
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
