@@ -115,6 +115,17 @@ def test_in_sight_a_cut_is_a_jump_and_from_there_on_its_place_is_known() -> None
     assert not any(scene.matcher.elsewhere[-70:])
 
 
+def test_a_camera_to_which_each_frame_is_a_cut_loses_no_target_that_is_in_sight() -> None:
+    scene = Cut({"search.camera_motion": True})
+    assert max(scene.show(0.0) for _ in range(40)) < 2
+    usual = scene.answer.score
+    for seed in range(70):
+        scene.cut_to(5 + seed % 2, scene.start.x)
+        assert scene.show(0.0) < 2
+        assert scene.answer.found
+    assert scene.answer.score == pytest.approx(usual, rel=0.02)
+
+
 def test_where_it_was_not_seen_after_a_cut_it_is_found_again_at_its_place_as_anywhere() -> None:
     for x in (60.0, 400.0):
         scene = Cut({"search.camera_motion": True})

@@ -25,7 +25,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime  # noqa: E402
 from stm_tracker_ros.parts.overlap import overlaps  # noqa: E402
 from stm_tracker_ros.trackers import registry  # noqa: E402
 from stm_tracker_ros.trackers.dmv.config import LITE  # noqa: E402
-from stm_tracker_ros.trackers.dmv.own_error import corrected  # noqa: E402
+from stm_tracker_ros.trackers.dmv.own_error import SHOWN, corrected  # noqa: E402
 from stm_tracker_ros.trackers.dmv.stepper import Stepper  # noqa: E402
 from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher  # noqa: E402
 
@@ -66,6 +66,18 @@ def shown(made: DmvMatcher, number: int, evidence: Evidence = GOOD) -> None:
 def numbers(made: DmvMatcher) -> list[int]:
     bank = made.memory.bank
     return sorted(int(bank.numbers[slot]) for slot in bank.kept)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_first_frame_is_looked_at_again_only_where_that_is_of_use(
+    stepper: Stepper, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    asked: list[Any] = []
+    whole = DmvMatcher._match
+    monkeypatch.setattr(DmvMatcher, "_match", lambda self, one: asked.append(one) or whole(self, one))
+    made = DmvMatcher(stepper, with_changes(LITE, {"own_error.sides": share, "own_error.center": 0}))
+    made.start(look(made, 1), TARGET)
+    assert len(asked) == (len(SHOWN) if share else 0)
 
 
 def test_what_it_was_off_by_in_the_first_frame_is_taken_from_its_answers(stepper: Stepper) -> None:

@@ -32,6 +32,11 @@ class OwnErrorConfig:
     def __post_init__(self) -> None:
         validate(self)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is corrected, so that the error need be known."""
+        return bool(self.sides or self.center)
+
 
 def measured(look: Look, ask: Callable[[Look], tuple[Candidates, Floats]]) -> Floats:
     """The error on the frame of `look`, where the target is at `look.expected`: the median over some crops of it.

@@ -17,7 +17,7 @@ authors is known; what the paper leaves out is completed from SiamRPN++, its par
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from torch import Tensor
@@ -37,7 +37,7 @@ class _Memory:
 
     bank: MemoryBank
     remembered: int = 1  # number of the frame remembered last
-    error: Floats | None = None  # of its answers, on the first frame
+    error: Floats = field(default_factory=lambda: np.zeros(4))  # of its answers, on the first frame
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class DmvMatcher:
         self.memory = _Memory(self.stepper.bank(self.config.memory.slots))
         encoded, box = self.stepper.encode(look.patch), look.crop.to_crop(look.expected)
         self._add(look.number, self.stepper.first(encoded, box), box)
-        self.memory.error = own_error.measured(look, self._asked)
+        if self.config.own_error.is_wanted:
+            self.memory.error = own_error.measured(look, self._asked)
         return Candidates(
             crop=look.crop, boxes=np.array([box]), scores=np.ones(1), grid=(1, 1, 1), payload=_Seen(encoded)
         )
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
         """The candidates of each look: five anchors a cell, by what is remembered."""
-        assert self.memory.error is not None  # the following stage has started it
         found, error, config = [self._match(look) for look in looks], self.memory.error, self.config.own_error
         return [replace(one, boxes=own_error.corrected(one.boxes, error, config)) for one in found]
 
