@@ -86,6 +86,9 @@ class SamplerConfig:
     wide_shift: float = setting(0.3, "large offset over the side of the crop", low=0.0, high=0.5)
     wide_shift_share: float = setting(0.4, "share of large offsets", low=0.0, high=1.0)
     video_share: float = setting(0.55, "share of samples from videos", low=0.0, high=1.0)
+    other_box_share: float = setting(
+        0.0, "share of samples whose boxes all differ from the object's alike, as an operator's may", low=0.0, high=1.0
+    )
     turn_share: float = setting(0.0, "share of stills with a mask whose surface turns", low=0.0, high=1.0)
     paste_share: float = setting(0.5, "share of stills pasted on another picture", low=0.0, high=1.0)
     elsewhere_share: float = setting(0.06, "share of video crops that look beside the target", low=0.0, high=1.0)

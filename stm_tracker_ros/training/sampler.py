@@ -45,6 +45,7 @@ TURN = np.deg2rad(25)  # of a round still from crop to crop
 PACE = (0.5, 2.5)  # of a sample, times the walk
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 LOOKALIKE_COLOUR, LOOKALIKE_ASPECT = 0.25, 0.12  # how the target's double differs: log of each gain, log of width
+MEANT_SIDES, MEANT_SHIFT = 0.22, 0.08  # of a box that is not the object's: log of each side; offset over it
 POST_WIDTH, POST_LEAN = (0.15, 0.7), np.deg2rad(4)  # over the target's width; usual angle to the vertical
 
 
@@ -93,6 +94,7 @@ class Sampler:
         if config.similar_share and similar is None:
             raise DataError(f"sampler.similar_share is {config.similar_share:g}; which objects look alike is not known")
         self.random = np.random.default_rng(seed)
+        self._meant = np.eye(4)
         self.masked_numbers = np.flatnonzero([still.mask >= 0 for still in pack.stills])
         self.masked = [pack.stills[number] for number in self.masked_numbers]
         refuse_missing(pack, config, self._video_shares())
@@ -118,6 +120,7 @@ class Sampler:
     def _crops(self) -> list[_Crop]:
         """The crops of one sample, all that is done to them done."""
         video = self.random.random() < self.config.video_share
+        self._meant = self._meaning()
         crops = self._from_track() if video else self._from_still()
         if self.random.random() < self.config.distractor_share:
             self._add_distractor(crops)
@@ -125,6 +128,16 @@ class Sampler:
             self._add_occluders(crops)
         vary(crops, self.size, self.config, self.random)
         return crops
+
+    def _meaning(self) -> NDArray[np.float64]:
+        """4 x 4, what the corners of a sample's boxes are multiplied with: all are larger alike, or of another part."""
+        share = self.config.other_box_share
+        if not share or self.random.random() >= share:  # unasked-for, seeds draw what they always drew
+            return np.eye(4)
+        grown = np.exp(self.random.normal(0, MEANT_SIDES, 2)) / 2
+        shift = self.random.normal(0, MEANT_SHIFT, 2)
+        low, high = np.diag(0.5 + grown - shift), np.diag(0.5 - grown + shift)
+        return np.block([[low, high], [np.diag(0.5 - grown - shift), np.diag(0.5 + grown + shift)]])
 
     def _place(self, box: NDArray[np.float64]) -> Affine:
         """Crop about a guess of the box `x0, y0, x1, y1`, off in place and scale as a tracker's last answer is."""
@@ -147,7 +160,7 @@ class Sampler:
             picture = self.pack.image(int(frames.images[index]))
             fill = fill or _mean(picture)
             x, y, width, height = frames.boxes[index].astype(np.float64)
-            corners = np.array([x, y, x + width, y + height])
+            corners = self._meant @ [x, y, x + width, y + height]
             if frames is track.doubtful:
                 crops.append(self._cut(picture, corners, fill))
                 crops[-1].state = IGNORE
@@ -230,7 +243,7 @@ class Sampler:
         angles = self._angles() if mask is not None else np.zeros(FRAMES)
         for motion, angle in zip(self._motions((low + high) / 2, upright=still.mask < 0), angles, strict=True):
             moved = apply(motion, still.hull)
-            place = self._place(np.concatenate([moved.min(0), moved.max(0)]))
+            place = self._place(self._meant @ np.concatenate([moved.min(0), moved.max(0)]))
             whole = compose(place, motion)
             box = apply(whole, still.hull)
             fill = fill or _mean(picture)
@@ -239,7 +252,7 @@ class Sampler:
             shape = _polygon_mask(box, self.size) if mask is None else warp(mask, whole, self.size, (0.0,))
             if background is not None:
                 crop = paste(self._backdrop(background), crop, feather(shape))
-            corners = np.concatenate([box.min(0), box.max(0)])
+            corners = self._meant @ np.concatenate([box.min(0), box.max(0)])
             crops.append(_Crop(crop, corners, shape, outlined=mask is not None))
         crops[0].alike = _known(self.similar.stills[number]) if self.similar else ()
         return crops

@@ -234,3 +234,20 @@ def test_only_the_first_frame_is_seen_badly(drawn_pack: Pack, share: float) -> N
         steps.append(np.abs(np.diff(crops, axis=2)).mean((1, 2)))
     first, others = np.mean(steps, 0)[0], np.mean(steps, 0)[1:].mean()
     assert (first < 0.6 * others) == bool(share)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_boxes_of_a_sample_differ_from_the_object_alike(drawn_pack: Pack, share: float) -> None:
+    """Where the box lies in the object's own, which its mask spans: by sides, as corners in 0 to 1."""
+    config = dataclasses.replace(PLAIN, video_share=0.0, paste_share=1.0, other_box_share=share, search_scale=6.0)
+    sampler, means = Sampler(drawn_pack, dataclasses.replace(config, wide_shift_share=0.0), 256, 3), []
+    for _ in range(6):
+        relative = []
+        for crop in sampler._crops():
+            rows, columns = np.nonzero(crop.mask > 127)
+            low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()]) + 1
+            relative.append((crop.box.reshape(2, 2) - low) / (high - low))
+        assert np.ptp(relative, axis=0).max() < 0.15
+        means.append(np.mean(relative, 0))
+    off = np.abs(means - np.array([[0, 0], [1, 1]])).max((1, 2))
+    assert (off > 0.15).any() == bool(share)
