@@ -106,8 +106,11 @@ class Presence:
         ordinary = score >= ORDINARY * self.usual
         self.doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0)
         if self.unseen or not ordinary or not gate.known:
-            jump = self.steadiness * (1 - min(self._overlap(boxes, gate, cell) / AT_PLACE, 1.0))
-            self.doubt = max(self.doubt, jump)
+            in_series = not self.unseen and self.number - self._cut <= PATIENCE_FRAMES
+            shared = overlap_with_place(boxes, gate, cell, self.place if in_series else None)
+            self.doubt = max(self.doubt, self.steadiness * (1 - min(shared / AT_PLACE, 1.0)))
+            if not gate.known:
+                self._cut = self.number
         else:
             size = float(np.sqrt(self._last.width * self._last.height))
             self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
@@ -116,18 +119,6 @@ class Presence:
         if ordinary:
             self.usual += USUAL_RATE * min(self.step, 1.0) * (score - self.usual)
         return self.trusted(score)
-
-    def _overlap(self, boxes: Floats, gate: Gate, cell: int) -> float:
-        """Of what is followed with where it was expected; 0 after a cut, of a series of them only after the first.
-
-        To a camera that yaws, or looks at what has no features, each frame is a cut.
-        """
-        if gate.known:
-            return float(gate.overlap[cell])
-        is_first, self._cut = self.number - self._cut > PATIENCE_FRAMES, self.number
-        if is_first or self.unseen:
-            return 0.0
-        return float(arithmetic.iou(tuple(self.place), boxes[cell : cell + 1])[0])
 
     def trusted(self, score: float) -> float:
         """What is left of a score while there is doubt."""
@@ -193,3 +184,14 @@ class Presence:
     def _learn_distractors(self, boxes: Floats, scores: Floats, target: Floats, below: float | None = None) -> None:
         if self.config.distractor_share:
             self.distractors.learn(boxes, scores, target, self.number, below)
+
+
+def overlap_with_place(boxes: Floats, gate: Gate, cell: int, again: Box | None) -> float:
+    """Of the candidate `cell`, one of `boxes` N x 4, with where the target was expected; after a cut with `again`.
+
+    again: where it would be if nothing had been cut, for a cut that is not the first of a series; None: 0 after a cut.
+    To a camera that yaws, or looks at what has no features, each frame is a cut.
+    """
+    if gate.known:
+        return float(gate.overlap[cell])
+    return 0.0 if again is None else float(arithmetic.iou(tuple(again), boxes[cell : cell + 1])[0])

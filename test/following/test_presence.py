@@ -11,7 +11,7 @@ from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.following.config import FOLLOW_BEST, PresenceConfig
-from stm_tracker_ros.following.presence import ORDINARY, PATIENCE_FRAMES, Presence
+from stm_tracker_ros.following.presence import ORDINARY, PATIENCE_FRAMES, Gate, Presence, overlap_with_place
 
 pytestmark = pytest.mark.pure
 
@@ -143,6 +143,16 @@ def test_at_a_place_that_is_unknown_as_much_is_asked_as_elsewhere_and_it_is_a_ju
         assert (scene.presence.unseen == 0) == follows
         assert scene.presence.doubt == follows
         assert not follows or score < 0.6 * share * scene.presence.usual
+
+
+def test_the_overlap_of_a_cut_depends_on_what_is_given_alone() -> None:
+    boxes = np.array([START, moved(20.0)], float)
+    cut = Gate(overlap=np.zeros(2), allowed=np.ones(2, bool), known=False)
+    known = cut._replace(overlap=np.array([0.0, 0.25]), known=True)
+    for _ in range(2):  # whoever asks twice is answered the same
+        assert overlap_with_place(boxes, cut, 1, None) == 0
+        assert overlap_with_place(boxes, cut, 1, START) == pytest.approx(20 / 60)
+        assert overlap_with_place(boxes, known, 1, START) == 0.25
 
 
 def test_of_a_series_of_cuts_only_the_first_makes_a_doubt_of_what_is_where_it_must_be() -> None:
