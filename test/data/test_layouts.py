@@ -262,6 +262,44 @@ def test_boxes_that_belong_to_other_frames_or_are_polygons_are_refused(tmp_path)
         read_sequences(tmp_path)
 
 
+def said(caplog):
+    messages = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return messages
+
+
+def test_a_truth_of_otb_shorter_or_longer_than_its_images_is_told_unless_the_benchmark_says_so(tmp_path, caplog):
+    made.write_pictures(tmp_path / "Bolt/img", "{:04d}.jpg", range(1, 6))
+    truth = tmp_path / "Bolt/groundtruth_rect.txt"
+    told = {3: "those after the last box are left out", 6: "what needs one of the missing images fails"}
+    for count, done in told.items():
+        truth.write_text(made.lines(count, plus=1))
+        assert len(by_name(tmp_path)["OTB2015/Bolt"].boxes) == count
+        assert said(caplog) == [f"OTB2015/Bolt has 5 images and {count} boxes: {done}"]
+    truth.write_text(made.lines(5, plus=1))
+    made.write_pictures(tmp_path / "David/img", "{:04d}.jpg", range(298, 773))
+    (tmp_path / "David/groundtruth_rect.txt").write_text(made.lines(471, plus=1))
+    by_name(tmp_path)
+    assert said(caplog) == []
+    (tmp_path / "David/groundtruth_rect.txt").write_text(made.lines(470, plus=1))
+    by_name(tmp_path)
+    assert said(caplog) == ["OTB2015/David has 473 images and 470 boxes: those after the last box are left out"]
+
+
+def test_a_truth_of_uav123_shorter_or_longer_than_its_images_is_told_where_none_are_anothers(tmp_path, caplog):
+    made.uav123(tmp_path)
+    by_name(tmp_path)
+    assert said(caplog) == []
+    (tmp_path / "anno/UAV123/bike1.txt").write_text(made.lines(4, plus=1))
+    (tmp_path / "anno/UAV123/car16_1.txt").write_text(made.lines(4, plus=1))
+    (tmp_path / "anno/UAV123/car16_2.txt").write_text(made.lines(6, plus=1))
+    by_name(tmp_path)
+    assert said(caplog) == [
+        "UAV123/bike1 has 5 images and 4 boxes: those after the last box are left out",
+        "UAV123/car16_2 has 5 images and 6 boxes: what needs one of the missing images fails",
+    ]
+
+
 def test_an_image_too_many_does_not_stand_in_for_one_that_is_missing(tmp_path):
     made.write_pictures(tmp_path, "{:04d}.png", (1, 2, 4, 5, 6))
     assert [path.name for path in images_of_boxes(tmp_path, 5)] == [f"{number:04d}.png" for number in range(1, 6)]

@@ -35,7 +35,7 @@ def find(root: Path) -> dict[str, Load]:
 
 
 def read(name: str, folder: Path) -> Sequence:
-    """The sequence in a folder, as far as its boxes go; a warning says where that is not to its end.
+    """The sequence in a folder, as far as its boxes go; a warning says where frames and boxes are not as many.
 
     Raises DataError if its annotation cannot be read, or video and images are missing.
     """
@@ -44,7 +44,7 @@ def read(name: str, folder: Path) -> Sequence:
         raise DataError(f"{folder} has {len(masks)} masks and {len(boxes)} boxes; allowed is one of each a frame")
     images = () if (folder / VIDEO_NAME).is_file() else _images(folder, len(boxes))
     sequence = Sequence(name=name, path=folder, boxes=frozen(boxes), images=images, mask_paths=masks)
-    _warn_of_more(sequence)
+    warn_of_count(sequence)
     return sequence
 
 
@@ -54,14 +54,25 @@ def frozen(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return boxes
 
 
-def _warn_of_more(sequence: Sequence) -> None:
-    """Say that there are frames without a box: they are left out."""
+def warn_of_count(sequence: Sequence, *, may_go_on: bool = False) -> None:
+    """Say where there are more frames than boxes, or more boxes than images, counted from the first image that has one.
+
+    may_go_on: frames behind the last box belong to others. Of a video its end tells whether it has a frame for every
+    box: its index may count less.
+    """
     kind, count = "images" if sequence.images else "frames", len(sequence.boxes)
-    there = len(images_in(sequence.video)) if sequence.images else frame_count(sequence.video)
-    if there > count:
-        logger.warning(
-            "%s has %d %s and %d boxes: those after the last box are left out", sequence.name, there, kind, count
-        )
+    if sequence.images:
+        images = images_in(sequence.video)
+        there = len(images) - images.index(sequence.images[0])
+    else:
+        there = frame_count(sequence.video)
+    done = ""
+    if there > count and not may_go_on:
+        done = "those after the last box are left out"
+    elif there < count and sequence.images:
+        done = "what needs one of the missing images fails"
+    if done:
+        logger.warning("%s has %d %s and %d boxes: %s", sequence.name, there, kind, count, done)
 
 
 def _images(folder: Path, count: int) -> tuple[Path, ...]:

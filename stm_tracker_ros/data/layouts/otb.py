@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.annotated import Sequence
-from stm_tracker_ros.data.layouts.folders import Load, frozen
+from stm_tracker_ros.data.layouts.folders import Load, frozen, warn_of_count
 from stm_tracker_ros.data.layouts.images import image_folder, images_of_boxes
 from stm_tracker_ros.data.truth import read_boxes
 
@@ -24,7 +24,9 @@ TRUTH = re.compile(r"groundtruth_rect(?:\.(\d+))?\.txt")
 
 FIRST_IMAGES = {"BlurCar1": 247, "BlurCar3": 3, "BlurCar4": 18, "David": 300}
 """The image of the first box where it is not number 1, by the benchmark's list of sequences; the number of boxes tells
-where to end, which is before the last image in David, Diving, Football1, Freeman3 and Freeman4."""
+where to end."""
+LAST_IMAGES = {"David": "0770", "Diving": "0215", "Football1": "0074", "Freeman3": "0460", "Freeman4": "0283"}
+"""The image of the last box where others follow, by the same list: there nothing is missing."""
 
 
 def find(root: Path) -> dict[str, Load]:
@@ -45,4 +47,6 @@ def _read(name: str, truth: Path) -> Sequence:
     if place is None:
         raise DataError(f"{folder} has no images; they belong into its folder img")
     images = images_of_boxes(place, len(boxes), FIRST_IMAGES.get(folder.name, 1))
-    return Sequence(name=name, path=folder, boxes=frozen(boxes), images=images)
+    sequence = Sequence(name=name, path=folder, boxes=frozen(boxes), images=images)
+    warn_of_count(sequence, may_go_on=images[-1].stem == LAST_IMAGES.get(folder.name))
+    return sequence

@@ -14,7 +14,7 @@ from pathlib import Path, PureWindowsPath
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.annotated import Sequence
-from stm_tracker_ros.data.layouts.folders import Load, frozen
+from stm_tracker_ros.data.layouts.folders import Load, frozen, warn_of_count
 from stm_tracker_ros.data.layouts.images import images_in, images_of_boxes
 from stm_tracker_ros.data.truth import read_boxes
 
@@ -69,7 +69,9 @@ def _read(name: str, truth: Path, images: Path, root: Path) -> Sequence:
     folder, boxes = images / folder_name, read_boxes(truth, first_pixel=1)
     if not images_in(folder):
         raise DataError(f"{folder} holds no images; {truth} belongs to those there")
-    return Sequence(name=name, path=folder, boxes=frozen(boxes), images=images_of_boxes(folder, len(boxes), first))
+    sequence = Sequence(name=name, path=folder, boxes=frozen(boxes), images=images_of_boxes(folder, len(boxes), first))
+    warn_of_count(sequence, may_go_on=folder_name != truth.stem)
+    return sequence
 
 
 def _place(sequence: str, data_set: str, images: Path, root: Path) -> tuple[str, int]:
