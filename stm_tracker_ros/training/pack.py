@@ -14,7 +14,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from stm_tracker_ros.core.errors import DataError
+from stm_tracker_ros.core.errors import DataError, OutputError
 from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.data.readers import open_source
 from stm_tracker_ros.data.sequence import VALIDATION, read_boxes
 from stm_tracker_ros.training.run_files import PACK_BLOBS, PACK_INDEX, has_pack
 
@@ -108,6 +109,8 @@ class _Writer:
         self.ends: list[int] = []
         self.stills: list[Still] = []
         self.tracks: list[Track] = []
+        self.unread: list[Path] = []
+        """Videos of which nothing can be read."""
 
     def add(self, picture: NDArray[np.uint8], kind: str) -> int:
         options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if kind == ".jpg" else []
@@ -156,9 +159,10 @@ def _split(index: Mapping[str, NDArray[Any]], name: str) -> list[Frames]:
 
 
 def build(data: Path, out: Path) -> Pack:
-    """Write the pack of `data` into `out` unless it is there.
+    """Write the pack of `data` into `out` unless it is there; a video that cannot be read is left out, with a warning.
 
-    Raises DataError where a source is missing, or something of the user's would be overwritten.
+    Raises DataError where a source is missing, where no video is left of those that are there, or where something of
+    the user's would be overwritten.
     """
     if not has_pack(out):
         files = OutputFolder(out)
@@ -179,6 +183,11 @@ def _add_all(writer: _Writer, data: Path) -> None:
     for folder in tqdm(sorted((data / "train_video").glob("*/*/")), desc="videos"):
         if f"{folder.parent.name}/{folder.name}" not in VALIDATION:
             _add_video(writer, folder, {"target": folder / "groundtruth.txt"}, nan_is_absent=True)
+    if writer.unread and not writer.tracks:
+        raise DataError(
+            f"no video is left: {len(writer.unread)} cannot be read, the first of them {writer.unread[0]}; needed are "
+            "some that can, or none in clips/ and train_video/"
+        )
 
 
 def _hull(mask: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -301,12 +310,21 @@ def _between(unsure: NDArray[np.int64], shown: NDArray[np.int64], rows: NDArray[
 
 
 def _add_frames(writer: _Writer, video: Path, wanted: set[int]) -> dict[int, int]:
-    """Store the wanted frames; returns the blob number of each."""
-    capture, numbers = cv2.VideoCapture(str(video)), {}
-    for frame in range(max(wanted, default=-1) + 1):
-        ok, picture = capture.read()
-        if not ok:
-            break
-        if frame in wanted:
-            numbers[frame] = writer.add(np.asarray(picture, np.uint8), ".jpg")
+    """Store the wanted frames; returns the blob number of each. A warning names a video that has not all of them."""
+    numbers: dict[int, int] = {}
+    if not wanted:
+        return numbers
+    try:
+        with closing(iter(open_source(video))) as stream:
+            for number, frame in enumerate(itertools.islice(stream, max(wanted) + 1)):
+                if number in wanted:
+                    numbers[number] = writer.add(frame.bgr(), ".jpg")
+    except OutputError:  # not the video's: the pack cannot be written
+        raise
+    except DataError as error:
+        logger.warning("%s; it is left out", error)
+        writer.unread.append(video)
+        return numbers
+    if len(numbers) < len(wanted):
+        logger.warning("%s ends early: %d of its %d frames with boxes are there", video, len(numbers), len(wanted))
     return numbers

@@ -115,6 +115,40 @@ def test_boxes_that_cannot_be_read_are_named(drawn_data: Path, tmp_path: Path) -
         build(data, tmp_path / "pack")
 
 
+@pytest.fixture
+def own_data(drawn_data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(drawn_data, tmp_path / "data"))
+
+
+def test_a_video_that_cannot_be_read_is_named_and_left_out(
+    own_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = own_data / "train_video/VOT/car1/video.mp4"
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert [track.name for track in build(own_data, tmp_path / "pack").tracks] == ["walk/object_1"]
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith(f"{broken} cannot be opened as video")
+    assert told.endswith("; it is left out")
+
+
+def test_frames_that_a_video_does_not_have_are_told(
+    own_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    truth = own_data / "train_video/VOT/car1/groundtruth.txt"
+    truth.write_text("30,20,30,24\n" * 8)
+    tracks = {track.name: track for track in build(own_data, tmp_path / "pack").tracks}
+    assert tracks["car1/target"].numbers.tolist() == [0, 1, 2, 3, 4, 5]
+    assert f"{truth.parent / 'video.mp4'} ends early: 6 of its 8 frames with boxes are there" in caplog.text
+
+
+def test_videos_of_which_none_can_be_read_are_no_pack(own_data: Path, tmp_path: Path) -> None:
+    for video in own_data.glob("*/**/video.mp4"):
+        video.write_bytes(b"")
+    with pytest.raises(DataError, match=r"no video is left: 2 cannot be read, the first of them .*walk/video\.mp4"):
+        build(own_data, tmp_path / "pack")
+    assert not (tmp_path / "pack" / PACK_INDEX).exists()
+
+
 def test_missing_data_is_named(tmp_path) -> None:
     with pytest.raises(DataError, match=r"train_images\.tar is missing"):
         build(tmp_path, tmp_path / "pack")
