@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,14 @@ _LEFT_BY_FILE_MANAGERS = ("thumbs.db", "thumbs.jpg", "thumbs.png", "thumb.jpg")
 # IMREAD_COLOR alone would cut 16 bits to the high byte, IMREAD_UNCHANGED would ignore EXIF's orientation.
 _AS_SHOWN = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", 0xDA, b"\xff\xd9"
+# How a TIFF and a BigTIFF begin: byte order, and the types of counts and of places.
+_TIFF_STARTS = {
+    b"II*\0": ("<", "H", "I"),
+    b"MM\0*": (">", "H", "I"),
+    b"II+\0": ("<", "Q", "Q"),
+    b"MM\0+": (">", "Q", "Q"),
+}
+_KIND_OF_PAGE, _WIDTH, _HEIGHT, _SMALLER_OR_MASK = 254, 256, 257, 0b101
 _SECONDS = re.compile(r"([0-9]{9,})\.([0-9]+)")  # a stamp for a name: what is behind the point are decimals
 
 
@@ -76,7 +86,10 @@ def read_raw(path: Path) -> NDArray[Any]:
 
 
 def read_bytes(path: Path, kind: str) -> bytes:
-    """What a regular file holds. Raises DataError for anything else (a pipe would be waited for), and an empty one."""
+    """What a regular file holds.
+
+    Raises DataError for anything else (a pipe would be waited for), for an empty one, and for a TIFF of several pages.
+    """
     try:
         data = path.read_bytes() if path.is_file() else None
     except OSError as error:
@@ -85,6 +98,8 @@ def read_bytes(path: Path, kind: str) -> bytes:
         raise DataError(f"{path} cannot be read as {kind}: there is no file of that name")
     if not data:
         raise DataError(f"{path} cannot be read as {kind}: it is empty")
+    if (pages := page_count(data)) > 1:
+        raise DataError(f"{path} cannot be read as {kind}: it has {pages} pages; allowed is a folder of files with one")
     return data
 
 
@@ -128,3 +143,33 @@ def _is_cut_short(data: bytes) -> bool:
             return _JPEG_END not in data[place:]
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return _JPEG_END not in data
+
+
+def page_count(data: bytes) -> int:
+    """How many pages of one size a TIFF has; previews and masks, which some cameras and maps add, are none.
+
+    0 for another file.
+    """
+    pages = list(_pages(data))
+    same = [page for page in pages if all(page.get(tag) == pages[0].get(tag) for tag in (_WIDTH, _HEIGHT))]
+    # Of the four bytes of a kind one says all, whatever their order.
+    return sum(not max(page.get(_KIND_OF_PAGE, b"\0")) & _SMALLER_OR_MASK for page in same)
+
+
+def _pages(data: bytes) -> Iterator[dict[int, bytes]]:
+    """The fields of each page of a TIFF by their tags (TIFF 6.0, section 2); nothing for another file."""
+    if data[:4] not in _TIFF_STARTS:
+        return
+    order, count_type, place_type = _TIFF_STARTS[data[:4]]
+    width = struct.calcsize(order + place_type)
+    field = struct.Struct(f"{order}HH{place_type}{width}s")  # tag, type, how many values, the first of them
+    link, seen = width, {0}
+    try:
+        while (place := struct.unpack_from(order + place_type, data, link)[0]) not in seen:
+            seen.add(place)
+            (count,) = struct.unpack_from(order + count_type, data, place)
+            first = place + struct.calcsize(order + count_type)
+            link = first + count * field.size
+            yield {tag: value for tag, _, _, value in field.iter_unpack(data[first:link])}
+    except (struct.error, OverflowError):  # it is damaged here: whoever decodes it says so
+        return

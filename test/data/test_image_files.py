@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stm_tracker_ros.core.errors import DataError
-from stm_tracker_ros.data.image_files import image_paths, natural_order, read_image
-from stm_tracker_ros.data.readers import frames
+from stm_tracker_ros.data.image_files import image_paths, natural_order, page_count, read_image
+from stm_tracker_ros.data.readers import frames, read_mask
 
 pytestmark = pytest.mark.pure
 
@@ -115,3 +115,44 @@ def test_what_is_no_image_is_named(tmp_path):
     for path in (tmp_path / "1.png", tmp_path, tmp_path / "none.png"):
         with pytest.raises(DataError, match=path.name):
             read_image(path)
+
+
+def tiff(pages, order="<", big=False):
+    """A TIFF of pages, each width, height and kind of page (0: a picture, 1: a preview, 4: a mask), without pixels."""
+    count, place, size = ("Q", "Q", 8) if big else ("H", "I", 4)
+    start = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    data = start + (struct.pack(order + "HHQ", 8, 0, 16) if big else struct.pack(order + "I", 8))
+    for number, (width, height, kind) in enumerate(pages, start=1):
+        fields = {254: kind, 256: width, 257: height}.items()
+        page = b"".join(struct.pack(order + "HH" + place + "I", tag, 4, 1, n) + bytes(size - 4) for tag, n in fields)
+        behind = len(data) + struct.calcsize(order + count) + len(page) + size
+        data += struct.pack(order + count, 3) + page + struct.pack(order + place, behind * (number < len(pages)))
+    return data
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True), (">", True)])
+def test_of_a_tiff_its_pictures_are_counted(order, big):
+    def count(*pages):
+        return page_count(tiff(pages, order, big))
+
+    picture, preview, mask, small = (80, 60, 0), (20, 15, 1), (80, 60, 4), (20, 15, 0)
+    assert count(picture) == count(picture, preview) == count(picture, mask, preview) == count(picture, small) == 1
+    assert count(picture, picture, preview, picture) == 3
+    whole = tiff([picture, picture], order, big)
+    assert all(page_count(whole[:length]) <= 2 for length in range(len(whole)))
+    assert page_count(whole[:8] + b"\xff" * 24) == 0
+
+
+def test_a_tiff_of_several_pages_is_refused_and_one_in_a_folder_is_a_gap(tmp_path, caplog):
+    picture = np.full((20, 30, 3), 90, np.uint8)
+    for name in ("0.tif", "2.tif"):
+        assert cv2.imwrite(str(tmp_path / name), picture)
+    assert cv2.imwritemulti(str(tmp_path / "1.tif"), [picture] * 3)
+    words = r"1\.tif cannot be read as an image: it has 3 pages; allowed is a folder of files with one"
+    for read in (read_image, lambda path: next(frames(path))):
+        with pytest.raises(DataError, match=words):
+            read(tmp_path / "1.tif")
+    with pytest.raises(DataError, match=words.replace("an image", "a mask")):
+        read_mask(tmp_path / "1.tif")
+    assert [frame.gap for frame in frames(tmp_path)] == [0, 1]
+    assert "it has 3 pages" in caplog.text
