@@ -9,6 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stm_tracker_ros.data.sequence import VALIDATION
+from stm_tracker_ros.data.synthetic import OCCLUDERS
+
 WIDTH, HEIGHT = 96, 80
 STEP_PX = 3
 
@@ -48,6 +51,15 @@ def folder(root: Path, name: str, count: int = 5, place: str = "") -> Path:
     write_pictures(root / name / place, "{}.png", range(count))
     (root / name / "groundtruth.txt").write_text(lines(count))
     return root / name
+
+
+def development(root: Path, *more: str) -> Path:
+    """The validation sequences and what occludes, in train_video/, and these of eval/: all in our own layout."""
+    for name in {*VALIDATION, *OCCLUDERS}:
+        folder(root / "train_video", name)
+    for name in more:
+        folder(root / "eval", name)
+    return root
 
 
 def otb(root: Path) -> Path:

@@ -39,7 +39,9 @@ writes to the folder of --out:
   summary.json                     the calibration, and its figures
   <source>/<sequence>/.../sights.json
                                    what was known of every answer, and whether it was right
-Ctrl-C keeps what is finished; the same command goes on from there. Weights that have a calibration get a new one.
+What cannot be read or run is named on stderr and under `failed` in summary.json, the calibration is of the rest, and
+the exit status is 1. Ctrl-C keeps what is finished; the same command goes on from there. Weights that have a
+calibration get a new one.
 
 The shipped weights are calibrated by the first two examples (docs/RESULTS.md: how long that takes) and then copied from
 there to stm_tracker_ros/weights.
@@ -97,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.jobs > 1 and args.threads is None:
         args.threads = 1
-    items, folders = _items(args)
+    failed: dict[str, str] = {}
+    items, folders = _items(args, failed)
     measured = calibration.measurement(items, folders)
     inputs = [args.weights] if args.weights else []
     weights_name = f"{args.tracker}.safetensors"
@@ -108,28 +111,30 @@ def run(args: argparse.Namespace) -> int:
         raise CheckpointError(f"{args.tracker!r} has no weights that a calibration could stand in")
     settings = _settings(args, loaded, loaded.weights)
     claim(args.out, settings)
-    failed: dict[str, str] = {}
     if status := work_off_all(args, loaded, measured, failed):
         return status
+    # First, for of what is left there may be nothing that a calibration can be fitted on.
+    for name, reason in failed.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
     summary = {**settings, **measured.summarise(args.out, failed)}
     files = OutputFolder(args.out)
     files.write(run_files.SUMMARY_NAME, (json.dumps(summary, indent=1) + "\n").encode("utf-8"))
     _write_weights(files, weights_name, loaded.weights, args.tracker, summary)
     _draw(files, args.tracker, items, failed)
     print(f"{measured.table(summary)}\n{args.out / weights_name}")
-    for name, reason in failed.items():
-        print(f"failed: {name}: {reason}", file=sys.stderr)
     return int(bool(failed))
 
 
-def _items(args: argparse.Namespace) -> tuple[list[SightsItem], list[Path]]:
-    """The runs, and the folders that they read."""
+def _items(args: argparse.Namespace, failed: dict[str, str]) -> tuple[list[SightsItem], list[Path]]:
+    """The runs, and the folders that they read; sequences that cannot be read are noted in `failed`, name: why."""
+    from stm_tracker_ros.data.absences.makers import development_set
     from stm_tracker_ros.data.sequence import read_development
     from stm_tracker_ros.evaluation import sights
 
     absences = parse_seeds(args.absences, "--absences")
     occlusions = parse_seeds(args.occlusions, "--occlusions")
-    sequences = read_development(args.data, args.sequences.split(",") if args.sequences else None)
+    sequences = read_development(args.data, args.sequences.split(",") if args.sequences else None, failed)
+    development_set(args.data, failed)
     runs = sights.items(sequences, args.starts, args.max_frames, args.data, absences, occlusions)
     return runs, [folder for sequence in sequences for folder in sequence.read_from]
 

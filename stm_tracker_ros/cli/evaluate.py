@@ -56,8 +56,10 @@ with --starts N   <source>/<sequence>/start_%06d/ holds the files of one run, nu
                   means over its `runs`, all the mean over sequences; `robustness` is the share of frames before the
                   first of 10 in a row with an overlap below 0.1 (1 if there are none): VOT2020's idea of many starts
 with --occlusions occlusion/<seed>/ holds trajectory.csv, masks/ and score.json; summary.json has `false_tracking_rate`
-                  (TRACKING, of the frames from the 11th fully covered one on)
-with --absences   absence/<kind>/<seed>/ holds the same; docs/ABSENCES.md says what the figures mean
+                  (TRACKING, of the frames from the 11th fully covered one on); an occlusion that a sequence is in
+                  which cannot be read is `failed`
+with --absences   absence/<kind>/<seed>/ holds the same; docs/ABSENCES.md says what the figures mean. A sequence that
+                  cannot be read is `failed`, and absences are made of the others: not those of the whole data
 with --one-step   <source>/<sequence>/steps.json; summary.json has `overlap` of the raw best candidate in a true region,
                   jittered as in flight, with a memory of true boxes; `score_auc`, how surely a score tells target from
                   distractor; `size_noise`, how far a size is to be believed, by its score

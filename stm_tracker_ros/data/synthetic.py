@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Frame, Pixels
+from stm_tracker_ros.data.absences.footage import read_stretch
 from stm_tracker_ros.data.readers import stamp_of
 from stm_tracker_ros.data.sequence import Sequence, read_sequences
 
@@ -122,20 +122,37 @@ def name_of(seed: int) -> str:
 
 
 def frame_count(data_root: Path | str, seed: int) -> int:
-    """How many frames the synthetic occlusion of a seed has; quick, for it is not made. Raises DataError as below."""
-    return len(_choose_stretch(_known(Path(data_root))[_scene(seed)], _random(seed))[0])
+    """How many frames the synthetic occlusion of a seed has; quick, for it is not made. Raises DataError as below.
+
+    0 where its scene cannot be read: making it says why.
+    """
+    scene = _known(Path(data_root))[_scene(seed)]
+    return len(_choose_stretch(scene, _random(seed))[0]) if isinstance(scene, Sequence) else 0
 
 
 def occlusion_sequences(data_root: Path | str, seeds: Iterable[int] = OCCLUSION_SEEDS) -> Iterator[OcclusionSequence]:
-    """The synthetic occlusion of every seed, from `data_root`/train_video. Raises DataError if that is not at hand."""
+    """The synthetic occlusion of every seed, from `data_root`/train_video.
+
+    Raises DataError if that is not at hand, or a sequence that is needed cannot be read: it is not replaced by another
+    one, so that the occlusions of other seeds stay what they are.
+    """
     known = _known(Path(data_root))
     for seed in seeds:
         yield _make(known, seed)
 
 
 @lru_cache(maxsize=1)
-def _known(data_root: Path) -> dict[str, Sequence]:
-    return {s.name: s for s in read_sequences(data_root / "train_video", {*SCENES, *OCCLUDERS})}
+def _known(data_root: Path) -> dict[str, Sequence | str]:
+    """The sequences that occlusions are made of, by name; of one that cannot be read, why."""
+    failed: dict[str, str] = {}
+    return {s.name: s for s in read_sequences(data_root / "train_video", {*SCENES, *OCCLUDERS}, failed)} | failed
+
+
+def _readable(known: dict[str, Sequence | str], name: str) -> Sequence:
+    found = known[name]
+    if isinstance(found, str):
+        raise DataError(found)
+    return found
 
 
 def _scene(seed: int) -> str:
@@ -146,12 +163,12 @@ def _random(seed: int) -> np.random.Generator:
     return np.random.default_rng([2026, seed])
 
 
-def _make(known: dict[str, Sequence], seed: int) -> OcclusionSequence:
-    rng, scene = _random(seed), known[_scene(seed)]
+def _make(known: dict[str, Sequence | str], seed: int) -> OcclusionSequence:
+    rng, scene = _random(seed), _readable(known, _scene(seed))
     order, full_frames = _choose_stretch(scene, rng)
     images, boxes = _pictures(scene, order), scene.boxes[order]
     for _ in range(DRAWS):
-        occluder = known[str(rng.choice([name for name in OCCLUDERS if name != scene.name]))]
+        occluder = _readable(known, str(rng.choice([name for name in OCCLUDERS if name != scene.name])))
         cut_out = _cut(occluder, _box_to_cover(boxes, full_frames), rng)
         if cut_out.alpha.shape[1] > MAX_OCCLUDER_WIDTH * images[0].shape[1]:
             continue
@@ -190,9 +207,8 @@ def _is_followable(boxes: NDArray[np.float64], full_frames: int) -> bool:
 
 
 def _pictures(scene: Sequence, order: NDArray[np.int64]) -> list[Pixels]:
-    low, high = int(order.min()), int(order.max())
-    stretch = [frame.bgr() for frame in islice(scene.frames(), low, high + 1)]
-    return [stretch[index - low] for index in order]
+    stretch = read_stretch(scene, int(order.min()), int(order.max()))
+    return [stretch[index] for index in order.tolist()]
 
 
 def _box_to_cover(boxes: NDArray[np.float64], full_frames: int) -> NDArray[np.float64]:
@@ -205,7 +221,7 @@ def _box_to_cover(boxes: NDArray[np.float64], full_frames: int) -> NDArray[np.fl
 def _cut(occluder: Sequence, size: NDArray[np.float64], rng: np.random.Generator) -> _CutOut:
     """A picture of the occluder, scaled until a box of that size fits inside its mask."""
     index = int(rng.integers(0, len(occluder.boxes)))
-    picture = next(islice(occluder.frames(), index, None)).bgr()
+    picture = read_stretch(occluder, index, index)[index]
     whole = _largest_part(occluder.mask(index))
     x, y, width, height = cv2.boundingRect(whole)
     mask = whole[y : y + height, x : x + width]

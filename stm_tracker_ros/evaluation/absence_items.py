@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stm_tracker_ros.core.protocol import Tracker
-from stm_tracker_ros.data.absences.makers import absence_sequences
+from stm_tracker_ros.data.absences.makers import absence_sequences, development_set
 from stm_tracker_ros.data.absences.plan import AFTER_FRAMES, BEFORE_FRAMES, Kind, conditions_of, name_of
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.absences import absence_table, read_score, run_absence, summarise_absences
@@ -48,14 +48,23 @@ class AbsenceItem:
 
 
 def measurement(data_root: Path, kinds: Rows[Kind], seeds: Rows[int], state_config: StateConfig) -> Measurement:
-    """The made absences of these kinds and seeds, from `data_root`/eval and `data_root`/train_video."""
+    """The made absences of these kinds and seeds, from `data_root`/eval and `data_root`/train_video.
+
+    Sequences of these that cannot be read are failures. Raises DataError if there are none.
+    """
+    failed: dict[str, str] = {}
+    development_set(data_root, failed)
     items = [
         AbsenceItem(kind=kind, seed=seed, data_root=data_root, state_config=state_config)
         for kind in kinds
         for seed in seeds
     ]
     return Measurement(
-        items=items, summarise=partial(_summarise, items=items), table=absence_table, item_kind="absences"
+        items=items,
+        summarise=partial(_summarise, items=items),
+        table=absence_table,
+        failed=failed,
+        item_kind="absences and sequences",
     )
 
 

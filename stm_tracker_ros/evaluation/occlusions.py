@@ -69,7 +69,7 @@ class OcclusionItem:
 
     @property
     def frames(self) -> int:
-        """How many it has. Raises DataError if `data_root`/train_video is not at hand."""
+        """How many it has, as of `synthetic.frame_count`."""
         return frame_count(self.data_root, self.seed)
 
     def run(self, tracker: Tracker, folder: Path) -> Iterator[int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import made_data_sets
 import numpy as np
 import pytest
 from made_weights import save_small
@@ -15,6 +17,7 @@ from scripted_matcher import START, ScriptedMatcher, config_of, frame_at, right
 
 from stm_tracker_ros.cli import calibrate, main, options
 from stm_tracker_ros.core.matching import Candidates, Look
+from stm_tracker_ros.data.synthetic import SCENES
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.evaluation.sights import Scene, SightsItem
 from stm_tracker_ros.following.follower import Follower
@@ -61,7 +64,7 @@ def calibrated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...,
         )
 
     monkeypatch.setattr(calibrate, "load_tracker", load_tracker)
-    monkeypatch.setattr(calibrate, "_items", lambda args: (items, []))
+    monkeypatch.setattr(calibrate, "_items", lambda args, failed: (items, []))
 
     def run(*more: str) -> int:
         return main.main(["calibrate", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), *more])
@@ -114,6 +117,31 @@ def test_weights_of_the_users_are_not_overwritten(
     assert calibrated() == 2
     assert (tmp_path / "out/stmtrack_lite.safetensors").read_bytes() == b"mine"
     assert "stmtrack_lite.safetensors" in capsys.readouterr().err
+
+
+def test_sequences_that_cannot_be_read_are_noted_and_the_others_are_run(tmp_path: Path) -> None:
+    made_data_sets.development(tmp_path, "VOT/whole", "VOT/torn")
+    for torn in (tmp_path / "eval/VOT/torn", tmp_path / "train_video" / SCENES[0]):
+        (torn / "groundtruth.txt").write_text("one,two\n")
+    wanted = {"sequences": None, "starts": 1, "max_frames": 5, "absences": "0", "occlusions": "0,1"}
+    failed: dict[str, str] = {}
+    items, _ = calibrate._items(Namespace(data=tmp_path, **wanted), failed)
+    assert sorted(failed) == [SCENES[0], "VOT/torn"]
+    assert {"VOT/whole/start_000000", "occlusion/000", "absence/border/000"} < {item.name for item in items}
+
+
+def test_a_failure_is_named_in_the_summary_and_by_the_exit_status(
+    calibrated: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items, folders = calibrate._items(Namespace(), {})
+    noted = {"VOT/torn": "it is torn"}
+    monkeypatch.setattr(calibrate, "_items", lambda args, failed: failed.update(noted) or (items, folders))
+    assert calibrated() == 1
+    assert json.loads((tmp_path / "out/summary.json").read_text())["failed"] == noted
+    assert (tmp_path / "out/stmtrack_lite.safetensors").is_file()
+    monkeypatch.setattr(calibrate, "_items", lambda args, failed: failed.update(noted) or (items[:0], folders))
+    assert main.main(["calibrate", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "empty")]) == 2
+    assert capsys.readouterr().err.count("failed: VOT/torn: it is torn\n") == 2
 
 
 @pytest.mark.parametrize("option", ["--absences", "--occlusions"])

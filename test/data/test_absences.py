@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import made_data_sets
 import numpy as np
 import pytest
 from moving_camera import scenery
@@ -14,7 +15,7 @@ from stm_tracker_ros.core.boxes import iou
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.absences import makers
 from stm_tracker_ros.data.absences.camera import clipped, shares, to_picture, windows_of
-from stm_tracker_ros.data.absences.footage import played
+from stm_tracker_ros.data.absences.footage import played, read_stretch
 from stm_tracker_ros.data.absences.makers import absence_sequences, development_set, make
 from stm_tracker_ros.data.absences.painted import without_target
 from stm_tracker_ros.data.absences.plan import (
@@ -32,6 +33,8 @@ from stm_tracker_ros.data.absences.plan import (
 from stm_tracker_ros.data.absences.registration import Registration
 from stm_tracker_ros.data.absences.stage import distance_in_sizes, is_as_promised
 from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
+from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.evaluation import absence_items
 
 pytestmark = pytest.mark.pure
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -194,6 +197,30 @@ def test_names_and_what_is_refused(tmp_path):
         make([], Kind.BORDER, 0)
     with pytest.raises(DataError, match="holds no sequences"):
         next(absence_sequences(tmp_path))
+
+
+def test_sequences_that_cannot_be_read_are_named_and_absences_made_of_the_others(tmp_path):
+    made_data_sets.development(tmp_path, "VOT/whole", "VOT/torn", "VOT/dark")
+    (tmp_path / "eval/VOT/torn/groundtruth.txt").write_text("one,two\n")
+    (tmp_path / "eval/VOT/dark/0.png").write_bytes(b"no image")
+    failed: dict[str, str] = {}
+    assert {scene.name for scene in development_set(tmp_path, failed)} == {"VOT/whole", *VALIDATION}
+    assert list(failed) == ["VOT/torn", "VOT/dark"]
+    assert "cannot be read as lines of x,y,w,h" in failed["VOT/torn"]
+    assert "0.png cannot be read as an image" in failed["VOT/dark"]
+    assert failed["VOT/dark"].endswith("; absences are made of the other sequences")
+    measured = absence_items.measurement(tmp_path, [Kind.BORDER], [0, 1], StateConfig())
+    assert (measured.failed, len(measured.items)) == (failed, 2)
+
+
+def test_pictures_stand_where_they_belong_and_one_that_cannot_be_read_is_named(tmp_path):
+    folder = made_data_sets.folder(tmp_path, "mine/walk", count=6)
+    (folder / "2.png").write_bytes(b"no image")
+    (sequence,) = read_sequences(tmp_path)
+    kept = read_stretch(sequence, 3, 5)
+    assert [int(np.flatnonzero(kept[index][30, :, 0])[0]) for index in (3, 4, 5)] == [19, 22, 25]
+    with pytest.raises(DataError, match="mine/walk: frame 2 is missing or cannot be read; needed are 1 to 5"):
+        read_stretch(sequence, 1, 5)
 
 
 @needs_data

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import made_data_sets
 import numpy as np
 import pytest
 
 from stm_tracker_ros.core.boxes import centers
 from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.data.sequence import VALIDATION
-from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, SCENES, Cover, occlusion_sequences
+from stm_tracker_ros.data.synthetic import OCCLUSION_SEEDS, SCENES, Cover, frame_count, occlusion_sequences
 
 pytestmark = pytest.mark.pure
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -23,6 +24,15 @@ def test_scenes_are_never_trained_on():
 def test_without_data_it_says_so(tmp_path):
     with pytest.raises(DataError, match="holds no sequences"):
         next(occlusion_sequences(tmp_path))
+
+
+def test_a_sequence_that_cannot_be_read_costs_only_the_seeds_that_it_is_in(tmp_path):
+    made_data_sets.development(tmp_path)
+    (tmp_path / "train_video" / SCENES[3] / "groundtruth.txt").write_text("one,two\n")
+    assert frame_count(tmp_path, 3) == 0
+    assert frame_count(tmp_path, 4) > 100
+    with pytest.raises(DataError, match=f"{SCENES[3]}/groundtruth.txt cannot be read"):
+        next(occlusion_sequences(tmp_path, [3]))
 
 
 @needs_data

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Pixels
 from stm_tracker_ros.data.sequence import Sequence
 
@@ -48,12 +49,17 @@ class Footage:
 
 
 def read_stretch(scene: Sequence, low: int, high: int) -> dict[int, Pixels]:
-    """The frames from `low` to `high`, both included."""
-    stream = scene.frames(count=high + 1)
-    try:
-        return {index: frame.bgr() for index, frame in enumerate(islice(stream, low, None), low)}
-    finally:
-        stream.close()
+    """The frames from `low` to `high`, both included. Raises DataError if one of them is missing or cannot be read."""
+    index, kept = -1, dict[int, Pixels]()
+    with closing(scene.frames(count=high + 1)) as stream:
+        for frame in stream:
+            index += 1 + frame.gap
+            if index >= low:
+                kept[index] = frame.bgr()
+    for wanted in range(low, high + 1):
+        if wanted not in kept:
+            raise DataError(f"{scene.name}: frame {wanted} is missing or cannot be read; needed are {low} to {high}")
+    return kept
 
 
 def played(low: int, high: int, start: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:

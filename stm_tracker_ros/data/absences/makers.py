@@ -32,14 +32,29 @@ UNFIT = (
 Draw = Callable[[Sequence, Values, Conditions, np.random.Generator], "AbsenceSequence | None"]
 
 
-def development_set(data_root: Path | str) -> list[Sequence]:
-    """The sequences that absences are made of: `data_root`/eval, validation of /train_video. Raises DataError."""
-    return list(_development_set(Path(data_root)))
+def development_set(data_root: Path | str, failed: dict[str, str] | None = None) -> list[Sequence]:
+    """The sequences that absences are made of: `data_root`/eval, validation of /train_video. Raises DataError.
+
+    failed: where to note those whose annotation or first frame cannot be read, name: why. The others are then drawn
+    from, and an absence of a kind and a seed is not the one that all of them make.
+    """
+    scenes, unread = _development_set(Path(data_root))
+    if failed is not None:
+        failed.update({name: f"{why}; absences are made of the other sequences" for name, why in unread.items()})
+    return list(scenes)
 
 
 @cache
-def _development_set(root: Path) -> tuple[Sequence, ...]:
-    return (*read_sequences(root / "eval"), *read_sequences(root / "train_video", VALIDATION))
+def _development_set(root: Path) -> tuple[tuple[Sequence, ...], dict[str, str]]:
+    failed: dict[str, str] = {}
+    read = read_sequences(root / "eval", None, failed), read_sequences(root / "train_video", VALIDATION, failed)
+    scenes = [scene for found in read for scene in found]
+    for scene in scenes:
+        try:
+            _frame_size(scene)
+        except DataError as error:
+            failed[scene.name] = str(error)
+    return tuple(scene for scene in scenes if scene.name not in failed), failed
 
 
 def absence_sequences(

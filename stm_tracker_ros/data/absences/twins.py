@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -20,7 +20,7 @@ from stm_tracker_ros.data.absences.look_away import PICTURE_SHARE, world_steps
 from stm_tracker_ros.data.absences.made import AbsenceSequence
 from stm_tracker_ros.data.absences.plan import Conditions
 from stm_tracker_ros.data.absences.stage import INSIDE_PX, draw_stretch, timeline
-from stm_tracker_ros.data.readers import frames
+from stm_tracker_ros.data.readers import open_source
 from stm_tracker_ros.data.sequence import Sequence
 
 GAP_SIZES, LEAST_GAP_PX = (0.35, 1.0), 8.0
@@ -112,7 +112,8 @@ def middle_of(donor: Sequence) -> int:
 
 @lru_cache(maxsize=4)
 def _picture_at(video: Path, index: int) -> Pixels:
-    return next(islice(frames(video), index, None)).bgr()
+    with closing(iter(open_source(video, start=index))) as stream:
+        return next(stream).bgr()
 
 
 def _picture_of(donor: Sequence, index: int) -> Pixels:
