@@ -14,6 +14,7 @@ from stm_tracker_ros.engine.candidates import ConfirmAnswer, Confirmation
 from stm_tracker_ros.engine.catch_up import Cost
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
+from stm_tracker_ros.engine.halts import AT_ONCE_MS, Halts
 from stm_tracker_ros.engine.history import Offered, Smaller
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
@@ -80,6 +81,7 @@ class Engine(Generic[MessageT]):
         self._replay: tuple[Replay[MessageT], Future[TargetAnswer]] | None = None
         self._replay_cost = Cost()
         self._stats = Stats()
+        self._halts = Halts()
         self.starts = 0
         """How often it was started; what was named before the last start is forgotten."""
         hooks = Hooks(
@@ -92,6 +94,7 @@ class Engine(Generic[MessageT]):
             is_device_error=is_device_error,
             same_picture=same_picture,
             names=names,
+            halted=lambda: self._halts.reason,
         )
         self._worker = Worker(tracker, hooks, self._stats, config)
         self._mailbox: Mailbox[Offered[MessageT], Command] = Mailbox()
@@ -189,12 +192,37 @@ class Engine(Generic[MessageT]):
         return future
 
     def clear_target(self) -> Future[State]:
-        """Forget the target before the next frame; the future gives the state after."""
-        return self.submit(self._worker.clear)
+        """Forget the target; the future gives the state after, at once even while the tracker hangs.
+
+        Nothing of the image in work is published any more, and the tracker is told before the next one.
+        """
+        return self._halt(DropReason.NO_TARGET, self._worker.clear)
 
     def pause(self, paused: bool) -> Future[State]:
-        """Stop or go on tracking before the next frame; the target is kept. The future gives the state after."""
-        return self.submit(lambda: self._worker.pause(paused))
+        """Stop or go on tracking; the target is kept. The future gives the state after.
+
+        A stop is answered as that of `clear_target`. The end of a pause waits for the image in work; what takes longer
+        than `set_target_timeout_ms` is given up, and the state stays PAUSED.
+        """
+        asked_ns, answer = self._steady_ns(), Future[State]()
+        if paused:
+            return self._halt(DropReason.PAUSED, lambda: self._worker.pause(True, asked_ns))
+        self._limit_time(answer, lambda said: self.snapshot().state)
+        self.submit(lambda: None if answer.done() else _give(answer, self._worker.pause(False)))
+        return answer
+
+    def _halt(self, order: DropReason, function: Callable[[], State]) -> Future[State]:
+        """An order to stop: answered by the engine's thread, or without it where that has no time."""
+        answer: Future[State] = Future()
+
+        def done(state: Future[State]) -> None:
+            self._halts.done(order)
+            _give(answer, state.result())
+
+        self._halts.add(order)
+        self._limit_time(answer, lambda said: self.snapshot().state, AT_ONCE_MS)
+        self.submit(function).add_done_callback(done)
+        return answer
 
     def reconfigure(self, config: EngineConfig, tracker_config: Any = None) -> Future[State]:
         """Apply the live settings of `config`, and of the tracker's own if they are given, before the next frame.
@@ -221,7 +249,7 @@ class Engine(Generic[MessageT]):
     def snapshot(self) -> Snapshot:
         """What diagnostics and status report; from any thread, never waits for a frame."""
         return self._stats.snapshot(
-            self._worker.status,
+            self._halts.seen_in(self._worker.status),
             now_ns=self._steady_ns(),
             lost=self._intake.lost,
             stamp_trouble=self._worker.stamp_trouble,
@@ -277,11 +305,11 @@ class Engine(Generic[MessageT]):
         reason = f"the engine has given up: {self._worker.fault}" if self._worker.fault else "the node is not active"
         return TargetAnswer(code=Code.INACTIVE, message=reason)
 
-    def _limit_time(self, future: Future[ValueT], late: Callable[[str], ValueT]) -> None:
-        """Answer by what `late` makes of the words, if nobody has answered in time."""
-        limit_ms = self._config.set_target_timeout_ms
-        answer = late(f"no answer within {limit_ms:g} ms; the request is given up")
-        timer = threading.Timer(limit_ms / 1e3, _give, (future, answer))
+    def _limit_time(self, future: Future[ValueT], late: Callable[[str], ValueT], limit_ms: float | None = None) -> None:
+        """Answer by what `late` makes of the words, if nobody has answered in time (`set_target_timeout_ms`)."""
+        limit_ms = self._config.set_target_timeout_ms if limit_ms is None else limit_ms
+        said = f"no answer within {limit_ms:g} ms; the request is given up"
+        timer = threading.Timer(limit_ms / 1e3, lambda: _give(future, late(said)))
         timer.daemon = True
         future.add_done_callback(lambda _: timer.cancel())
         timer.start()
@@ -319,9 +347,9 @@ class Engine(Generic[MessageT]):
         if self._replay is None:
             return
         (replay, future), self._replay = self._replay, None
-        answer = self._inactive() if self._worker.fault else replay.answer()
-        if self._worker.fault:
+        if self._worker.fault or self._halts.clears:
             self._worker.clear()  # what was refused is not there after the next start
+        answer = self._inactive() if self._worker.fault else replay.answer()
         if not _give(future, answer) and answer.success:
             self._worker.clear()
 

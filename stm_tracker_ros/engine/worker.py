@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks(Generic[MessageT]):
-    """What is injected; `engine.Engine` says what each of them is."""
+    """What is injected; `engine.Engine` says what each is. halted: why the image in work must not be answered."""
 
     convert: Callable[[MessageT, int], Union[Pixels, ImageView]]
     publish: Callable[[Answer[MessageT]], None]
@@ -44,6 +44,7 @@ class Hooks(Generic[MessageT]):
     is_device_error: Callable[[Exception], bool]
     same_picture: Callable[[MessageT, MessageT], bool]
     names: TargetNames
+    halted: Callable[[], DropReason | None] = lambda: None
 
 
 class Worker(Generic[MessageT]):
@@ -88,10 +89,13 @@ class Worker(Generic[MessageT]):
         """What is wrong with the stamps of the images now; empty while they are used."""
         return self._stamps.trouble
 
-    def pause(self, paused: bool) -> State:
-        """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed."""
+    def pause(self, paused: bool, asked_ns: int | None = None) -> State:
+        """Stop or go on tracking; the target is kept, and after a long pause it has to be confirmed.
+
+        asked_ns: steady time of the request; now by default.
+        """
         if paused and not self._paused and self._target_track is not None:
-            self._target_track.pause(self._hooks.steady_ns())
+            self._target_track.pause(self._hooks.steady_ns() if asked_ns is None else asked_ns)
         if self._paused and not paused and self._target_track is not None:
             self._target_track.resume(self._hooks.steady_ns())
             self._stillness.restart()
@@ -252,6 +256,8 @@ class Worker(Generic[MessageT]):
         try:
             frame = target_track.frame(offered, time_ns, image)
             result = check_result(self._timed("track", lambda: self._tracker.track(frame)), frame)
+            if (halted := self._hooks.halted()) is not None:
+                return halted
             still_ns = self._stillness.of(offered) if self._config.state.frozen_after_ms else 0
             answer = self._answer(offered, time_ns, target_track, frame, result, still_ns=still_ns)
             reason = None  # what fails from here on is an error, but the frame has its answer

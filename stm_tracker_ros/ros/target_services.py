@@ -30,6 +30,7 @@ _INACTIVE = "the node is not active; activate it first (ros2 lifecycle set NODE 
 _AGAIN = "tracker.search.again"
 _NO_SEARCH = f"{_AGAIN} is off: nothing is looked for elsewhere; allowed are auto and confirm, or set_target with a box"
 _NOT_PAUSED = "the node was deactivated before the answer; activated again it is not paused"
+_STILL_PAUSED = "still paused: the tracker is at work on an image that came before, and did not end in time"
 _ENDED = "the node was deactivated before the answer; activate it, and name the target again"
 
 
@@ -91,6 +92,8 @@ class TargetServices:
             state: State = await self._finished(engine.pause(request.data))
             holds = self._engine() is engine and engine.starts == starts and state is not State.INACTIVE
             response.success, response.message = holds, f"state {state.name}" if holds else _NOT_PAUSED
+            if holds and state is State.PAUSED and not request.data:
+                response.success, response.message = False, _STILL_PAUSED
         return response
 
     def _init(self, message: Detection2D) -> None:
