@@ -6,6 +6,7 @@ not rclpy's: its handler would take the context away under the publishing engine
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,10 @@ from stm_tracker_ros.ros.tracker_node import TrackerNode
 
 # Between errors of the executor itself: one that comes with every turn must not eat the core.
 _BREATH_S = 0.01
+# For what is in work when a signal comes; ros2 launch sends SIGTERM after 5 s.
+_END_S = 4.0
+EXIT_UNFINISHED = 3
+"""Exit status where it was still at work after that time, and was cut off."""
 
 
 def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNode) -> int:
@@ -42,7 +47,8 @@ def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNo
 
 
 def _spin(node: TrackerNode) -> None:
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()
+    threading.Thread(target=_cut_off, args=(stop, ended), name="end", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     executor = GuardedExecutor(node.guard)
@@ -57,6 +63,16 @@ def _spin(node: TrackerNode) -> None:
         node.close()
         executor.shutdown()
         node.destroy_node()
+        ended.set()
+
+
+def _cut_off(stop: threading.Event, ended: threading.Event) -> None:
+    """A signal ends the process whatever hangs: the tracker, for which the engine waits, or a transition."""
+    stop.wait()
+    if not ended.wait(_END_S):
+        print(f"tracker_node: work does not end within {_END_S:g} s; the process ends without it", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(EXIT_UNFINISHED)
 
 
 def _turn(node: TrackerNode, executor: GuardedExecutor, stop: threading.Event) -> None:

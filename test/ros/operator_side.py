@@ -107,6 +107,7 @@ class NodeUnderTest:
         given = {"tracker.name": "brightest", "status_rate_hz": 20.0, "silent_after_s": 0.3} | {
             name.replace("__", "."): value for name, value in parameters.items()
         }
+        self.exit_status = 0
         self._ears = {}
         self.status = self.ear("status", TrackerStatus)
         with self.log.open("w") as output:
@@ -225,8 +226,7 @@ class NodeUnderTest:
 
     def change_state(self, transition):
         """One of configure, activate, deactivate, cleanup; whether it succeeded."""
-        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
-        request = ChangeState.Request(transition=Transition(id=number))
+        request = transition_request(transition)
         return self.graph.call(ChangeState, f"{self.name}/change_state", request).success
 
     def ask_to_end(self):
@@ -235,9 +235,9 @@ class NodeUnderTest:
             self.process.send_signal(signal.SIGINT)
 
     def end(self):
-        """It must end by itself and well when asked to."""
+        """It must end by itself, and well unless the test says otherwise, when asked to."""
         code = self.process.wait(PATIENCE_S)
-        assert code == 0, self.log.read_text()
+        assert code == self.exit_status, self.log.read_text()
         for ear in self._ears.values():
             ear.close()
         self._ears.clear()
@@ -255,6 +255,11 @@ class NodeUnderTest:
             return False
 
         self.wait(once_more, "images to come through")
+
+
+def transition_request(name):
+    number = getattr(Transition, f"TRANSITION_{name.upper()}")
+    return ChangeState.Request(transition=Transition(id=number))
 
 
 class Camera:
