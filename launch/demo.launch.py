@@ -94,5 +94,6 @@ def tracker() -> IncludeLaunchDescription:
 
 
 def client() -> Node:
-    parameters = [{"box": LaunchConfiguration("box")}]
+    # As YAML, launch and rcl would refuse whole numbers among others.
+    parameters = [{"box": ParameterValue(LaunchConfiguration("box"), value_type=str)}]
     return Node(package=PACKAGE, executable="demo_client", name="client", parameters=parameters, output="screen")

@@ -1,4 +1,4 @@
-"""Launch files and rviz's configuration; `launch` comes with a ROS distribution only, so much is read, not run."""
+"""Launch files and rviz's configuration, as they are read; what they start is in test_launched.py."""
 
 from __future__ import annotations
 

@@ -174,10 +174,11 @@ class DemoClient(Node):
 
 
 def _box(given: Any) -> Box:
-    """Of a parameter. Raises TargetError for what is no box."""
+    """Of a parameter, numbers or text. Raises TargetError for what is no box."""
     try:
-        box = as_given.target(given).box
-    except TargetError:
+        numbers = [float(one) for one in given.strip("[] ").split(",")] if isinstance(given, str) else given
+        box = as_given.target(numbers).box
+    except (TargetError, ValueError):
         box = None
     if box is None:
         raise TargetError(f"box is {given}; allowed is [x, y, width, height] in pixels")
