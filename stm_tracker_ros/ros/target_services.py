@@ -35,10 +35,18 @@ _ENDED = "the node was deactivated before the answer; activate it, and name the 
 
 
 class TargetServices:
-    """Serves them as long as the node lives; `engine` gives the running engine, None while the node is inactive."""
+    """Serves them as long as the node lives.
 
-    def __init__(self, node: Node, engine: Callable[[], Engine[ImageMessage] | None]) -> None:
-        self._node, self._engine = node, engine
+    engine: gives the running engine, None while the node is inactive. frame_id: of the last image, empty without one.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        engine: Callable[[], Engine[ImageMessage] | None],
+        frame_id: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._node, self._engine, self._frame_id = node, engine, frame_id
         group, profile = ReentrantCallbackGroup(), qos.service()
         node.create_service(SetTarget, "~/set_target", self._set_target, callback_group=group, qos_profile=profile)
         node.create_service(Trigger, "~/clear_target", self._clear_target, callback_group=group, qos_profile=profile)
@@ -100,6 +108,11 @@ class TargetServices:
         engine = self._engine()
         if engine is None:
             self._node.get_logger().warning(f"init: {_INACTIVE}")
+            return
+        drawn_in, own = message.header.frame_id, self._frame_id()
+        if drawn_in and own and drawn_in.strip("/") != own.strip("/"):
+            said = f"drawn on an image of frame {drawn_in!r}; allowed is {own!r}, that of the images here, or none"
+            self._node.get_logger().warning(f"init: refused, {Code.BAD_REQUEST.name}: {said}")
             return
         engine.set_target(messages.request_of_detection(message)).add_done_callback(self._log_init)
 

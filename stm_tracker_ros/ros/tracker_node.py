@@ -61,7 +61,9 @@ class TrackerNode(LifecycleNode):
         self._outputs = Outputs(self, has_mask=self._entry.has_mask)
         self._source = ImageSource(self, self._take, self._change_source, config)
         self._console = console.InputConsole(self._info, self._warn)
-        self._target_services = TargetServices(self, lambda: None if self._idle is not None else self._engine)
+        self._target_services = TargetServices(
+            self, lambda: None if self._idle is not None else self._engine, lambda: self._frame_id
+        )
         guard_services(self, self.guard, self._declared.unknown)
         # Ordinary publishers, not lifecycle ones: an inactive node must be able to say that it is inactive.
         self._status = self.create_publisher(TrackerStatus, "~/status", qos.output())

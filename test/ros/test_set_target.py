@@ -241,6 +241,23 @@ def test_a_detection_on_init_names_the_target(node, camera):
     assert node.next_status().id == "from topic"
 
 
+def test_a_detection_on_an_image_of_another_camera_is_refused(node, camera):
+    """Two cameras have one shutter often, so that the stamp fits as well."""
+    node.follow(camera, id="here")
+    message = Detection2D(id="there")
+    message.bbox.center.position.x, message.bbox.center.position.y = 50.0, 40.0
+    message.bbox.size_x = message.bbox.size_y = float(BLOB)
+    publisher = node.graph.node.create_publisher(Detection2D, f"{node.name}/init", qos.output())
+    node.wait(lambda: publisher.get_subscription_count(), "the node to listen to ~/init")
+    message.header.frame_id = "other_camera"
+    publisher.publish(message)
+    node.wait(lambda: "frame 'other_camera'; allowed is 'camera_optical_frame'" in node.log.read_text(), "the refusal")
+    assert node.next_status().id == "here"
+    message.header.frame_id = "/camera_optical_frame"
+    publisher.publish(message)
+    node.wait(lambda: node.last.id == "there", "the target to be followed")
+
+
 def test_no_image_yet(start_node):
     node = start_node()
     node.wait_ready()
