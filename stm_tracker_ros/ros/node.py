@@ -22,17 +22,17 @@ def main(args: list[str] | None = None) -> int:
         return run(args)
 
     heap.keep_large_blocks()
-    return _refused("tracker_node", "runner") or guarded("tracker_node", started)
+    return guarded("tracker_node", lambda: _refused("tracker_node", "runner") or started())
 
 
 def demo_camera() -> int:
     """`demo_camera`: see the module of that name; the exit status, 2 where something that it needs is missing."""
-    return _refused("demo_camera", "demo_camera") or _module("demo_camera").main()  # type: ignore[no-any-return]
+    return guarded("demo_camera", lambda: _refused("demo_camera", "demo_camera") or _module("demo_camera").main())
 
 
 def demo_client() -> int:
     """`demo_client`: see the module of that name; the exit status, 2 where something that it needs is missing."""
-    return _refused("demo_client", "demo_client") or _module("demo_client").main()  # type: ignore[no-any-return]
+    return guarded("demo_client", lambda: _refused("demo_client", "demo_client") or _module("demo_client").main())
 
 
 def _refused(program: str, module: str) -> int:

@@ -79,3 +79,14 @@ def test_the_source_folder_of_our_messages_is_not_taken_for_the_messages(monkeyp
     there, folder = ModuleSpec("module", None, origin="somewhere"), ModuleSpec("stm_tracker_msgs", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: folder if name == "stm_tracker_msgs" else there)
     assert "stm_tracker_msgs" in requirements.missing_messages()
+
+
+@pytest.mark.parametrize("name", ["tracker_node", "demo_camera", "demo_client"])
+def test_ctrl_c_while_it_imports_is_no_traceback(monkeypatch, capsys, name):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(requirements, "missing_messages", interrupted)
+    programs = {"tracker_node": node.main, "demo_camera": node.demo_camera, "demo_client": node.demo_client}
+    assert programs[name]() == 130
+    assert capsys.readouterr().err == f"{name}: interrupted\n"
