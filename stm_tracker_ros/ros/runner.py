@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
@@ -37,7 +38,7 @@ def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNo
         return 2
     try:
         node = make_node()
-    except ConfigError as error:
+    except (ConfigError, ParameterException) as error:  # the second is rclpy's, of its own: use_sim_time
         print(f"tracker_node: {error}", file=sys.stderr)
         rclpy.shutdown()
         return 2

@@ -144,12 +144,16 @@ def test_bad_images_end_nothing_and_the_target_is_kept(start_node):
     assert node.last.id == before.id
 
 
-def test_parameters_that_are_not_allowed_end_the_program_with_the_reason(ros_environment):
-    script, given = Path(__file__).with_name("node_process.py"), {"tracker.name": "brightest", "max_age": 100}
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("max_age", "unknown parameter 'max_age'; did you mean 'max_age_ms'?"), ("use_sim_time", "expecting type 'BOOL'")],
+)
+def test_parameters_that_are_not_allowed_end_the_program_with_the_reason(ros_environment, name, words):
+    script, given = Path(__file__).with_name("node_process.py"), {"tracker.name": "brightest", name: 1}
     command = [sys.executable, str(script), *ros_arguments("/test_parameters", given)]
     ended = subprocess.run(command, env=ros_environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
-    assert "unknown parameter 'max_age'; did you mean 'max_age_ms'?" in ended.stderr
+    assert words in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
