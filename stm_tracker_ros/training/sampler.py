@@ -113,6 +113,11 @@ class Sampler:
         states = np.asarray([c.state for c in crops], np.int64)
         return Sample(np.stack([c.picture for c in crops]), boxes, states)
 
+    @property
+    def is_of_other_boxes(self) -> bool:
+        """Whether the boxes of the last sample are not the object's own."""
+        return not np.array_equal(self._meant, np.eye(4))
+
     def _video_shares(self) -> dict[str, float]:
         """The settings that ask for videos."""
         return {"sampler.video_share": self.config.video_share}

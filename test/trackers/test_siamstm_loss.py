@@ -14,7 +14,7 @@ from stm_tracker_ros.trackers.siamstm.loss import Loss, Target, heatmap_loss, lo
 pytestmark = pytest.mark.torch
 
 COUNT, FIRST, STRIDE = 25, 31.0, 8
-BOX = torch.tensor([[100.0, 60.0, 164.0, 108.0]])  # its centre, 132, 84, lies in column 12, row 6
+BOX = torch.tensor([[100.0, 60.0, 164.0, 108.0]])  # its centre, 132, 84, is 12.6 and 6.6 cells from the first point
 
 
 def head(kind: str = "center") -> Head:
@@ -30,14 +30,13 @@ def ideal(made: Head, target: Target) -> Prediction:
     return Prediction(logit, whole, None if made.kind == "center" else torch.full_like(logit, 9.0))
 
 
-def test_the_label_lies_in_the_cell_that_holds_the_centre() -> None:
+def test_the_label_lies_in_the_cell_whose_point_is_nearest() -> None:
     target = target_of(head(), BOX, torch.tensor([1]))
-    assert target.cell.tolist() == [[12, 6]]
-    assert int(target.label.argmax()) == 6 * COUNT + 12
+    assert target.cell.tolist() == [[13, 7]]
+    assert int(target.label.argmax()) == 7 * COUNT + 13
     assert float(target.label.max()) == 1
-    # the offset of the paper: the centre in cells less the cell, in [0, 1)
-    point = head().points[6 * COUNT + 12]
-    assert ((target.center[0, 0] - point) / STRIDE).tolist() == [0.625, 0.625]
+    point = head().points[7 * COUNT + 13]
+    assert ((target.center[0, 0] - point) / STRIDE).tolist() == [-0.375, -0.375]
 
 
 @pytest.mark.parametrize(("state", "counted"), [(0, 1.0), (-1, 0.0)])
@@ -87,7 +86,7 @@ def learning_cells(reach: float) -> Tensor:
 
 
 def test_the_box_is_learned_in_the_targets_cell_or_around_it() -> None:
-    middle = 6 * COUNT + 12
+    middle = 7 * COUNT + 13
     assert learning_cells(1.0).tolist() == [middle]
     near = set(learning_cells(0.3).tolist())
     assert {middle, middle - 1, middle + 1, middle - COUNT, middle + COUNT} <= near
@@ -104,14 +103,14 @@ def test_heads_begin_at_a_usual_target_and_learn_a_box(kind: str) -> None:
     assert first.score.max().item() < 0.3
     target = target_of(made, BOX, torch.tensor([1]))
     optimiser = torch.optim.Adam(made.parameters(), 0.02)
-    for _ in range(80):
+    for _ in range(160):
         found: Loss = loss(made(x), made, target)
         optimiser.zero_grad()
         (found.heat + found.offset + found.size).backward()
         optimiser.step()
     answer = made(x)
     best = int(answer.score.argmax())
-    assert divmod(best, COUNT) == (6, 12)
+    assert divmod(best, COUNT) == (7, 13)
     assert answer.box[0, best].tolist() == pytest.approx([132, 84, 64, 48], abs=4)
 
 

@@ -59,8 +59,10 @@ def test_the_first_crop_is_about_the_target_and_the_others_are_not(drawn_pack: P
     assert np.std([row[1:] for row in sizes]) > 0.1
 
 
-def test_masks_lie_in_their_boxes(drawn_pack: Pack) -> None:
-    drawn = samples(drawn_pack, 30)
+@pytest.mark.parametrize("other", [0.0, 0.5])
+def test_masks_lie_in_their_boxes(drawn_pack: Pack, other: float) -> None:
+    """What is no mask of these boxes says so."""
+    drawn = samples(drawn_pack, 40, other_box_share=other)
     assert {sample.is_mask for sample in drawn} == {True, False}
     compared = 0
     for sample in drawn:

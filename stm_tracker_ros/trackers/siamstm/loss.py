@@ -2,6 +2,7 @@
 
 | paper | here | why |
 |---|---|---|
+| labelled in the cell that holds the centre | in the one whose point is nearest | in the middle of a crop it lay between two |
 | offset and size learn in the target's cell | in cells whose label reaches `reach` too | a window answers from those |
 """
 
@@ -52,7 +53,7 @@ class Loss(NamedTuple):
 def target_of(head: Head, boxes: Tensor, states: Tensor) -> Target:
     """boxes: B x 4 corners in crop pixels; states: B, 1 = shown, 0 = not there, -1 = unclear."""
     center, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    cell = torch.div(center - head.first, head.stride, rounding_mode="floor").clamp(0, head.count - 1)
+    cell = torch.round((center - head.first) / head.stride).clamp(0, head.count - 1)
     label = gaussian_labels(cell, (sides / head.stride).clamp(min=LEAST_SIDE), head.count).flatten(1)
     shown, counted = (states == PRESENT)[:, None], (states != IGNORE)[:, None].float()
     return Target(label * shown, cell.long(), center[:, None], sides[:, None], counted)

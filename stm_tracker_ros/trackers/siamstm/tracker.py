@@ -125,8 +125,8 @@ class SiamStmMatcher:
 
     def _cell(self, box: Box) -> tuple[int, int]:
         """Row and column of the cell that a target at `box`, in crop pixels, is labelled in."""
-        column, row = ((place - self.stepper.first) // self.stepper.stride for place in box.center)
-        return int(row), int(column)
+        column, row = (round((place - self.stepper.first) / self.stepper.stride) for place in box.center)
+        return row, column
 
     def _label(self, box: Box, row: int, column: int) -> Tensor:
         sides = torch.tensor([box[2:]], dtype=torch.float64) / self.stepper.stride

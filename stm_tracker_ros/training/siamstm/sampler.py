@@ -34,7 +34,7 @@ class Outlined:
     """A sample with masks.
 
     crops: 5 x size x size x 3 uint8 BGR; boxes: 5 x 4 corners in crop pixels; states: PRESENT, ABSENT or IGNORE; masks:
-    5 x size / 2 x size / 2 uint8, 255 = target; is_mask: false where the masks are filled boxes.
+    5 x size / 2 x size / 2 uint8, 255 = target; is_mask: false where the masks are filled boxes, or not of these boxes.
     """
 
     crops: NDArray[np.uint8]
@@ -65,7 +65,8 @@ class OutlinedSampler(Sampler):
         boxes, states = [crop.box for crop in crops], [crop.state for crop in crops]
         masks = np.stack([self._mask(crop) for crop in crops])
         pictures = np.stack([crop.picture for crop in crops])
-        return Outlined(pictures, np.asarray(boxes, np.float32), np.asarray(states), masks, crops[0].outlined)
+        is_mask = crops[0].outlined and not self.is_of_other_boxes
+        return Outlined(pictures, np.asarray(boxes, np.float32), np.asarray(states), masks, is_mask)
 
     def _place(self, box: NDArray[np.float64]) -> Affine:
         """The first crop of a sample is the one with the template."""
