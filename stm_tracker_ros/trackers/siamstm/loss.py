@@ -2,7 +2,7 @@
 
 | paper | here | why |
 |---|---|---|
-| labelled in the cell that holds the centre | in the one whose point is nearest | in the middle of a crop it lay between two |
+| labelled in the cell that holds the centre | whose point is nearest | in the middle of a crop it lay between two |
 | offset and size learn in the target's cell | in cells whose label reaches `reach` too | a window answers from those |
 """
 
