@@ -27,12 +27,14 @@ from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
     apply,
+    box_mask,
     colour,
     compose,
     crop_affine,
     ellipse_mask,
     feather,
     motion_affine,
+    other_box,
     paste,
     turned,
     warp,
@@ -45,7 +47,6 @@ TURN = np.deg2rad(25)  # of a round still from crop to crop
 PACE = (0.5, 2.5)  # of a sample, times the walk
 ABSENT_BELOW, PRESENT_FROM = 0.12, 0.4  # visible share of the target
 LOOKALIKE_COLOUR, LOOKALIKE_ASPECT = 0.25, 0.12  # how the target's double differs: log of each gain, log of width
-MEANT_SIDES, MEANT_SHIFT = 0.22, 0.08  # of a box that is not the object's: log of each side; offset over it
 POST_WIDTH, POST_LEAN = (0.15, 0.7), np.deg2rad(4)  # over the target's width; usual angle to the vertical
 
 
@@ -139,10 +140,7 @@ class Sampler:
         share = self.config.other_box_share
         if not share or self.random.random() >= share:  # unasked-for, seeds draw what they always drew
             return np.eye(4)
-        grown = np.exp(self.random.normal(0, MEANT_SIDES, 2)) / 2
-        shift = self.random.normal(0, MEANT_SHIFT, 2)
-        low, high = np.diag(0.5 + grown - shift), np.diag(0.5 - grown + shift)
-        return np.block([[low, high], [np.diag(0.5 - grown - shift), np.diag(0.5 + grown + shift)]])
+        return other_box(self.random)
 
     def _place(self, box: NDArray[np.float64]) -> Affine:
         """Crop about a guess of the box `x0, y0, x1, y1`, off in place and scale as a tracker's last answer is."""
@@ -204,7 +202,7 @@ class Sampler:
         affine = self._place(box)
         placed = apply(affine, box.reshape(2, 2).astype(np.float32)).ravel()
         crop = warp(picture, affine, self.size, fill)
-        return _Crop(crop, placed, _box_mask(placed, self.size), outlined=False)
+        return _Crop(crop, placed, box_mask(placed, self.size), outlined=False)
 
     def _elsewhere(self, picture: Picture, box: NDArray[np.float64]) -> _Crop | None:
         """A crop of the same frame that does not show the target, if there is room for one."""
@@ -233,7 +231,7 @@ class Sampler:
         seen = np.clip(placed, 0, self.size)
         share = float((seen[2:] - seen[:2]).prod() / max((placed[2:] - placed[:2]).prod(), 1.0))
         crop = warp(picture, affine, self.size, _mean(picture))
-        return _Crop(crop, placed, _box_mask(placed, self.size), _state(share), outlined=False)
+        return _Crop(crop, placed, box_mask(placed, self.size), _state(share), outlined=False)
 
     def _from_still(self) -> list[_Crop]:
         pasted = self.random.random() < self.config.paste_share
@@ -363,7 +361,7 @@ class Sampler:
     def _cover(self, shape: Picture, crop: _Crop) -> Picture:
         """Half of the full covers hide the whole box, whatever the shape of the cut-out."""
         if self.random.random() < 0.5:
-            return np.maximum(shape, _box_mask(crop.box, self.size, margin=4.0))
+            return np.maximum(shape, box_mask(crop.box, self.size, margin=4.0))
         return shape
 
     def _laid(self, other: _CutOut, center: NDArray[np.float64], size: float) -> tuple[Picture, Picture]:
@@ -396,12 +394,5 @@ def _size(box: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 1.0))))
 
 
-def _box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Picture:
-    mask = np.zeros((size, size), np.uint8)
-    x0, y0, x1, y1 = np.clip(np.concatenate([box[:2] - margin, box[2:] + margin]), 0, size).round().astype(int)
-    mask[y0:y1, x0:x1] = 255
-    return mask
-
-
 def _polygon_mask(points: NDArray[np.float64], size: int) -> Picture:
-    return _box_mask(np.concatenate([points.min(0), points.max(0)]), size)
+    return box_mask(np.concatenate([points.min(0), points.max(0)]), size)

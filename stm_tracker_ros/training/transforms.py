@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 Affine = NDArray[np.float64]
+OTHER_SIDES, OTHER_SHIFT = 0.22, 0.08  # of a box that is not the object's: log of each side; offset over the side
 
 
 def crop_affine(center_x: float, center_y: float, side: float, size: int) -> Affine:
@@ -116,4 +117,20 @@ def ellipse_mask(box: NDArray[np.float64], size: int) -> Picture:
     mask = np.zeros((size, size), np.uint8)
     center, half = ((box[:2] + box[2:]) / 2).round().astype(int), ((box[2:] - box[:2]) / 2).round().astype(int)
     cv2.ellipse(mask, center.tolist(), half.tolist(), 0, 0, 360, 255, -1)
+    return mask
+
+
+def other_box(random: np.random.Generator) -> NDArray[np.float64]:
+    """4 x 4: times corners x0, y0, x1, y1 a box that is larger or smaller, or of another part of the object."""
+    grown = np.exp(random.normal(0, OTHER_SIDES, 2)) / 2
+    shift = random.normal(0, OTHER_SHIFT, 2)
+    low, high = np.diag(0.5 + grown - shift), np.diag(0.5 - grown + shift)
+    return np.block([[low, high], [np.diag(0.5 - grown - shift), np.diag(0.5 + grown + shift)]])
+
+
+def box_mask(box: NDArray[np.float64], size: int, margin: float = 0.0) -> Picture:
+    """Filled box x0, y0, x1, y1, `margin` pixels larger to all sides, size x size uint8."""
+    mask = np.zeros((size, size), np.uint8)
+    x0, y0, x1, y1 = np.clip(np.concatenate([box[:2] - margin, box[2:] + margin]), 0, size).round().astype(int)
+    mask[y0:y1, x0:x1] = 255
     return mask

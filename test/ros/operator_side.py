@@ -180,6 +180,15 @@ class NodeUnderTest:
         before = self.last.received
         self.repeat(camera, lambda: self.last.received > before)
 
+    def start_work(self):
+        """Name a target and show one image more; until the tracker is at work on it."""
+        self.wait_ready()
+        camera = self.camera()
+        self.receive_from(camera)
+        assert self.set_target().success
+        camera.show(picture())
+        self.wait(lambda: self.last.received > self.last.tracked + sum(self.last.drop_counts), "work")
+
     def follow(self, camera, **changes):
         """Name a target, and show it until the first answer has come through."""
         detections = self.ear("detections", Detection2DArray)

@@ -288,12 +288,7 @@ def test_the_heartbeat_goes_on_while_a_tracker_loads(start_node):
 
 def test_the_heartbeat_goes_on_while_deactivating(start_node):
     node = start_node(tracker__track_s=2.0)
-    node.wait_ready()
-    camera = node.camera()
-    node.receive_from(camera)
-    assert node.set_target().success
-    camera.show(picture())
-    node.wait(lambda: node.last.received > node.last.tracked + sum(node.last.drop_counts), "work")
+    node.start_work()
     assert node.change_state("deactivate")
     assert any("deactivating" in s.message and s.state == State.INITIALISING for s in node.status.messages)
 

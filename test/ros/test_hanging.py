@@ -2,7 +2,7 @@
 
 import pytest
 from lifecycle_msgs.srv import ChangeState
-from operator_side import PATIENCE_S, picture, transition_request
+from operator_side import PATIENCE_S, transition_request
 from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_ros.engine.target_state import State
@@ -16,12 +16,7 @@ def hanging(start_node):
     """A node whose tracker is at work on an image for a minute."""
     node = start_node(tracker__track_s=60.0)
     node.exit_status = runner.EXIT_UNFINISHED
-    node.wait_ready()
-    camera = node.camera()
-    node.receive_from(camera)
-    assert node.set_target().success
-    camera.show(picture())
-    node.wait(lambda: node.last.received > node.last.tracked + sum(node.last.drop_counts), "work")
+    node.start_work()
     return node
 
 

@@ -118,12 +118,7 @@ def test_errors_that_last_deactivate_and_activate_goes_on_with_the_target(start_
 
 def test_a_device_that_fails_while_the_node_deactivates_is_not_forgotten(start_node):
     node = start_node(tracker__fails="memory", tracker__track_s=1.5)
-    node.wait_ready()
-    camera = node.camera()
-    node.receive_from(camera)
-    assert node.set_target().success
-    camera.show(picture())
-    node.wait(lambda: node.last.received > node.last.tracked + sum(node.last.drop_counts), "work")
+    node.start_work()
     assert node.change_state("deactivate")
     node.wait_message("deactivated", "out of memory")
     assert node.last.state == State.FAULT

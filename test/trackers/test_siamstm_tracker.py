@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,15 @@ def test_the_first_label_is_of_the_named_box() -> None:
     # the box is 100 crop pixels wide, 6.25 cells, about the middle of the crop, the point of cell 6
     assert past.peak == (6, 6)
     assert np.allclose(past.label, bump(6, 6, 1.0, (6.25, 6.25)))
+
+
+def test_the_first_label_is_in_the_cell_whose_point_is_nearest() -> None:
+    matcher, _ = started()
+    # centre at 96 + 12 and 96 - 12 crop pixels: 6.75 and 5.25 cells
+    box = Box(TARGET.x + 6, TARGET.y - 6, TARGET.width, TARGET.height)
+    matcher.start(replace(look(), expected=box), Target(box=box))
+    assert matcher.memory is not None
+    assert matcher.memory.past.peak == (5, 7)
 
 
 def test_a_mask_lies_about_the_cell_that_it_was_asked_for() -> None:

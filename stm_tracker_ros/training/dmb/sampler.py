@@ -21,11 +21,12 @@ from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.dmb.config import ClipConfig
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack, Track
-from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _box_mask, _center, _Crop, _mean, _size
+from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _center, _Crop, _mean, _size
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
     apply,
+    box_mask,
     compose,
     feather,
     motion_affine,
@@ -98,7 +99,7 @@ class ClipSampler(Sampler):
             return
         size = _size(hidden.box) * self.random.uniform(1.4, 2.4)
         layer, shape = self._laid(self._cut_out(self._pick(self.masked)), _center(hidden.box), size)
-        shape = np.maximum(shape, _box_mask(hidden.box, self.size, margin=4.0))
+        shape = np.maximum(shape, box_mask(hidden.box, self.size, margin=4.0))
         hidden.picture, hidden.state = paste(hidden.picture, layer, feather(shape)), ABSENT
 
     def _ordered(self, track: Track) -> NDArray[np.int64]:
