@@ -36,10 +36,11 @@ LIGHT = {
 
 
 def capture(function: Callable[..., Any], examples: Sequence[Tensor]) -> fx.GraphModule:
-    """The operations of `function` for arguments of the examples' shapes; batch norms folded, constants computed."""
+    """What `function` does for arguments of the examples' shapes; norms and shuffles folded, constants computed."""
     wide = [example.float() if example.is_floating_point() else example for example in examples]
     graph = _traced(function, wide)
     _fold_norms(graph)
+    _fold_unshuffles(graph)
     _fold_constants(graph)
     return graph
 
@@ -137,6 +138,23 @@ def _fold_norms(graph: fx.GraphModule) -> None:
         for user in list(node.users):
             if user.args[1] == 0:  # the others are the statistics, which nothing reads
                 user.replace_all_uses_with(conv)
+    clean(graph)
+
+
+def _fold_unshuffles(graph: fx.GraphModule) -> None:
+    """A convolution of r x r pixels laid behind each other is one of the pixels, r times as large and in steps of r."""
+    for node in list(graph.graph.nodes):
+        if node.target != aten.convolution.default or node.args[0].target != aten.pixel_unshuffle.default:
+            continue
+        _, weight, bias, stride, padding, dilation, transposed, border, groups = node.args
+        if transposed or groups != 1 or dilation != [1, 1] or not is_constant(weight):
+            continue
+        pixels, r = node.args[0].args
+        given = value_of(graph, weight)
+        apart = given.unflatten(1, (-1, r, r)).permute(0, 1, 4, 2, 5, 3)
+        larger = constant(graph, node, apart.flatten(4, 5).flatten(2, 3).contiguous())
+        steps, edges = ([side * r for side in sides] for sides in (stride, padding))
+        node.args = (pixels, larger, bias, steps, edges, dilation, transposed, border, groups)
     clean(graph)
 
 

@@ -75,6 +75,19 @@ def test_the_norm_behind_a_convolution_is_gone_and_another_one_stays() -> None:
     torch.testing.assert_close(captured(image, shift)[0], network.step(image, shift)[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("kernel", "stride", "groups", "folded"), [(1, 1, 1, True), (3, 2, 1, True), (3, 1, 3, False)])
+def test_pixels_laid_behind_each_other_for_a_convolution_are_left_in_their_places(
+    kernel: int, stride: int, groups: int, folded: bool
+) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(12, 6, kernel, stride, padding=kernel // 2, groups=groups).requires_grad_(False)
+    image = picture(16, 12)
+    captured = graph.capture(lambda pixels: conv(functional.pixel_unshuffle(pixels, 2)), (image,))
+    done = [str(node.target) for node in captured.graph.nodes if node.op == "call_function"]
+    assert ("aten.pixel_unshuffle.default" in done) != folded
+    torch.testing.assert_close(captured(image), conv(functional.pixel_unshuffle(image, 2)), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
 def test_what_follows_a_convolution_is_done_in_it() -> None:
     network, image, shift = made()
