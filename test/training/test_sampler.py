@@ -251,3 +251,14 @@ def test_boxes_of_a_sample_differ_from_the_object_alike(drawn_pack: Pack, share:
         means.append(np.mean(relative, 0))
     off = np.abs(means - np.array([[0, 0], [1, 1]])).max((1, 2))
     assert (off > 0.15).any() == bool(share)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_boxes_of_a_video_differ_from_the_annotated_ones_alike(drawn_pack: Pack, share: float) -> None:
+    """Their shape: the object's is 30 x 24."""
+    sampler, shapes = Sampler(drawn_pack, dataclasses.replace(PLAIN, video_share=1.0, other_box_share=share), 96, 4), []
+    for _ in range(8):
+        sides = np.diff(sampler.sample().boxes.reshape(-1, 2, 2), axis=1)[:, 0]
+        shapes.append(sides[:, 0] / sides[:, 1])
+        assert np.ptp(shapes[-1]) < 0.05
+    assert (np.abs(np.array(shapes) - 30 / 24) > 0.1).any() == bool(share)
