@@ -256,6 +256,15 @@ def test_the_first_frame_is_asked_about_the_cell_that_was_chosen(knows: int, rem
     assert kept(tracker) == ([1, 3] if remembers else [1])
 
 
+def test_after_a_refusal_it_is_asked_an_interval_later_again() -> None:
+    stepper = SeesTwo()
+    tracker = following(stepper, {"memory.agreement_score": 0.3, "memory.interval": 3}, START)
+    run(tracker, [2.0, 3.0, 4.0])
+    stepper.of_first = (0.9,) * 9
+    run(tracker, [5.0, 6.0, 7.0, 8.0])
+    assert kept(tracker) == [1, 7]
+
+
 def test_scores_by_the_first_frame_alone_are_asked_of_it_alone() -> None:
     stepper = SeesTwo()
     stepper.of_first = tuple(cell / 10 for cell in range(9))

@@ -62,7 +62,7 @@ class MemoryConfig:
     segments: int = setting(4, "segments of the past, one frame of each is read", low=1, high=16)
     history: int = setting(64, "frames kept at most; the grid gets coarser beyond", low=8, high=1000)
     store_score: float = setting(0.5, "frames with a lower score are not remembered", low=0.0, high=1.0, live=True)
-    interval: int = setting(5, "nominal frames from one that is remembered to the next", low=1, high=300)
+    interval: int = setting(5, "nominal frames from one that is remembered, or refused, to the next", low=1, high=300)
     agreement_score: float = setting(
         0.55,
         "a frame is remembered if the first frame alone gives the place at least this score; 0 = it is not asked",

@@ -35,7 +35,7 @@ class _Memory:
 
     bank: MemoryBank
     rank: float = 1.0
-    remembered: int = 1  # number of the frame remembered last
+    asked: int = 1  # number of the frame that was remembered last, or refused
 
 
 class StmMatcher:
@@ -72,8 +72,9 @@ class StmMatcher:
         Without the last, what slowly covers the target is learned bit by bit, and followed.
         """
         memory, config = self.memory, self.config.memory
-        if look.number - memory.remembered < config.interval or evidence.score < config.store_score:
+        if look.number - memory.asked < config.interval or evidence.score < config.store_score:
             return
+        memory.asked = look.number
         agreed = not config.agreement_score
         if agreed or self.anchor_scores(look, candidates)[chosen] >= config.agreement_score:
             self._write(look, candidates.payload, box)
@@ -98,7 +99,6 @@ class StmMatcher:
             patch, crop = cut(look.frame, box.center, side, self.crop_size, look.fill)
             features = self.stepper.upload(patch)
         self.memory.bank.add(look.number, self.stepper.remember(features, crop.to_crop(box)))
-        self.memory.remembered = look.number
 
     def _slots(self, past: int) -> list[int]:
         """Slots to read, the first frame's first; `past` is the number of the frame before."""
