@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from time import perf_counter_ns
 from typing import Any, Generic, TypeVar, Union
 
@@ -19,6 +19,7 @@ from stm_tracker_ros.engine.history import Offered, Smaller
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
 from stm_tracker_ros.engine.names import NAMES, TargetNames
+from stm_tracker_ros.engine.promises import complete, give, limit_time
 from stm_tracker_ros.engine.replay import Replay
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetAnswer, TargetRequest, check_request
 from stm_tracker_ros.engine.shrinker import Shrinker
@@ -171,12 +172,12 @@ class Engine(Generic[MessageT]):
         try:
             offered = self._asked_image(request)
         except RefusalError as refusal:
-            _give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
+            give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
             return future
         self._limit_time(future, lambda said: TargetAnswer(code=Code.TIMEOUT, message=said))
         latest_ns = self._steady_ns() + round(self._config.set_target_timeout_ms * NS_PER_MS / 2)
         if not self._mailbox.post(lambda: self._name_target(request, offered, future, latest_ns)):
-            _give(future, self._inactive())
+            give(future, self._inactive())
         return future
 
     def confirm(self) -> Future[ConfirmAnswer]:
@@ -188,7 +189,7 @@ class Engine(Generic[MessageT]):
         future: Future[ConfirmAnswer] = Future()
         self._limit_time(future, lambda said: ConfirmAnswer(code=Confirmation.TIMEOUT, message=said))
         if not self._mailbox.post(lambda: self._confirm(future)):
-            _give(future, self._not_confirmed())
+            give(future, self._not_confirmed())
         return future
 
     def clear_target(self) -> Future[State]:
@@ -208,7 +209,7 @@ class Engine(Generic[MessageT]):
         if paused:
             return self._halt(DropReason.PAUSED, lambda: self._worker.pause(True, asked_ns))
         self._limit_time(answer, lambda said: self.snapshot().state)
-        self.submit(lambda: None if answer.done() else _give(answer, self._worker.pause(False)))
+        self.submit(lambda: None if answer.done() else give(answer, self._worker.pause(False)))
         return answer
 
     def _halt(self, order: DropReason, function: Callable[[], State]) -> Future[State]:
@@ -217,10 +218,10 @@ class Engine(Generic[MessageT]):
 
         def done(state: Future[State]) -> None:
             self._halts.done(order)
-            _give(answer, state.result())
+            give(answer, state.result())
 
         self._halts.add(order)
-        self._limit_time(answer, lambda said: self.snapshot().state, AT_ONCE_MS)
+        limit_time(answer, lambda said: self.snapshot().state, AT_ONCE_MS)
         self.submit(function).add_done_callback(done)
         return answer
 
@@ -240,7 +241,7 @@ class Engine(Generic[MessageT]):
         future: Future[ValueT] = Future()
 
         def command() -> None:
-            _complete(future, function)
+            complete(future, function)
 
         if not self._mailbox.post(command):
             self._run_stopped(command)
@@ -264,7 +265,7 @@ class Engine(Generic[MessageT]):
             else:
                 work()
         if self._replay is not None:
-            _give(self._replay[1], self._inactive())
+            give(self._replay[1], self._inactive())
             self._replay = None
 
     def _next(self, mailbox: Mailbox[Offered[MessageT], Command]) -> Offered[MessageT] | Command | None:
@@ -305,14 +306,8 @@ class Engine(Generic[MessageT]):
         reason = f"the engine has given up: {self._worker.fault}" if self._worker.fault else "the node is not active"
         return TargetAnswer(code=Code.INACTIVE, message=reason)
 
-    def _limit_time(self, future: Future[ValueT], late: Callable[[str], ValueT], limit_ms: float | None = None) -> None:
-        """Answer by what `late` makes of the words, if nobody has answered in time (`set_target_timeout_ms`)."""
-        limit_ms = self._config.set_target_timeout_ms if limit_ms is None else limit_ms
-        said = f"no answer within {limit_ms:g} ms; the request is given up"
-        timer = threading.Timer(limit_ms / 1e3, lambda: _give(future, late(said)))
-        timer.daemon = True
-        future.add_done_callback(lambda _: timer.cancel())
-        timer.start()
+    def _limit_time(self, future: Future[ValueT], late: Callable[[str], ValueT]) -> None:
+        limit_time(future, late, self._config.set_target_timeout_ms)
 
     def _name_target(
         self, request: TargetRequest, offered: Offered[MessageT], future: Future[TargetAnswer], latest_ns: int
@@ -326,7 +321,7 @@ class Engine(Generic[MessageT]):
         ready = self._thread is not None and not self._worker.fault
         answer = self._worker.begin(request, offered) if ready else self._inactive()
         if not answer.success:
-            _give(future, answer)
+            give(future, answer)
             return
         self._end_replay()
         budget_ns = round(self._config.history.budget_ms * NS_PER_MS)
@@ -350,7 +345,7 @@ class Engine(Generic[MessageT]):
         if self._worker.fault or self._halts.clears:
             self._worker.clear()  # what was refused is not there after the next start
         answer = self._inactive() if self._worker.fault else replay.answer()
-        if not _give(future, answer) and answer.success:
+        if not give(future, answer) and answer.success:
             self._worker.clear()
 
     def _confirm(self, future: Future[ConfirmAnswer]) -> None:
@@ -360,28 +355,9 @@ class Engine(Generic[MessageT]):
         ready = self._thread is not None and not self._worker.fault
         if self._replay is not None:
             said = "the target is on its way to the present; wait for the answer of set_target"
-            _give(future, ConfirmAnswer(code=Confirmation.NO_ANSWER, message=said))
+            give(future, ConfirmAnswer(code=Confirmation.NO_ANSWER, message=said))
             return
-        _give(future, self._worker.confirm() if ready else self._not_confirmed())
+        give(future, self._worker.confirm() if ready else self._not_confirmed())
 
     def _not_confirmed(self) -> ConfirmAnswer:
         return ConfirmAnswer(code=Confirmation.INACTIVE, message=self._inactive().message)
-
-
-def _complete(future: Future[ValueT], function: Callable[[], ValueT]) -> None:
-    """Give a future the function's value or exception, unless it was cancelled."""
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(function())
-    except Exception as error:  # noqa: BLE001  the caller's error belongs to the caller
-        future.set_exception(error)
-
-
-def _give(future: Future[ValueT], answer: ValueT) -> bool:
-    """Answer, unless an answer or a cancellation came before."""
-    try:
-        future.set_result(answer)
-    except InvalidStateError:
-        return False
-    return True
