@@ -14,7 +14,7 @@ from stm_tracker_ros.engine.candidates import ConfirmAnswer, Confirmation
 from stm_tracker_ros.engine.catch_up import Cost
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.drop_policy import DropReason
-from stm_tracker_ros.engine.halts import AT_ONCE_MS, Halts
+from stm_tracker_ros.engine.halts import AT_ONCE_MS, AT_WORK, Halts
 from stm_tracker_ros.engine.history import Offered, Smaller
 from stm_tracker_ros.engine.intake import Intake
 from stm_tracker_ros.engine.mailbox import Mailbox
@@ -87,8 +87,8 @@ class Engine(Generic[MessageT]):
         """How often it was started; what was named before the last start is forgotten."""
         hooks = Hooks(
             convert=convert,
-            publish=publish,
-            show=show,
+            publish=self._halts.unless_stopped(publish),
+            show=self._halts.unless_stopped(show),
             on_fault=on_fault,
             clock_ns=clock_ns,
             steady_ns=steady_ns,
@@ -102,10 +102,17 @@ class Engine(Generic[MessageT]):
         self._mailbox.close()
         self._lifecycle = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._ending = False
+        self._left: list[Command] = []  # came too late for the thread that ends; it does them last
 
     def start(self) -> None:
-        """Begin unpaused, count anew; without target, but for one kept after a fault. Does nothing while running."""
+        """Begin unpaused, count anew; without target, but for one kept after a fault. Does nothing while running.
+
+        Raises RuntimeError while a `stop` has not come to its end.
+        """
         with self._lifecycle:
+            if self._ending:
+                raise RuntimeError(AT_WORK)
             if self._thread is not None:
                 return
             self.starts += 1
@@ -117,27 +124,36 @@ class Engine(Generic[MessageT]):
             self._thread = threading.Thread(target=self._run, args=(self._mailbox,), name="engine", daemon=True)
             self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread after the frame in work and join it; forgets the history, and the target unless it failed.
+    def stop(self, within_s: float | None = None) -> bool:
+        """End the thread after the frame in work; forgets the history, and the target unless it failed.
 
+        Gives whether it has ended: within_s is how long that is waited for, None until it has. What has not ended by
+        then ends later, by itself, and publishes nothing any more; a further call waits for it again.
         Waiting frames are dropped as inactive, waiting set_targets refused. Does nothing while stopped. Raises
         RuntimeError in the engine thread, which cannot wait for itself.
         """
         if self._thread is threading.current_thread():
             raise RuntimeError("stop called in the engine thread; allowed is any other")
         with self._lifecycle:
-            if self._thread is None:
-                return
+            thread = self._thread
+            if thread is None:
+                return True
+            self._ending = True
             frames, commands = self._mailbox.close()
-            self._thread.join()
-            self._thread = None
-            self._shrinker.stop()
-            self._worker.activate(False)
-            self._intake.forget()
+            self._left += commands
             for _ in frames:
                 self._stats.left(DropReason.INACTIVE)
-            for command in commands:
-                command()
+            self._shrinker.stop()
+        thread.join(within_s)
+        with self._lifecycle:
+            if self._ending:
+                self._halts.stop()
+            return not self._ending
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it was stopped, and the tracker has not come back from its last image in time."""
+        return self._halts.stopped
 
     def offer(
         self, message: MessageT, *, stamp_ns: int, arrival_ns: int, nbytes: int, sequence: int | None = None
@@ -259,14 +275,28 @@ class Engine(Generic[MessageT]):
         )
 
     def _run(self, mailbox: Mailbox[Offered[MessageT], Command]) -> None:
-        while (work := self._next(mailbox)) is not None:
-            if isinstance(work, Offered):
-                self._worker.handle(work)
-            else:
-                work()
-        if self._replay is not None:
-            give(self._replay[1], self._inactive())
-            self._replay = None
+        try:
+            while (work := self._next(mailbox)) is not None:
+                if isinstance(work, Offered):
+                    self._worker.handle(work)
+                else:
+                    work()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """What the thread does last: only now is the tracker anybody else's."""
+        with self._lifecycle:
+            if self._replay is not None:
+                give(self._replay[1], self._inactive())
+                self._replay = None
+            self._thread, self._ending = None, False
+            self._worker.activate(False)
+            self._halts.end()
+            self._intake.forget()
+            commands, self._left = self._left, []
+            for command in commands:
+                command()
 
     def _next(self, mailbox: Mailbox[Offered[MessageT], Command]) -> Offered[MessageT] | Command | None:
         """What is to be done next: frames wait until a target that was named late has caught up, commands do not."""
@@ -282,12 +312,16 @@ class Engine(Generic[MessageT]):
             self._end_replay()
 
     def _run_stopped(self, command: Command) -> None:
-        if threading.current_thread() is self._thread:  # it is ending, and stop waits for it
+        if threading.current_thread() is self._thread:  # it is ending
             command()
             return
         with self._lifecycle:
-            if not self._mailbox.post(command):
+            if self._mailbox.post(command):
+                return
+            if self._thread is None:
                 command()
+            else:
+                self._left.append(command)
 
     def _asked_image(self, request: TargetRequest) -> Offered[MessageT]:
         """The image of a request. Raises RefusalError."""

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_ros.core.errors import ConfigError, StmTrackerError
 from stm_tracker_ros.engine.engine import Engine
+from stm_tracker_ros.engine.halts import AT_ONCE_MS, AT_WORK
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import console, convert, diagnostics, heap, qos, requirements, shrink, status
 from stm_tracker_ros.ros.guard import Guard, guard_services
@@ -33,6 +34,8 @@ from stm_tracker_ros.ros.target_services import TargetServices
 from stm_tracker_ros.trackers import registry
 
 _GRAPH_CHECK_S, _DIAGNOSTICS_S = 0.5, 1.0
+# For an image in work: longer than slow trackers take, short of what keeps services waiting.
+_COME_BACK_S = 2.0
 
 
 class TrackerNode(LifecycleNode):
@@ -90,6 +93,8 @@ class TrackerNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the tracker. What is missing is logged with its fix, and stays in status and diagnostics."""
+        if not self._has_come_back("configured"):
+            return TransitionCallbackReturn.FAILURE
         self._idle, self._trouble = State.INITIALISING, f"loading {self._entry.name}"
         with _Logged(self, "configure"):
             try:
@@ -104,6 +109,8 @@ class TrackerNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the engine and receive images; without target, but for one that it kept after a fault."""
+        if not self._has_come_back("activated"):
+            return TransitionCallbackReturn.FAILURE
         with _Logged(self, "activate"):
             self._running().start()
             self._source.open()
@@ -113,16 +120,17 @@ class TrackerNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Receive no more, end the engine's thread."""
+        """Receive no more, end the engine's thread; while the tracker hangs it holds all the same, and says so."""
         self._idle, self._trouble = State.INITIALISING, "deactivating: the image in work comes to its end"
         with _Logged(self, "deactivate"):
-            self._source.close()
-            self._running().stop()
+            self._stop()
         self._idle, self._trouble = State.INACTIVE, ""
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give the tracker back."""
+        """Give the tracker back, which is not possible while it hangs."""
+        if not self._has_come_back("cleaned up"):
+            return TransitionCallbackReturn.FAILURE
         self._forget()
         heap.give_back()
         self._trouble = ""
@@ -145,10 +153,21 @@ class TrackerNode(LifecycleNode):
     def _stop(self) -> None:
         self._source.close()
         if self._engine is not None:
-            self._engine.stop()
+            self._engine.stop(AT_ONCE_MS / 1e3)
+
+    def _has_come_back(self, to_be: str) -> bool:
+        """Whether no tracker is at work any more; waits for it a little, and reports what cannot be done else."""
+        if self._engine is None or self._engine.stop(_COME_BACK_S):
+            return True
+        again = f"is still at work on an image after {_COME_BACK_S:g} s more; try again, or start the process again"
+        self.report_trouble(f"cannot be {to_be}: the tracker {again}")
+        return False
 
     def _forget(self) -> None:
-        self._idle, self._engine, self._facts = State.UNCONFIGURED, None, {}
+        """The engine is kept while its tracker hangs: `close` has to wait for it."""
+        self._idle, self._facts = State.UNCONFIGURED, {}
+        if self._engine is not None and not self._engine.is_at_work:
+            self._engine = None
 
     def report_trouble(self, text: str) -> None:
         """Log it, then keep it in status and diagnostics until a transition succeeds: what is seen there is logged."""
@@ -256,7 +275,8 @@ class TrackerNode(LifecycleNode):
     def _report(self) -> NodeReport:
         engine, idle = self._engine, self._idle
         snapshot = None if engine is None else engine.snapshot()
-        texts = tuple(text for text in (self._trouble, self._clock_trouble(), self._namesake) if text)
+        hangs = AT_WORK if engine is not None and engine.is_at_work else ""
+        texts = tuple(text for text in (self._trouble, hangs, self._clock_trouble(), self._namesake) if text)
         self._since_ns = self._since_ns or (self._clock_ns() if idle is None else 0)
         own = Troubles(texts=texts, since_ns=self._since_ns, errors=self.guard.errors, last_error=self.guard.last_error)
         return NodeReport.of(idle, own, snapshot, self._source.report())

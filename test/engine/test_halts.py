@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
-from engine_bench import GUARD_S, MS, REQUEST, Bench, Gate
+from engine_bench import GUARD_S, MS, REQUEST, Bench, Gate, wait_until
 
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.engine.target_state import State
@@ -90,3 +92,64 @@ def test_a_target_whose_start_hangs_is_not_there_after_a_clear():
         gate.open()
         assert not naming.result(GUARD_S).success
         assert bench.engine.snapshot().state is State.NO_TARGET
+
+
+@pytest.mark.parametrize("where", ["track", "memorize"])
+def test_a_stop_does_not_wait_for_ever_and_holds(where):
+    with Bench() as bench:
+        gate = at_work(bench, where)
+        published = len(bench.answers)
+        assert not bench.engine.stop(0.01)
+        found = bench.engine.snapshot()
+        assert (found.state, found.target_id, found.waiting) == (State.INACTIVE, "", 1)
+        assert ("still at work" in found.message, bench.engine.is_at_work) == (True, True)
+        bench.offer()
+        with pytest.raises(RuntimeError, match="still at work"):
+            bench.engine.start()
+        gate.open()
+        assert bench.engine.stop(GUARD_S)
+        found = bench.engine.snapshot()
+        assert (found.state, found.message, found.waiting) == (State.INACTIVE, "", 0)
+        assert (len(bench.answers), bench.engine.is_at_work) == (published, False)
+        bench.engine.start()
+        assert bench.engine.snapshot().state is State.NO_TARGET
+        bench.offer()
+        assert bench.name_target().id == "target-2"
+
+
+def test_what_is_asked_of_a_stopped_engine_waits_for_the_tracker_and_keeps_nobody():
+    with Bench() as bench:
+        gate = at_work(bench)
+        assert not bench.engine.stop(0.01)
+        changed = bench.engine.reconfigure(EngineConfig(), "settings")
+        assert bench.engine.clear_target().result(GUARD_S) is State.INACTIVE
+        assert ("reconfigure", "settings") not in bench.tracker.calls
+        gate.open()
+        assert changed.result(GUARD_S) is State.INACTIVE
+        assert bench.tracker.calls[-1] == ("reconfigure", "settings")
+
+
+class Sending(Bench):
+    """Its answers are held up on their way out."""
+
+    def publish(self, answer):
+        self.gate()
+        super().publish(answer)
+
+
+def test_a_stop_is_not_told_before_an_answer_on_its_way_is_out():
+    with Sending() as bench:
+        bench.gate = Gate()
+        bench.offer()
+        bench.drain()
+        assert bench.name_target().success
+        bench.offer()
+        bench.gate.wait_reached()
+        stopper = threading.Thread(target=bench.engine.stop, args=(0.01,))
+        stopper.start()
+        wait_until(lambda: bench.offer() > 0 and "inactive" in dropped(bench))
+        stopper.join(0.1)
+        assert stopper.is_alive()
+        bench.gate.open()
+        stopper.join(GUARD_S)
+        assert len(bench.answers) == 1
