@@ -16,15 +16,13 @@ from time import monotonic
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
-from stm_tracker_ros.core.errors import DataError, StmTrackerError
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import refuse_existing
 from stm_tracker_ros.core.surroundings import guarded
 from stm_tracker_ros.core.types import HIGHEST_FPS, LEAST_FPS, Pixels
@@ -32,6 +30,7 @@ from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.ros import log_folder, qos
 from stm_tracker_ros.ros.convert import fill_image
 from stm_tracker_ros.ros.demo_record import CameraRecord, Shot, write
+from stm_tracker_ros.ros.demo_start import parameter, started, text, truth
 
 FRAME_ID = "camera_optical_frame"
 # The last image has to reach everybody before its publisher is gone.
@@ -42,17 +41,17 @@ MATCHED_BOTH_WAYS_S = 0.5
 
 
 class DemoCamera(Node):
-    """Parameters video, fps, loop, record; topic image; service ~/play."""
+    """Parameters video, fps, loop, record; topic image; service ~/play. Raises StmTrackerError for the parameters."""
 
     def __init__(self) -> None:
         super().__init__("camera")
-        self._video = str(self.declare_parameter("video", "").value)
-        untyped = ParameterDescriptor(dynamic_typing=True)  # rclpy refuses whole numbers for floats
-        self._fps = _rate(self.declare_parameter("fps", 30.0, untyped).value)
-        self._loop = bool(self.declare_parameter("loop", False).value)
-        self._record = str(self.declare_parameter("record", "").value)
+        self._video = text(self, "video")
+        self._fps = _rate(parameter(self, "fps", 30.0))
+        self._loop = truth(self, "loop", False)
+        self._record = text(self, "record")
         if self._record:
             refuse_existing(Path(self._record))
+        self._first = _first_of(self._video)
         self._publisher = self.create_publisher(Image, "image", qos.output())
         self._play, self._ended = Event(), Event()
         self.create_service(Trigger, "~/play", self._start_to_play)
@@ -79,7 +78,7 @@ class DemoCamera(Node):
 
     def _shown(self) -> Iterator[tuple[int, Pixels, bool]]:
         """Frame number, image and whether it plays: frame 0 again and again, then all from 0."""
-        first = next(frames(self._video)).bgr()
+        first = self._first
         self.get_logger().info(f"showing the first frame of {self._video} ({first.shape[1]} x {first.shape[0]})")
         while not self._play.is_set():
             yield 0, first, False
@@ -107,9 +106,16 @@ class DemoCamera(Node):
 
 def _rate(given: Any) -> float:
     """Of a parameter, Hz. Raises DataError for what is none."""
-    if isinstance(given, (int, float)) and LEAST_FPS <= given <= HIGHEST_FPS:
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and LEAST_FPS <= given <= HIGHEST_FPS:
         return float(given)
     raise DataError(f"fps is {given}; allowed are {LEAST_FPS:g} to {HIGHEST_FPS:g} images a second")
+
+
+def _first_of(video: str) -> Pixels:
+    """Its first frame. Raises DataError for what is no video."""
+    if not video:
+        raise DataError("video is empty; allowed is a file with a video: -p video:=FILE")
+    return next(frames(video)).bgr()
 
 
 def main() -> int:
@@ -119,13 +125,7 @@ def main() -> int:
 
 def _main() -> int:
     log_folder.make_sure("demo_camera")
-    rclpy.init()
-    try:
-        camera = DemoCamera()
-    except StmTrackerError as error:
-        get_logger("camera").error(str(error))
-        rclpy.try_shutdown()
-        return 1
+    camera = started(DemoCamera)
     executor = SingleThreadedExecutor()
     executor.add_node(camera)
     thread = Thread(target=_spin, args=(executor, camera), name="executor")

@@ -15,10 +15,8 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.time import Time
@@ -38,6 +36,7 @@ from stm_tracker_ros.engine.drop_policy import DropReason
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, log_folder, qos
 from stm_tracker_ros.ros.demo_record import Answer, ClientRecord, Heartbeat, pack_mask, write
+from stm_tracker_ros.ros.demo_start import parameter, started, text
 from stm_tracker_ros.ros.diagnostics import lost_before_us
 from stm_tracker_ros.ros.messages import upright_box
 
@@ -54,15 +53,13 @@ NOT_YET = (SetTarget.Response.CODE_NO_IMAGE, SetTarget.Response.CODE_INACTIVE)
 
 
 class DemoClient(Node):
-    """Parameters tracker and camera (names of those nodes), box, record."""
+    """Parameters tracker and camera (names of those nodes), box, record. Raises StmTrackerError for them."""
 
     def __init__(self) -> None:
         super().__init__("client")
-        self._tracker = str(self.declare_parameter("tracker", "/stm_tracker").value)
-        camera = str(self.declare_parameter("camera", "/camera").value)
-        untyped = ParameterDescriptor(dynamic_typing=True)  # rclpy refuses whole numbers for floats
-        self._box = _box(self.declare_parameter("box", [0.0, 0.0, 0.0, 0.0], untyped).value)
-        self._record = str(self.declare_parameter("record", "").value)
+        self._tracker, camera = text(self, "tracker", "/stm_tracker"), text(self, "camera", "/camera")
+        self._box = _box(parameter(self, "box", [0.0, 0.0, 0.0, 0.0]))
+        self._record = text(self, "record")
         if self._record:
             refuse_existing(Path(self._record))
         self._answers: list[Answer] = []
@@ -198,13 +195,7 @@ def main() -> int:
 
 def _main() -> int:
     log_folder.make_sure("demo_client")
-    rclpy.init()
-    try:
-        client = DemoClient()
-    except StmTrackerError as error:
-        get_logger("client").error(str(error))
-        rclpy.try_shutdown()
-        return 1
+    client = started(DemoClient)
     try:
         client.run()
     except StmTrackerError as error:

@@ -68,8 +68,8 @@ def test_without_any_place_it_is_refused(surroundings, monkeypatch):
     ("module", "parameter", "status"),
     [
         ("node", "tracker.memory.history:=-1", 2),
-        ("demo_camera", "record:={file}", 1),
-        ("demo_client", "record:={file}", 1),
+        ("demo_camera", "record:={file}", 2),
+        ("demo_client", "record:={file}", 2),
     ],
 )
 def test_programs_come_as_far_as_their_parameters(module, parameter, status, tmp_path):
