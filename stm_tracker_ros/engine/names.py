@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 
 MOST_BYTES = 256
+UNCERTAIN_CLASS = "uncertain"
+"""Of the second hypothesis of a detection, which tells of doubt: no operator's class."""
 _MADE = re.compile(r"target-([1-9][0-9]{0,8})")
+
+
+def unfit(what: str, name: str) -> str:
+    """Why `name` cannot be a target's `what`, its id or class_id, and what is allowed; empty if it can."""
+    length = len(name.encode(errors="replace"))
+    if length > MOST_BYTES:
+        return f"{what} has {length} bytes; allowed are at most {MOST_BYTES}"
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
+        return f"{what} is {name!r}; allowed is one line of text, without control characters"
+    if what == "class_id" and name == UNCERTAIN_CLASS:
+        return f"class_id is {name!r}, which in detections says that the state is UNCERTAIN; allowed is any other"
+    return ""
 
 
 class TargetNames:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from stm_tracker_ros.core.errors import TargetError
 from stm_tracker_ros.core.named_target import on_image
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
-from stm_tracker_ros.engine.names import MOST_BYTES
+from stm_tracker_ros.engine.names import unfit
 from stm_tracker_ros.engine.place import Place
 
 
@@ -87,9 +87,8 @@ class RefusalError(TargetError):
 def check_request(request: TargetRequest) -> None:
     """What can be checked without an image. Raises RefusalError (BOX_OR_MASK, NOT_FINITE, TOO_SMALL, BAD_REQUEST)."""
     for what, name in (("id", request.id), ("class_id", request.class_id)):
-        length = len(name.encode(errors="replace"))
-        if length > MOST_BYTES:
-            raise RefusalError(Code.BAD_REQUEST, f"{what} has {length} bytes; allowed are at most {MOST_BYTES}")
+        if reason := unfit(what, name):
+            raise RefusalError(Code.BAD_REQUEST, reason)
     _target(request)
 
 

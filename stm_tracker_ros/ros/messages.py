@@ -19,6 +19,7 @@ from stm_tracker_ros.core.boxes import corners, upright
 from stm_tracker_ros.core.errors import FrameError, TargetError
 from stm_tracker_ros.core.types import Box, Pixels, RotatedBox
 from stm_tracker_ros.engine.candidates import NamedCandidate
+from stm_tracker_ros.engine.names import UNCERTAIN_CLASS
 from stm_tracker_ros.engine.place import Place
 from stm_tracker_ros.engine.set_target import Code, RefusalError, TargetRequest
 from stm_tracker_ros.ros import convert
@@ -26,7 +27,6 @@ from stm_tracker_ros.ros import convert
 _NS_PER_S = 1_000_000_000
 _FIRST_SECOND, _LAST_SECOND = -(2**31), 2**31 - 1  # of builtin_interfaces/Time
 ImageMessage = Union[Image, CompressedImage]
-UNCERTAIN_CLASS = "uncertain"
 MARKER_LIFETIME = Duration(sec=2)  # what nobody draws anew is gone: no camera, an inactive node, a fault
 
 

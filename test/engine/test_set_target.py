@@ -74,3 +74,18 @@ def test_long_names_are_refused(field):
     with pytest.raises(RefusalError, match=f"{field} has 258 bytes; allowed are at most 256") as refused:
         check_request(TargetRequest(box=Box(1, 2, 30, 40), **{field: "é" * 129}))
     assert refused.value.code is Code.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "said"),
+    [
+        ("id", "boat\n[INFO] another line", "one line of text"),
+        ("class_id", "\x1b[31mred", "without control characters"),
+        ("class_id", "uncertain", "says that the state is UNCERTAIN"),
+    ],
+)
+def test_names_that_would_be_read_as_something_else_are_refused(field, given, said):
+    with pytest.raises(RefusalError, match=said) as refused:
+        check_request(TargetRequest(box=Box(1, 2, 30, 40), **{field: given}))
+    assert refused.value.code is Code.BAD_REQUEST
+    check_request(TargetRequest(box=Box(1, 2, 30, 40), id="Über 号 🚤", class_id="uncertain boat"))
