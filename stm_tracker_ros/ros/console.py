@@ -1,14 +1,15 @@
-"""What the node says on the console of its own accord: that it is ready, that no images come, that they do."""
+"""What the node says on the console of its own accord: that it is ready, that no images come, or whose do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Union
 
 from stm_tracker_ros.ros.image_source import InputReport
 from stm_tracker_ros.ros.no_images import NoImages, PublisherFound
 
 REPEAT_S = 60.0
-Cause = tuple[NoImages, tuple[PublisherFound, ...]]
+Cause = tuple[Union[NoImages, None], tuple[PublisherFound, ...]]
 
 
 class InputConsole:
@@ -30,12 +31,14 @@ class InputConsole:
             self._info(f"images come on {report.topic}, from {nodes}")
         elif report.why is not None and not has_come:
             self._complain((report.why, report.publishers), report.message, now_s)
+            self._flows = False
+        elif report.mixed:
+            self._complain((None, report.publishers), report.mixed, now_s)
 
     def _complain(self, cause: Cause, message: str, now_s: float) -> None:
         if cause != self._told or now_s - self._told_s >= REPEAT_S:
             self._warn(message)
             self._told, self._told_s = cause, now_s
-        self._flows = False
 
 
 def ready(topic: str, facts: dict[str, str], node: str) -> str:

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from stm_tracker_ros.ros import compat, no_images, qos, transport
 from stm_tracker_ros.ros.config import NodeConfig
 from stm_tracker_ros.ros.messages import ImageMessage
+from stm_tracker_ros.ros.mixture import Mixture
 from stm_tracker_ros.ros.no_images import NoImages, PublisherFound
 from stm_tracker_ros.ros.transport import COMPRESSED_SUFFIX, COMPRESSED_TYPE, IMAGE_TYPE, Route, RouteChoice
 
@@ -32,6 +33,7 @@ class InputReport:
     reported_lost: messages that the middleware itself says it lost; those that newer ones superseded in our reader
         before we took them are not among them, they only show as gaps in the publisher's numbering.
     why, message: cause and explanation while nothing comes; None and empty otherwise.
+    mixed: what to do where the images of several cameras come; empty otherwise.
     """
 
     topic: str
@@ -43,6 +45,7 @@ class InputReport:
     reported_lost: int
     why: NoImages | None
     message: str
+    mixed: str = ""
 
 
 class ImageSource:
@@ -65,6 +68,7 @@ class ImageSource:
         self._subscription: Subscription | None = None
         self._subscribed = self._choice.route, qos.choose(config.qos, ())
         self._reported_lost = 0
+        self._mixture = Mixture()
         self._opened_ns = self._first_image_ns = self._last_image_ns = 0
         self._endpoints = self._look()
         # An event handler must not destroy the subscription that it belongs to: it asks for the check instead.
@@ -72,6 +76,7 @@ class ImageSource:
 
     def open(self) -> None:
         """Subscribe."""
+        self._mixture = Mixture()
         self._last_image_ns, self._reported_lost = perf_counter_ns(), 0
         self._endpoints = self._look()
         self._choice = RouteChoice(self._allowed)
@@ -112,16 +117,18 @@ class ImageSource:
         why = None
         if silent_s is not None and silent_s >= self._config.silent_after_s:
             why = no_images.cause(self._publishers(), self._allowed, qos.word(reliability))
+        publishers = tuple(one for one in self._publishers() if one.topic == route.topic)
         return InputReport(
             topic=route.topic,
             transport=route.transport,
-            publishers=tuple(one for one in self._publishers() if one.topic == route.topic),
+            publishers=publishers,
             reliability=qos.word(reliability),
             depth=self._config.qos_depth,
             silent_s=silent_s,
             reported_lost=self._reported_lost,
             why=why,
             message="" if why is None else self._explain(why, silent_s or 0.0),
+            mixed=self._mixture.explain(route.topic, publishers, perf_counter_ns() / 1e9) if why is None else "",
         )
 
     def _explain(self, why: NoImages, silent_s: float) -> str:
@@ -158,6 +165,7 @@ class ImageSource:
     def _take(self, message: ImageMessage, sequence: int | None) -> None:
         self._last_image_ns = perf_counter_ns()
         self._first_image_ns = self._first_image_ns or self._last_image_ns
+        self._mixture.add(sequence, self._last_image_ns / 1e9)
         self._on_image(message, sequence)
 
     def _count_reported(self, event: Any) -> None:

@@ -56,7 +56,7 @@ class NodeReport:
         state = snapshot.state if active and snapshot is not None else idle or State.UNCONFIGURED
         return cls(
             state=state,
-            message=_joined(engine, images, source.message if active else "", *own.texts),
+            message=_joined(engine, images, source.message or source.mixed if active else "", *own.texts),
             trouble=_joined(engine, *own.texts),
             snapshot=snapshot,
             input=source,

@@ -22,7 +22,7 @@ def console(told):
     return InputConsole(lambda text: told.append(f"info: {text}"), lambda text: told.append(f"warning: {text}"))
 
 
-def report(why=None, message="", publishers=(CAMERA,)):
+def report(why=None, message="", publishers=(CAMERA,), mixed=""):
     return InputReport(
         topic="/image",
         transport="raw",
@@ -33,6 +33,7 @@ def report(why=None, message="", publishers=(CAMERA,)):
         reported_lost=0,
         why=why,
         message=message,
+        mixed=mixed,
     )
 
 
@@ -49,6 +50,14 @@ def test_another_cause_is_told_at_once(console, told):
     console.look(report(NoImages.SILENT, "no images: silent"), 0, 10.5)
     console.look(report(NoImages.NO_PUBLISHER, "no images: nobody", ()), 0, 11.0)
     assert told == ["warning: no images: nobody", "warning: no images: silent", "warning: no images: nobody"]
+
+
+def test_images_of_two_cameras_are_told_once_and_again_after_a_minute(console, told):
+    for number in range(1, 5):
+        console.look(report(mixed="mixed"), number, 10.0 + number)
+    assert told == ["info: images come on /image, from /camera", "warning: mixed"]
+    console.look(report(mixed="mixed"), 9, 12.0 + REPEAT_S)
+    assert told[2:] == ["warning: mixed"]
 
 
 def test_images_that_come_are_told_once_and_again_after_a_lack(console, told):

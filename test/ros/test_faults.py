@@ -286,6 +286,18 @@ def test_the_heartbeat_goes_on_while_a_tracker_loads(start_node):
     assert max(gaps) < 1.0 * S
 
 
+def test_two_cameras_on_one_topic_are_said(start_node):
+    node = start_node()
+    node.wait_ready()
+    one, other = node.camera(), node.camera()
+    node.follow(one)
+    with Stream(one), Stream(other, lambda number: picture(100, 80), lambda number: time.time_ns() - 3600 * S):
+        node.wait_message("of 2 publishers come mixed", "stop all but one")
+        node.wait(lambda: "come mixed" in node.log.read_text(), "the log")
+    node.wait(lambda: "mixed" not in node.last.message, "an end of it")
+    assert node.log.read_text().count("jumped") <= 20, "both clocks are an hour apart: each image is a jump"
+
+
 def test_the_heartbeat_goes_on_while_deactivating(start_node):
     node = start_node(tracker__track_s=2.0)
     node.start_work()
