@@ -30,10 +30,10 @@ class InputConsole:
             nodes = ", ".join(sorted({publisher.node for publisher in report.publishers})) or "a node that has left"
             self._info(f"images come on {report.topic}, from {nodes}")
         elif report.why is not None and not has_come:
-            self._complain((report.why, report.publishers), report.message, now_s)
+            self._complain((report.why, report.in_reach), report.message, now_s)
             self._flows = False
         elif report.mixed:
-            self._complain((None, report.publishers), report.mixed, now_s)
+            self._complain((None, report.in_reach), report.mixed, now_s)
 
     def _complain(self, cause: Cause, message: str, now_s: float) -> None:
         if cause != self._told or now_s - self._told_s >= REPEAT_S:

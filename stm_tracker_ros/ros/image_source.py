@@ -28,7 +28,8 @@ _MESSAGES = {IMAGE_TYPE: Image, COMPRESSED_TYPE: CompressedImage}
 class InputReport:
     """What is known about the input now.
 
-    topic, transport: subscribed now; raw or compressed. publishers: of that topic, whatever their type.
+    topic, transport: subscribed now; raw or compressed. publishers: of that topic, whatever their type. in_reach: of
+    all topics that may be subscribed.
     silent_s: seconds since the last image, or since the node was activated; None while it is not.
     reported_lost: messages that the middleware itself says it lost; those that newer ones superseded in our reader
         before we took them are not among them, they only show as gaps in the publisher's numbering.
@@ -46,6 +47,7 @@ class InputReport:
     why: NoImages | None
     message: str
     mixed: str = ""
+    in_reach: tuple[PublisherFound, ...] = ()
 
 
 class ImageSource:
@@ -112,12 +114,13 @@ class ImageSource:
 
     def report(self) -> InputReport:
         """See InputReport."""
+        in_reach = tuple(self._publishers())
         route, reliability = self._subscribed
         silent_s = None if self._subscription is None else (perf_counter_ns() - self._last_image_ns) / 1e9
         why = None
         if silent_s is not None and silent_s >= self._config.silent_after_s:
-            why = no_images.cause(self._publishers(), self._allowed, qos.word(reliability))
-        publishers = tuple(one for one in self._publishers() if one.topic == route.topic)
+            why = no_images.cause(in_reach, self._allowed, qos.word(reliability))
+        publishers = tuple(one for one in in_reach if one.topic == route.topic)
         return InputReport(
             topic=route.topic,
             transport=route.transport,
@@ -129,6 +132,7 @@ class ImageSource:
             why=why,
             message="" if why is None else self._explain(why, silent_s or 0.0),
             mixed=self._mixture.explain(route.topic, publishers, perf_counter_ns() / 1e9) if why is None else "",
+            in_reach=in_reach,
         )
 
     def _explain(self, why: NoImages, silent_s: float) -> str:

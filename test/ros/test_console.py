@@ -1,5 +1,7 @@
 """The node's console: one line when it is ready, and of images only what has changed."""
 
+from dataclasses import replace
+
 import pytest
 from operator_side import picture
 
@@ -22,7 +24,7 @@ def console(told):
     return InputConsole(lambda text: told.append(f"info: {text}"), lambda text: told.append(f"warning: {text}"))
 
 
-def report(why=None, message="", publishers=(CAMERA,), mixed=""):
+def report(why=None, message="", publishers=(CAMERA,), mixed="", in_reach=()):
     return InputReport(
         topic="/image",
         transport="raw",
@@ -34,6 +36,7 @@ def report(why=None, message="", publishers=(CAMERA,), mixed=""):
         why=why,
         message=message,
         mixed=mixed,
+        in_reach=in_reach,
     )
 
 
@@ -43,6 +46,14 @@ def test_a_lack_of_images_is_told_once_and_again_after_a_minute(console, told):
     assert told == ["warning: no images: for 0 s"]
     console.look(report(NoImages.SILENT, "no images: still"), 0, 10.0 + REPEAT_S)
     assert told[1:] == ["warning: no images: still"]
+
+
+def test_it_is_no_other_lack_when_another_transport_is_tried(console, told):
+    compressed = replace(CAMERA, topic="/image/compressed", type_name="sensor_msgs/msg/CompressedImage")
+    for number in range(10):
+        tried = (CAMERA, compressed)[number % 2]
+        console.look(report(NoImages.SILENT, "no images", (tried,), in_reach=(CAMERA, compressed)), 0, 10.0 + number)
+    assert told == ["warning: no images"]
 
 
 def test_another_cause_is_told_at_once(console, told):
