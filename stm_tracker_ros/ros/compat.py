@@ -25,6 +25,14 @@ _KNOWN_EVENTS = frozenset(inspect.signature(SubscriptionEventCallbacks.__init__)
 OnMessage = Callable[[Any, "int | None"], None]
 
 
+def refused_start(error: RuntimeError) -> str:
+    """What rclpy.init has against the arguments, in words: of unknown ones rclpy raises the bare list."""
+    is_unknown = type(error).__name__ == "UnknownROSArgsError"
+    return (
+        f"unknown ROS arguments {error}; allowed are those of ros2 run, as -p name:=value" if is_unknown else str(error)
+    )
+
+
 def parameter_overrides(node: Node) -> Mapping[str, Any]:
     """Values given from outside (command line, files) by parameter name; rclpy keeps the only list private."""
     return {name: parameter.value for name, parameter in node._parameter_overrides.items()}

@@ -11,6 +11,7 @@ from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.node import Node
 
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.ros import compat
 
 NodeT = TypeVar("NodeT", bound=Node)
 
@@ -43,9 +44,12 @@ def started(make_node: Callable[[], NodeT]) -> NodeT:
     """
     try:
         rclpy.init()
+    except RuntimeError as error:
+        raise ConfigError(compat.refused_start(error)) from error
+    try:
         return make_node()
     except BaseException as error:
         rclpy.try_shutdown()
-        if isinstance(error, (ParameterException, NameValidationException, RuntimeError)):
+        if isinstance(error, (ParameterException, NameValidationException)):
             raise ConfigError(str(error)) from error
         raise

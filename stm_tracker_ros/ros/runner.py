@@ -18,6 +18,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
 from stm_tracker_ros.core.errors import ConfigError
+from stm_tracker_ros.ros import compat
 from stm_tracker_ros.ros.guard import GuardedExecutor
 from stm_tracker_ros.ros.tracker_node import TrackerNode
 
@@ -34,7 +35,7 @@ def run(args: list[str] | None, make_node: Callable[[], TrackerNode] = TrackerNo
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rclpy's for arguments, and a file of parameters, that cannot be read
-        print(f"tracker_node: {error}", file=sys.stderr)
+        print(f"tracker_node: {compat.refused_start(error)}", file=sys.stderr)
         return 2
     try:
         node = make_node()

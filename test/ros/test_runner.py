@@ -65,10 +65,17 @@ def test_a_beat_that_fails_is_not_the_last_one():
     assert guard.last_error == "heartbeat: ValueError: odd"
 
 
-def test_a_file_of_parameters_that_is_not_there_ends_it_with_the_reason():
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--params-file", "/not/there.yaml"], "tracker_node: failed to initialize rcl: Couldn't parse params file"),
+        (["--parameter"], "tracker_node: unknown ROS arguments ['--parameter']; allowed are"),
+    ],
+)
+def test_arguments_that_cannot_be_read_end_it_with_the_reason(arguments, words):
     code = "import sys; from stm_tracker_ros.ros.node import main; sys.exit(main())"
-    arguments = ["--ros-args", "--params-file", "/not/there.yaml"]
-    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, "--ros-args", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "tracker_node: failed to initialize rcl: Couldn't parse params file" in ended.stderr
+    assert words in ended.stderr
     assert "Traceback" not in ended.stderr
