@@ -191,6 +191,7 @@ class Engine(Generic[MessageT]):
             give(future, TargetAnswer(code=refusal.code, message=str(refusal)))
             return future
         self._limit_time(future, lambda said: TargetAnswer(code=Code.TIMEOUT, message=said))
+        self._halts.promise(future, self._inactive)
         latest_ns = self._steady_ns() + round(self._config.set_target_timeout_ms * NS_PER_MS / 2)
         if not self._mailbox.post(lambda: self._name_target(request, offered, future, latest_ns)):
             give(future, self._inactive())
@@ -204,6 +205,7 @@ class Engine(Generic[MessageT]):
         """
         future: Future[ConfirmAnswer] = Future()
         self._limit_time(future, lambda said: ConfirmAnswer(code=Confirmation.TIMEOUT, message=said))
+        self._halts.promise(future, self._not_confirmed)
         if not self._mailbox.post(lambda: self._confirm(future)):
             give(future, self._not_confirmed())
         return future
@@ -225,6 +227,7 @@ class Engine(Generic[MessageT]):
         if paused:
             return self._halt(DropReason.PAUSED, lambda: self._worker.pause(True, asked_ns))
         self._limit_time(answer, lambda said: self.snapshot().state)
+        self._halts.promise(answer, lambda: State.INACTIVE)
         self.submit(lambda: None if answer.done() else give(answer, self._worker.pause(False)))
         return answer
 

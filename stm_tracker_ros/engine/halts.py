@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from stm_tracker_ros.engine.drop_policy import DropReason
+from stm_tracker_ros.engine.promises import give
 from stm_tracker_ros.engine.stats import Status
 from stm_tracker_ros.engine.target_state import State
 
@@ -15,6 +17,7 @@ AT_ONCE_MS = 200.0
 """An operator who says stop is answered within this time, however long the tracker takes."""
 AT_WORK = "stopped; the tracker is still at work on an image that came before"
 SentT = ParamSpec("SentT")
+ValueT = TypeVar("ValueT")
 
 
 class Halts:
@@ -27,11 +30,19 @@ class Halts:
         self.stopped = False
         self._orders: list[DropReason] = []
         self._sending = threading.Lock()
+        self._promised: dict[Future[Any], Callable[[], object]] = {}
 
     def stop(self) -> None:
         """Nothing goes out from now on, until `end`; what is on its way is waited for, since no tracker works there."""
         with self._sending:
             self.stopped = True
+        for answer in tuple(self._promised.values()):
+            answer()
+
+    def promise(self, future: Future[ValueT], answer: Callable[[], ValueT]) -> None:
+        """Who waits for the engine's thread gets that answer when it is stopped, unless there was one before."""
+        self._promised[future] = lambda: give(future, answer())
+        future.add_done_callback(lambda _: self._promised.pop(future, None))
 
     def end(self) -> None:
         """The engine's thread has come to its end."""

@@ -7,7 +7,9 @@ import threading
 import pytest
 from engine_bench import GUARD_S, MS, REQUEST, Bench, Gate, wait_until
 
+from stm_tracker_ros.engine.candidates import Confirmation
 from stm_tracker_ros.engine.config import EngineConfig
+from stm_tracker_ros.engine.set_target import Code
 from stm_tracker_ros.engine.target_state import State
 
 pytestmark = pytest.mark.pure
@@ -127,6 +129,27 @@ def test_what_is_asked_of_a_stopped_engine_waits_for_the_tracker_and_keeps_nobod
         gate.open()
         assert changed.result(GUARD_S) is State.INACTIVE
         assert bench.tracker.calls[-1] == ("reconfigure", "settings")
+
+
+@pytest.mark.parametrize("where", ["track", "init"])
+def test_who_waits_for_the_tracker_is_answered_by_a_stop(where):
+    with Bench() as bench:
+        if where == "track":
+            gate = at_work(bench)
+        else:
+            bench.offer()
+            bench.drain()
+            gate = bench.tracker.before["init"] = Gate()
+        naming = [bench.engine.set_target(REQUEST) for _ in range(2)]
+        gate.wait_reached()
+        confirming, going_on = bench.engine.confirm(), bench.engine.pause(False)
+        assert not bench.engine.stop(0.01)
+        assert [one.result(0).code for one in naming] == [Code.INACTIVE] * 2
+        assert (confirming.result(0).code, going_on.result(0)) == (Confirmation.INACTIVE, State.INACTIVE)
+        gate.open()
+        assert bench.engine.stop(GUARD_S)
+        bench.engine.start()
+        assert bench.engine.snapshot().state is State.NO_TARGET
 
 
 class Sending(Bench):
