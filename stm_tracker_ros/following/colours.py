@@ -18,7 +18,6 @@ from stm_tracker_ros.following.presence import USUAL_RATE
 Floats = NDArray[np.float64]
 
 BINS = 16  # of lightness, and of each of the two axes of colour
-SAME_COLOURS = 0.75  # from which on two things may be one: Bhattacharyya's coefficient of their histograms
 
 
 class Colours:
@@ -35,11 +34,11 @@ class Colours:
         self._mean = self._mean + (there - self._mean) / self._count
         self._lately = self._lately + USUAL_RATE * min(step, 1.0) * (there - self._lately)
 
-    def has(self, look: Look, box: Box) -> bool:
-        """Whether what is there may be the target, by its colours."""
+    def likeness(self, look: Look, box: Box) -> float:
+        """How like the target's are the colours that are there: Bhattacharyya's coefficient, from 0 to 1."""
         there = _histogram(look, box)
         known = np.stack([self._first, self._mean, self._lately])
-        return float(np.sqrt(there * known).sum(1).max()) >= SAME_COLOURS
+        return float(np.sqrt(there * known).sum(1).max())
 
 
 def _histogram(look: Look, box: Box) -> Floats:

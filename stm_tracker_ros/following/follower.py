@@ -270,7 +270,7 @@ class Follower:
             return None
         state, frame = self._started(), here.look.frame
         step = state.presence.step
-        needed, confirmed = (1 + state.presence.config.far_share) / 2, self.config.search.again == "confirm"
+        needed, confirmed = state.presence.config.far_share, self.config.search.again == "confirm"
         apart = (here.gate.overlap < SAME_OBJECT) | (not here.gate.known)
         beside = here, self._most_alike(here, np.where(apart, here.scores, 0.0))
         found = [(seen, self._most_alike(seen, seen.scores)) for seen in elsewhere]
@@ -305,12 +305,13 @@ class Follower:
         share = best.score / presence.usual
         if share < ORDINARY / 2 or not any(is_as_large(best.box, known) for known in (presence.place, state.whole)):
             return None
-        sure = seen.look.search_factor == 1 and share >= ORDINARY
-        sure = sure and (asks or state.colours.has(seen.look, best.box))
+        alike, enough = 1.0 if asks else state.colours.likeness(seen.look, best.box), presence.config.far_share
+        worth = share if alike >= enough else share * alike / enough
+        sure = seen.look.search_factor == 1 and share >= ORDINARY and worth >= ORDINARY**2
         if sure:
             anchor = float(self.matcher.anchor_scores(seen.look, seen.candidates)[best.number])
-            sure = anchor >= ORDINARY / 2 * best.score / share
-        return Sighting(best.box, best.score, share, sure)
+            sure = anchor >= ORDINARY / 2 * presence.usual
+        return Sighting(best.box, best.score, worth, sure)
 
     def _choose(self, seen: Seen) -> Best:
         """The best candidate under the prior, of the allowed ones if there are any."""

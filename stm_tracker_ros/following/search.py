@@ -2,7 +2,8 @@
 
 Some looks a frame more go around: at the surroundings of the expected place, over the whole image in wide looks, then
 in usual ones, nearest first, and anew. What looks like the target there is a lead: the next looks go to it, as large as
-it seems, and it is the target if in some frames running it scores on the average as the target usually does.
+it seems, and it is the target if in some frames running it scores on the average nearly as the target usually does,
+and has its colours.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ class Region(NamedTuple):
 class Sighting(NamedTuple):
     """What looks most like the target in the looks elsewhere.
 
-    box: in the image; score: as trusted; share: of what the target usually has; sure: whether it may be the target.
+    box: in the image; score: as trusted; worth: share of the usual score, times the likeness of the colours; sure:
+    whether it may be the target.
     """
 
     box: Box
     score: float
-    share: float
+    worth: float
     sure: bool
 
 
@@ -49,7 +51,7 @@ class Search:
     lead: Lead | None = None
     _since: float = 0.0  # number of the frame in which the lead was seen first
     _looked: float = 0.0  # number of the frame in which it was seen last
-    _shares: float = 0.0  # sum over the lead's sure looks
+    _worth: float = 0.0  # average over the lead's sure looks, the last ones above all
     is_watching: bool = False  # the last look was at the lead
     _ahead: Iterator[Region] = field(default_factory=lambda: iter(()))
 
@@ -74,25 +76,26 @@ class Search:
         """The best of these looks, None if nothing is like the target. Is it believed?
 
         number: of the frame; step: since the one before.
-        needed: share of the usual score, on the average. roams: a lead that is not believed is kept none the less.
+        needed: what it must be worth on the average. roams: a lead that is not believed is kept none the less.
         """
         lead = self.lead
         if lead is None or not self.is_watching:
             if sighting is not None and (lead is None or _is_better(sighting, lead)):
                 self.lead, self._since = Lead(sighting.box, sighting.score, 0, int(sighting.sure)), number
-                self._shares, self._looked = sighting.share if sighting.sure else 0.0, number
+                self._worth, self._looked = sighting.worth, number
             return False
         since = number - self._looked
-        if sighting is None or since > max(KEPT_FRAMES, 2 * step) or not _is_same(sighting.box, lead.box, since):
+        if sighting is None or since > max(KEPT_FRAMES, 2 * step) or not _is_same(sighting.box, lead.box):
             self.lead = None
             return False
         if not sighting.sure:  # whoever looks himself is not kept waiting by one poor look
             self.lead = lead if roams else None
             return False
         self.lead = lead = Lead(sighting.box, sighting.score, number - self._since, lead.times + 1)
-        self._shares, self._looked = self._shares + sighting.share, number
+        self._worth += (sighting.worth - self._worth) * max(1 / lead.times, min(since, 1) / ENOUGH)
+        self._looked = number
         looked = min(lead.times, lead.frames + 1)  # a fast camera's looks are of the same moment
-        believed = looked >= ENOUGH and self._shares >= needed * lead.times
+        believed = looked >= ENOUGH and self._worth >= needed
         if looked >= 2 * ENOUGH and not believed and not roams:
             self.lead = None
         return believed
@@ -105,12 +108,9 @@ class Search:
         return region
 
 
-def _is_same(box: Box, before: Box, since: float) -> bool:
-    """Whether they may be of one thing: one over the other, or, where looks are rare, no farther than its size."""
-    if iou(box, before) >= SAME_OBJECT:
-        return True
-    away = math.dist(box.center, before.center)
-    return since > 2 and away <= math.sqrt(before.width * before.height)
+def _is_same(box: Box, before: Box) -> bool:
+    """Whether they may be of one thing: what is small and quick has left its place from one look to the next."""
+    return math.dist(box.center, before.center) <= math.sqrt(before.width * before.height)
 
 
 def _is_better(sighting: Sighting, lead: Lead) -> bool:

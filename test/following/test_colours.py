@@ -14,6 +14,7 @@ pytestmark = pytest.mark.pure
 
 SIZE, SCALE = 120, 2.0  # of the look, pixels; image pixels each of them spans
 RED, BLUE, GREEN, GREY = (30, 40, 200), (200, 60, 30), (60, 200, 60), (110, 110, 110)
+SAME, OTHER = 0.8, 0.75  # likeness
 PLACE, ELSEWHERE = Box(60.0, 60.0, 60.0, 40.0), Box(150.0, 160.0, 40.0, 60.0)
 
 
@@ -32,22 +33,22 @@ def look(*things: tuple[Box, tuple[int, int, int]], light: float = 1.0) -> Look:
 
 def test_the_same_elsewhere_and_of_another_size_has_them() -> None:
     colours = Colours(look((PLACE, RED)), PLACE)
-    assert colours.has(look((ELSEWHERE, RED)), ELSEWHERE)
+    assert colours.likeness(look((ELSEWHERE, RED)), ELSEWHERE) > SAME
 
 
 def test_another_thing_and_the_background_have_not() -> None:
     colours = Colours(look((PLACE, RED)), PLACE)
-    assert not colours.has(look((ELSEWHERE, BLUE)), ELSEWHERE)
-    assert not colours.has(look(), ELSEWHERE)
+    assert colours.likeness(look((ELSEWHERE, BLUE)), ELSEWHERE) < OTHER
+    assert colours.likeness(look(), ELSEWHERE) < OTHER
 
 
 def test_what_was_learned_counts_beside_the_first_view() -> None:
     colours = Colours(look((PLACE, RED)), PLACE)
     for _ in range(9):
         colours.learn(look((PLACE, BLUE)), PLACE)
-    assert colours.has(look((ELSEWHERE, BLUE)), ELSEWHERE)
-    assert colours.has(look((ELSEWHERE, RED)), ELSEWHERE)
-    assert not colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE)
+    assert colours.likeness(look((ELSEWHERE, BLUE)), ELSEWHERE) > SAME
+    assert colours.likeness(look((ELSEWHERE, RED)), ELSEWHERE) > SAME
+    assert colours.likeness(look((ELSEWHERE, GREEN)), ELSEWHERE) < OTHER
 
 
 def test_what_it_was_lately_is_not_outvoted_by_a_long_time_before() -> None:
@@ -55,8 +56,8 @@ def test_what_it_was_lately_is_not_outvoted_by_a_long_time_before() -> None:
     for colour, frames in ((BLUE, 900), (GREEN, 30)):
         for _ in range(frames):
             colours.learn(look((PLACE, colour)), PLACE)
-    assert colours.has(look((ELSEWHERE, BLUE)), ELSEWHERE)
-    assert colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE)
+    assert colours.likeness(look((ELSEWHERE, BLUE)), ELSEWHERE) > SAME
+    assert colours.likeness(look((ELSEWHERE, GREEN)), ELSEWHERE) > SAME
 
 
 @pytest.mark.parametrize(("step", "known"), [(1.0, True), (0.1, False)])
@@ -65,13 +66,13 @@ def test_a_fast_camera_makes_lately_no_shorter(step: float, known: bool) -> None
     for colour, frames in ((BLUE, 300), (GREEN, 30)):
         for _ in range(frames):
             colours.learn(look((PLACE, colour)), PLACE, step)
-    assert colours.has(look((ELSEWHERE, GREEN)), ELSEWHERE) == known
+    assert (colours.likeness(look((ELSEWHERE, GREEN)), ELSEWHERE) > OTHER) == known
 
 
 def test_where_all_is_grey_they_tell_light_from_dark_alone() -> None:
     colours = Colours(look(), PLACE)
-    assert colours.has(look(), ELSEWHERE)
-    assert not colours.has(look(light=0.4), ELSEWHERE)
+    assert colours.likeness(look(), ELSEWHERE) > SAME
+    assert colours.likeness(look(light=0.4), ELSEWHERE) < OTHER
 
 
 def test_only_what_is_inside_the_ellipse_of_the_box_counts() -> None:
@@ -86,6 +87,6 @@ def test_only_what_is_inside_the_ellipse_of_the_box_counts() -> None:
 )
 def test_no_box_is_an_error(box: Box) -> None:
     colours = Colours(look((PLACE, RED)), PLACE)
-    assert not colours.has(look((PLACE, RED)), box)
+    assert colours.likeness(look((PLACE, RED)), box) < OTHER
     colours.learn(look((PLACE, RED)), box)
-    assert colours.has(look((PLACE, RED)), PLACE)
+    assert colours.likeness(look((PLACE, RED)), PLACE) > SAME

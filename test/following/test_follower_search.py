@@ -68,10 +68,14 @@ def test_found_again_it_is_searched_no_longer() -> None:
     assert not any(flight.matcher.elsewhere[-3:])
 
 
-@pytest.mark.parametrize("share", [0.93, 0.97])
-def test_on_the_average_it_must_score_what_lies_halfway_from_far_share_to_the_usual(share: float) -> None:
-    flight = flying()
-    assert (until_found(flight, right(200, share * USUAL)) is not None) == (share > 0.95)
+@pytest.mark.parametrize(
+    ("share", "likeness", "found"), [(0.88, 1.0, False), (0.92, 1.0, True), (0.98, 0.8, False), (1.04, 0.8, True)]
+)
+def test_far_share_of_the_usual_score_is_needed_and_more_the_less_its_colours_are_alike(
+    share: float, likeness: float, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Colours, "likeness", lambda self, look, box: likeness)
+    assert (until_found(flying(), right(200, share * USUAL)) is not None) == found
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -99,10 +103,16 @@ def test_what_has_other_colours_is_not_taken_but_offered_to_who_can_see_it(
 ) -> None:
     flight = flying(again=again)
     asked: list[Box] = []
-    monkeypatch.setattr(Colours, "has", lambda self, look, box: bool(asked.append(box)))
+    monkeypatch.setattr(Colours, "likeness", lambda self, look, box: float(bool(asked.append(box))))
     assert until_found(flight, right(200, USUAL)) is None
     assert bool(asked) == (again == "auto")
     assert (flight.answer.lead is not None and flight.answer.lead.times > ENOUGH) == (again == "confirm")
+
+
+def test_with_nothing_asked_for_no_colours_are_too_unlike() -> None:
+    flight = flying()
+    flight.follower.reconfigure(with_changes(flight.follower.config, {"presence.far_share": 0.0}))
+    assert until_found(flight, right(200, USUAL)) is not None
 
 
 def test_colours_are_learned_once_it_is_answered_and_only_where_it_is_well_seen(
