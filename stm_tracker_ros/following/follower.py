@@ -32,7 +32,7 @@ from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.following.search import Search, Sighting, is_as_large
 from stm_tracker_ros.following.size import Size
-from stm_tracker_ros.following.whereabouts import Whereabouts, is_whole
+from stm_tracker_ros.following.whereabouts import Whereabouts, is_whole, outside
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
@@ -246,7 +246,8 @@ class Follower:
     @property
     def _is_known(self) -> bool:
         """Whether the expected place is one; where nothing is looked for elsewhere it has to be."""
-        return self.config.search.again == "off" or self._started().whereabouts.is_known
+        state = self._started()
+        return self.config.search.again == "off" or (state.whereabouts.is_known and not state.presence.is_supposed)
 
     def _whole(self, place: Box) -> Box:
         """The target there, as large as it was before it came to the image's border, if that is larger.
@@ -339,6 +340,8 @@ class Follower:
         """The target is not found: it is waited for. Returns the score."""
         state, frame = self._started(), seen.look.frame
         score = state.presence.missed(seen.places, seen.scores, seen.gate, learns=self._is_known)
+        if self.config.search.again != "off" and not (outside(state.presence.place, frame) or seen.candidates.peaks):
+            state.presence.suppose(seen.places, seen.scores)
         place = state.presence.place
         state.box = self._limited(place, frame)
         if seen.candidates.peaks and not (seen.something and best.score >= state.presence.enough):

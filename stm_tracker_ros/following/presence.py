@@ -58,6 +58,7 @@ class Presence:
         self.motion = Motion(2 * STEADY)
         self.distractors = Distractors()
         self.poor = 0.0  # frames since it was last seen well
+        self.is_supposed = False  # the place is a guess
         self._cut = -np.inf  # number of the last frame whose place was unknown
         self._last = place
         self.step = 1.0
@@ -166,12 +167,26 @@ class Presence:
     def found_again(self, box: Box) -> None:
         """It is there: beyond doubt, unless something else was followed until now. It does not move on as it did."""
         self.doubt = 0.0 if self.unseen else 1.0
-        self.place, self.unseen, self.poor = box, 0, 0
+        self.place, self.unseen, self.poor, self.is_supposed = box, 0, 0, False
         self.motion.speeds[:] = 0.0
+
+    def suppose(self, boxes: Floats, scores: Floats) -> None:
+        """It may be where something scores most, ever less the longer it is away: it is waited for there.
+
+        Not followed: it must be found again, and nobody is shown a box of what is away for so long.
+        """
+        waited = (self.unseen - self.config.coast_frames) / PATIENCE_FRAMES
+        scores = self.without_distractors(boxes, scores)
+        best = int(scores.argmax())
+        if waited <= 0 or scores[best] <= max(self.config.far_share * (1 - waited) * self.usual, self.enough):
+            return
+        x, y = Box(*boxes[best].tolist()).center
+        self.place = arithmetic.from_center(x, y, self.place.width, self.place.height)
+        self.is_supposed = True
 
     def wait_at(self, place: Box) -> None:
         """It is expected there from now on, whatever its motion was."""
-        self.place = place
+        self.place, self.is_supposed = place, False
 
     def _needed(self) -> tuple[float, float]:
         """Shares of the usual score at the expected place and elsewhere: of one that was long away nearly all of it."""

@@ -299,3 +299,15 @@ class TestConfirm:
     def test_there_must_be_a_target(self) -> None:
         with pytest.raises(NotInitialisedError, match="init"):
             Follower(Flight(FollowingConfig()).matcher, FollowingConfig()).confirm(START)
+
+
+@pytest.mark.parametrize(("again", "moves"), [("auto", True), ("confirm", True), ("off", False)])
+def test_of_what_is_away_for_long_the_best_one_is_waited_for_and_found_as_a_lead_alone(again: str, moves: bool) -> None:
+    flight = flying(again=again)
+    flight.show(frames=80)
+    poor = right(25, 0.5 * USUAL)
+    assert not flight.show(poor).found
+    assert (flight.show(poor).expected.center == pytest.approx(poor[0].center)) == moves
+    if again == "auto":
+        assert not flight.show(right(25, 0.8 * USUAL)).found
+        assert until_found(flight, right(25, USUAL), frames=6) is not None

@@ -358,3 +358,35 @@ def test_in_sight_a_little_of_the_usual_score_is_asked_even_where_every_frame_is
         assert scene.presence.steadiness == 0.0
         scene.show((FAR, share * scene.presence.usual))
         assert (scene.presence.unseen == 0) == follows
+
+
+@pytest.mark.parametrize(
+    ("gone", "share", "moves"), [(10, 1.0, False), (35, 0.5, False), (35, 0.6, True), (80, 0.3, True)]
+)
+def test_one_that_is_away_for_long_is_waited_for_where_something_scores_most(
+    gone: int, share: float, moves: bool
+) -> None:
+    """The less, the longer it is away; and no more than waited for."""
+    scene = Scene()
+    scene.show(frames=gone)
+    boxes, scores = np.array([FAR, moved(200.0)], float), np.array([share, 0.5 * share]) * scene.presence.usual
+    scene.presence.suppose(boxes, scores)
+    assert (scene.box.center == FAR.center) == moves
+    assert scene.presence.is_supposed == moves
+    assert scene.presence.unseen == gone
+
+
+def test_it_is_not_supposed_to_be_a_known_distractor_nor_what_is_nowhere_enough() -> None:
+    scene = Scene()
+    scene.show((START, 0.6), (FAR, 0.4), frames=5)
+    scene.show((FAR, 0.4), frames=60)
+    scene.presence.suppose(np.array([FAR], float), np.array([0.4]))
+    assert not scene.presence.is_supposed
+    scene.show(frames=60)
+    scene.presence.suppose(np.array([moved(150.0)], float), np.array([0.19 * scene.presence.usual]))
+    assert scene.box == START
+    assert not scene.presence.is_supposed
+    scene.presence.suppose(np.array([moved(150.0)], float), np.array([0.25 * scene.presence.usual]))
+    assert scene.presence.is_supposed
+    scene.presence.found_again(FAR)
+    assert not scene.presence.is_supposed
