@@ -88,7 +88,7 @@ class Presence:
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number, self.step)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
-        if not self.unseen:
+        if self.unseen <= self.config.coast_frames:
             needed = np.maximum(near, needed * self.steadiness)
         elsewhere = elsewhere and (known or not self.unseen) and self.unseen <= self.config.coast_frames
         if self.config.far_share and not elsewhere:

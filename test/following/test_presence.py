@@ -132,9 +132,9 @@ def test_what_was_not_seen_and_whose_place_is_unknown_must_be_found_again() -> N
         assert scene.presence.unseen
 
 
-def test_after_a_miss_an_unsteady_target_is_asked_for_as_much_as_a_steady_one() -> None:
-    """In sight it is followed wherever it is; once it is gone that excuses nothing."""
-    for gone, follows in ((0, True), (1, False)):
+def test_after_coasting_an_unsteady_target_is_asked_for_as_much_as_a_steady_one() -> None:
+    """Until then it is followed wherever it is; once it is gone that excuses nothing."""
+    for gone, follows in ((0, True), (10, True), (11, False)):
         scene = Scene(still=0)
         for frame in range(60):
             scene.show((moved(5.5 * (-1) ** frame), 0.6))
