@@ -108,8 +108,6 @@ def _small(frame: Frame, part: Box) -> Floats:
     stride = max(1, min(width, height) // (2 * SIDE))  # the rest is averaged: fine things would be others in each frame
     rows = frame.region(left, top, left + width, top + height)[::stride]
     grey = np.ascontiguousarray(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY)[:, ::stride])
-    if min(grey.shape) >= 2 * SIDE:  # in two steps, the first one by a whole number: a third of the time
-        grey = cv2.resize(grey, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
