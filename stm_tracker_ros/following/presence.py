@@ -117,6 +117,7 @@ class Presence:
             self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
         self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), score if ordinary else None)
         self.place, self.unseen, self.poor = box, 0, 0 if ordinary else self.poor + self.step
+        self.is_supposed = False
         if ordinary:
             self.usual += USUAL_RATE * min(self.step, 1.0) * (score - self.usual)
         return self.trusted(score)

@@ -390,3 +390,12 @@ def test_it_is_not_supposed_to_be_a_known_distractor_nor_what_is_nowhere_enough(
     assert scene.presence.is_supposed
     scene.presence.found_again(FAR)
     assert not scene.presence.is_supposed
+
+
+def test_where_it_is_followed_it_is_not_supposed_to_be() -> None:
+    """As once nothing is looked for elsewhere any more."""
+    scene = Scene()
+    scene.show(frames=80)
+    scene.presence.suppose(np.array([FAR], float), np.array([scene.presence.usual]))
+    scene.show((FAR, 0.6))
+    assert (scene.presence.unseen, scene.presence.is_supposed) == (0, False)
