@@ -393,7 +393,6 @@ def test_it_is_not_supposed_to_be_a_known_distractor_nor_what_is_nowhere_enough(
 
 
 def test_where_it_is_followed_it_is_not_supposed_to_be() -> None:
-    """As once nothing is looked for elsewhere any more."""
     scene = Scene()
     scene.show(frames=80)
     scene.presence.suppose(np.array([FAR], float), np.array([scene.presence.usual]))
