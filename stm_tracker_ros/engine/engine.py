@@ -319,11 +319,10 @@ class Engine(Generic[MessageT]):
             command()
             return
         with self._lifecycle:
-            if self._mailbox.post(command):
-                return
-            if self._thread is None:
+            is_posted = self._mailbox.post(command)
+            if not is_posted and self._thread is None:
                 command()
-            else:
+            elif not is_posted:
                 self._left.append(command)
 
     def _asked_image(self, request: TargetRequest) -> Offered[MessageT]:

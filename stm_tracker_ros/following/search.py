@@ -34,7 +34,7 @@ class Region(NamedTuple):
 class Sighting(NamedTuple):
     """What looks most like the target in the looks elsewhere.
 
-    box: in the image; score: as trusted; worth: share of the usual score, times the likeness of the colours; sure:
+    box: in the image; score: as trusted; worth: share of the usual score, less the more unlike its colours are; sure:
     whether it may be the target.
     """
 

@@ -311,3 +311,15 @@ def test_of_what_is_away_for_long_the_best_one_is_waited_for_and_found_as_a_lead
     if again == "auto":
         assert not flight.show(right(25, 0.8 * USUAL)).found
         assert until_found(flight, right(25, USUAL), frames=6) is not None
+
+
+@pytest.mark.parametrize("x", [START.x, -100.0])
+def test_nothing_is_supposed_for_a_place_outside_of_the_image_or_where_the_tracker_has_guesses_itself(x: float) -> None:
+    flight = flying()
+    flight.show(frames=80)
+    assert flight.follower.state is not None
+    presence = flight.follower.state.presence
+    presence.wait_at(START._replace(x=x))
+    flight.matcher.peaks = ((340.0, 225.0),) if x == START.x else ()
+    flight.show((START._replace(x=max(x, 0.0) + 5.0), 0.5 * USUAL))
+    assert (presence.place.x, presence.is_supposed) == (pytest.approx(x), False)

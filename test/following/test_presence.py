@@ -381,7 +381,6 @@ def test_it_is_not_supposed_to_be_a_known_distractor_nor_what_is_nowhere_enough(
     scene.show((START, 0.6), (FAR, 0.4), frames=5)
     scene.show((FAR, 0.4), frames=60)
     scene.presence.suppose(np.array([FAR], float), np.array([0.4]))
-    assert not scene.presence.is_supposed
     scene.show(frames=60)
     scene.presence.suppose(np.array([moved(150.0)], float), np.array([0.19 * scene.presence.usual]))
     assert scene.box == START
