@@ -34,20 +34,20 @@ class CameraMotion:
         """How far what stands still has moved in the image since the last call, x and y in pixels; 0, 0 if unclear.
 
         None where this is another picture: a cut. surroundings: where the target is, and what may pass before it. Less
-        than half a pixel of the small version is left to add up: the frame is compared with the last that moved.
+        than half a pixel of the small version is left to add up: the frame is compared with the last that moved, and
+        what is unclear is left behind: found later, all at once, it would be one leap.
         """
         part = _part(frame)
         self._now = now = _small(frame, part)
         counted = _counted(part, surroundings)
-        x, y, likeness = _moved(self._reference, now, counted)
+        x, y, likeness, is_still = _moved(self._reference, now, counted)
         is_other = likeness is not None and likeness < ALIKE
         if is_other and self._last is not self._reference:  # it may have changed bit by bit
-            x, y, likeness = _moved(self._last, now, counted)
+            x, y, likeness, is_still = _moved(self._last, now, counted)
             is_other, self._reference = likeness is not None and likeness < ALIKE, now
-        if x or y or is_other:
-            self._reference = now
         if likeness is not None:
             self._last = now
+            self._reference = self._reference if is_still and not is_other else now
         return None if is_other else (x * part.width / SIDE, y * part.height / SIDE)
 
     def keep(self) -> None:
@@ -61,7 +61,7 @@ class CameraMotion:
         """
         part = _part(frame)
         counted = _counted(part, surroundings)
-        x, y, likeness = _moved(self._kept, self._now, counted, small_things=True)
+        x, y, likeness, _ = _moved(self._kept, self._now, counted, small_things=True)
         if likeness is None or likeness < ALIKE:
             return None
         return x * part.width / SIDE, y * part.height / SIDE
@@ -69,25 +69,26 @@ class CameraMotion:
 
 def _moved(
     before: Floats, now: Floats, counted: NDArray[np.uint8], *, small_things: bool = False
-) -> tuple[float, float, float | None]:
-    """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so.
+) -> tuple[float, float, float | None, bool]:
+    """Motion to the right and down in pixels of the small versions, 0 if unclear; how alike they are laid so; is it 0?
 
     small_things: what is light and dark at large does not count: sky above and field below are anywhere.
     """
     (x, y), _ = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
     right, down = round(x), round(y)
+    is_still = right == down == 0
     too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
-    if too_far or right == down == 0 or not _better(before, now, right, down, counted):
+    if too_far or is_still or not _better(before, now, right, down, counted):
         x, y, right, down = 0.0, 0.0, 0, 0
     was, part = _common(before, right, down)
     weights = _weights(counted[part])
     smooth = [cv2.blur(picture, (GRAIN, GRAIN)) for picture in (was, now[part])]
     if min(cv2.meanStdDev(picture, mask=weights)[1].item() for picture in smooth) < CONTRAST:
-        return 0.0, 0.0, None  # in one of the two is nothing but noise
+        return 0.0, 0.0, None, is_still  # in one of the two is nothing but noise
     if small_things:
         smooth = [cv2.subtract(picture, cv2.blur(picture, (GRAIN**2, GRAIN**2))) for picture in smooth]
     first, second = (np.asarray(picture[weights > 0], np.float32) for picture in smooth)
-    return x, y, _correlation(first, second)
+    return x, y, _correlation(first, second), is_still
 
 
 def _correlation(first: Floats, second: Floats) -> float:

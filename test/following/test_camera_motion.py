@@ -40,6 +40,15 @@ def test_a_slow_pan_adds_up() -> None:
     assert np.count_nonzero(found) < 40  # none is believed that small
 
 
+def test_what_was_unclear_is_not_said_later_all_at_once() -> None:
+    """A flash hides a pan; by then the target has been followed on, and its place is where it was seen."""
+    world = scenery(240, 320) // 2
+    camera = CameraMotion(seen(world, 0.0, 0.0))
+    flash = seen(world + 120, 6.0, 0.0)
+    found = [camera.to(frame, NOTHING) for frame in (flash, seen(world, 12.0, 0.0), seen(world, 22.0, 0.0))]
+    assert found == [(0.0, 0.0), (0.0, 0.0), pytest.approx((-10.0, 0.0), abs=1.0)]
+
+
 def test_an_object_that_crosses_a_still_picture_moves_nothing() -> None:
     world, random = scenery(240, 320), np.random.default_rng(1)
     surface = random.integers(0, 255, (60, 80, 3), np.uint8)
