@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stm_tracker_ros.cli.main import main as stm_tracker
+from stm_tracker_ros.core.ledger import LEDGER_NAME
 from stm_tracker_ros.evaluation import compare
 from stm_tracker_ros.evaluation.results import read_evaluated
 from stm_tracker_ros.trackers import registry
@@ -79,11 +81,7 @@ def trained(args: argparse.Namespace, tracker: str, row: Row) -> Path:
     out = args.out / "trained" / row.name
     weights = out / f"{tracker}.safetensors"
     if not weights.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        for shared in ("pack", "features"):
-            (args.out / shared).mkdir(exist_ok=True)
-            if not (out / shared).exists():
-                os.symlink((args.out / shared).resolve(), out / shared)
+        share(weights, out)
         settings = {
             "steps": args.steps,
             "cached_samples": args.samples,
@@ -95,6 +93,24 @@ def trained(args: argparse.Namespace, tracker: str, row: Row) -> Path:
         where = ["--data", str(args.data), "--out", str(out), "--device", "cpu", "--threads", "1"]
         run(["train", tracker, *where, *changes])
     return weights
+
+
+def share(weights: Path, out: Path) -> None:
+    """Give a row that has not begun the samples of one that is finished, as further names of the same files.
+
+    weights: where the row's own will lie, in `out`. The lists of files are copied: each row writes its own.
+    """
+    finished = sorted(out.parent.glob(f"*/{weights.name}"))
+    for folder in ("pack", "features"):
+        if finished and not (out / folder).exists():
+            shutil.copytree(finished[0].parent / folder, out / folder, copy_function=_linked)
+
+
+def _linked(source: str, target: str) -> None:
+    if Path(source).name == LEDGER_NAME:
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
 
 
 def flown(args: argparse.Namespace, tracker: str, row: Row, weights: Path) -> Path:
