@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,9 @@ def follow_sample(operator: Operator, start_ns: int) -> list[tuple[float, ...]]:
         stamp = start_ns + number * PERIOD_NS
         show(operator, convert.fill_image(Image(), frame.bgr(), "bgr8"), stamp)
         if number == 0:
-            operator.wait(lambda stamp=stamp: name_target(operator, scene.first_box, stamp), "the target to be taken")
+            operator.wait(partial(name_target, operator, scene.first_box, stamp), "the target to be taken")
         else:
-            operator.wait(lambda stamp=stamp: stamp in operator.boxes, f"the answer to image {number}")
+            operator.wait(partial(operator.boxes.__contains__, stamp), f"the answer to image {number}")
     return [operator.boxes[start_ns + number * PERIOD_NS] for number in range(1, TRACKED)]
 
 

@@ -80,7 +80,7 @@ class Footage:
         matrix = np.array([[step, 0, window[0] * step], [0, step, window[1] * step]])
         seen = cv2.warpAffine(frame, matrix, self.size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         sides = (side * self.scale for side in box[2:])
-        return seen, Box(box.x * self.scale - window[0], box.y * self.scale - window[1], *sides)
+        return np.asarray(seen, np.uint8), Box(box.x * self.scale - window[0], box.y * self.scale - window[1], *sides)
 
 
 class Camera:
@@ -323,7 +323,8 @@ def main() -> None:
     rclpy.init()
     node, executor = rclpy.create_node("operator"), SingleThreadedExecutor()
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    spinner = threading.Thread(target=executor.spin, daemon=True)
+    spinner.start()
     camera = Camera(node, tuple(int(side) for side in options.size.split("x")))  # type: ignore[arg-type]
     try:
         operator = Operator(node, camera)
@@ -333,6 +334,7 @@ def main() -> None:
         camera.close()
         end_all([tracker])
         executor.shutdown()
+        spinner.join(PATIENCE_S)  # a thread that rclpy still works in aborts the interpreter's end
         rclpy.try_shutdown()
 
 

@@ -93,8 +93,13 @@ class Stage:
         """As Tracker.memorize."""
         self._tracker.memorize()
 
+    def confirm(self, box: Box) -> None:
+        """As Tracker.confirm."""
+        self._tracker.confirm(box)
+
     def reconfigure(self, config: Any) -> None:
         """As Tracker.reconfigure."""
+        self._tracker.reconfigure(config)
 
 
 def run(stage: Stage, speed: float, late_s: float, budget_ns: int, cost_ns: int) -> Run:
@@ -103,6 +108,7 @@ def run(stage: Stage, speed: float, late_s: float, budget_ns: int, cost_ns: int)
     hooks = Hooks(
         convert=lambda number, _: stage.shot(number)[0],
         publish=published.append,
+        show=lambda message, image, state: None,
         on_fault=print,
         clock_ns=lambda: stage.now_ns,
         steady_ns=lambda: stage.now_ns,
@@ -116,12 +122,12 @@ def run(stage: Stage, speed: float, late_s: float, budget_ns: int, cost_ns: int)
         worker.handle(stage.offered(number))
     named = stage.offered(BEGIN - round(late_s * RATE_HZ))
     answer = worker.begin(TargetRequest(box=stage.shot(named.position)[1]), named)
-    cost, clock = Cost(), lambda: stage.now_ns
+    cost = Cost()
     for _ in range(KEPT):
         cost.add(cost_ns)
     end_ns = stage.now_ns + budget_ns
-    replay = Replay(worker, stage.kept, named, answer, end_ns=end_ns, cost=cost, steady_ns=clock, clock_ns=clock)
-    while replay.step(stage.offered(stage.newest)):
+    replay = Replay(worker, stage.kept, named, answer, end_ns=end_ns, cost=cost, steady_ns=lambda: stage.now_ns)
+    while replay.step(lambda: stage.offered(stage.newest)):
         pass
     live = stage.newest
     worker.handle(stage.offered(live))

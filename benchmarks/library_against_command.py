@@ -72,7 +72,7 @@ def library(tracker: str) -> list[float]:
     following = stm_tracker_ros.load(tracker, device="cpu")
     video = cv2.VideoCapture(str(sample.video))
     for index in range(FRAMES):
-        _, image = video.read()
+        image = np.asarray(video.read()[1], np.uint8)
         start = perf_counter_ns()
         if index:
             following.track(image)

@@ -28,14 +28,15 @@ from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.trackers.stmtrack.steps import Steps
 from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
-Slot = tuple[Tensor, Tensor]
+Slot = tuple[Tensor, ...]
 
 
 class Listening:
     """A stepper that notes what is remembered, or puts notes from elsewhere in its place after the first frame."""
 
     def __init__(self, stepper: Steps, swapped: list[Slot] | None) -> None:
-        self.stepper, self.notes = stepper, []
+        self.stepper = stepper
+        self.notes: list[Slot] = []
         self.swapped: Iterator[Slot] | None = cycle(swapped) if swapped else None
 
     def __getattr__(self, name: str) -> object:
@@ -43,7 +44,7 @@ class Listening:
 
     def remember(self, features: Tensor, box: Box) -> Slot:
         """See `Steps.remember`."""
-        own: Slot = self.stepper.remember(features, box)
+        own: Slot = tuple(self.stepper.remember(features, box))
         self.notes.append(own)
         return next(self.swapped) if self.swapped and len(self.notes) > 1 else own
 

@@ -37,7 +37,7 @@ class Worker:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with status {self._process.wait()} on {request}")
+            raise RuntimeError(f"{self._process.args!r} ended with status {self._process.wait()} on {request}")
         answer: list[float] = json.loads(line)
         return answer
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
 
 import stm_tracker_ros
 from stm_tracker_ros.core.types import Box, Pixels
@@ -42,7 +43,7 @@ def main() -> int:
 def read(count: int) -> list[Pixels]:
     """The first images of the packaged sample."""
     video = cv2.VideoCapture(str(packaged().video))
-    return [video.read()[1] for _ in range(count)]
+    return [np.asarray(video.read()[1], np.uint8) for _ in range(count)]
 
 
 def follow(name: str, images: Sequence[Pixels], device: str) -> list[Box]:
