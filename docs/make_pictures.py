@@ -22,6 +22,7 @@ from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo.sample import packaged
 from stm_tracker_ros.drawing import draw_overlay, waited_for
 from stm_tracker_ros.engine.config import StateConfig
+from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.evaluation.runner import Step, follow
 from stm_tracker_ros.trackers import registry
 
@@ -32,10 +33,11 @@ JPEG_QUALITY = 82
 
 
 class Picture(NamedTuple):
-    """A frame to show, and the part of it (in pixels, of SIZE's aspect) that is enlarged to SIZE."""
+    """A frame to show, the part of it (in pixels, of SIZE's aspect) that is enlarged to SIZE, the state it is for."""
 
     frame: int
     part: Box
+    state: State
 
 
 class Scene(NamedTuple):
@@ -54,14 +56,16 @@ SAMPLE = Scene(
     box=packaged().first_box,
     fps=10,
     pictures={
-        "tracking": Picture(10, Box(330, 80, 320, 240)),
-        "hidden": Picture(21, Box(280, 80, 320, 240)),
-        "lost": Picture(93, Box(0, 70, 320, 240)),
+        "tracking": Picture(10, Box(330, 80, 320, 240), State.TRACKING),
+        "hidden": Picture(19, Box(280, 80, 320, 240), State.UNCERTAIN),
+        "lost": Picture(93, Box(0, 70, 320, 240), State.LOST),
     },
 )
 ABOVE = (
-    Scene("stmtrack_lite", 198, Box(126, 0, 132, 268), 30, {"above": Picture(206, Box(0, 0, 576, 432))}),
-    Scene("dmb_lite", 208, Box(324, 130, 146, 280), 30, {"mask": Picture(214, Box(96, 0, 576, 432))}),
+    Scene(
+        "stmtrack_lite", 198, Box(126, 0, 132, 268), 30, {"above": Picture(206, Box(0, 0, 576, 432), State.TRACKING)}
+    ),
+    Scene("dmb_lite", 208, Box(324, 130, 146, 280), 30, {"mask": Picture(214, Box(96, 0, 576, 432), State.TRACKING)}),
 )
 
 
@@ -70,26 +74,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--above", type=Path, metavar="FILE", help="car-detection.mp4")
     above = parser.parse_args().above
+    if above is not None and (not above.is_file() or hashlib.sha256(above.read_bytes()).hexdigest() != ABOVE_SHA256):
+        parser.error(f"{above} is not the file of sha256 {ABOVE_SHA256}")
     registry.set_threads(1)
     FOLDER.mkdir(exist_ok=True)
     make(packaged().video, SAMPLE)
     if above is not None:
-        if hashlib.sha256(above.read_bytes()).hexdigest() != ABOVE_SHA256:
-            parser.error(f"{above} is another file; allowed is the one of sha256 {ABOVE_SHA256}")
         for scene in ABOVE:
             make(above, scene)
 
 
 def make(video: Path, scene: Scene) -> None:
-    """Write the pictures of a scene into FOLDER."""
+    """Write the pictures of a scene into FOLDER.
+
+    Raises SystemExit where a state is another one than README.md says beside the picture: another frame shows it now.
+    """
     tracker = registry.load(scene.tracker).from_checkpoint()
-    wanted = {picture.frame - scene.first: (name, picture.part) for name, picture in scene.pictures.items()}
+    wanted = {picture.frame - scene.first: (name, picture) for name, picture in scene.pictures.items()}
     stream = islice(frames(video, scene.fps), scene.first, scene.first + max(wanted) + 1)
     for step in follow(tracker, stream, Target(box=scene.box), StateConfig()):
         if step.index in wanted:
-            name, part = wanted[step.index]
+            name, picture = wanted[step.index]
+            if step.state is not picture.state:
+                raise SystemExit(f"{name}: frame {picture.frame} is {step.state.name}, not {picture.state.name}")
             file = FOLDER / f"{name}.jpg"
-            cv2.imwrite(str(file), drawn(step, part), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            cv2.imwrite(str(file), drawn(step, picture.part), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             print(f"{file.name}: {step.state.name} {step.result.score:.2f}, {file.stat().st_size} bytes")
 
 
