@@ -10,14 +10,24 @@ weights of a fixed seed. Prints "identical", or the first frame that differs and
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-LITE, PAPER = ("stmtrack_lite", "dmb_lite"), ("stmtrack", "dmb")
+DEFAULT = ("stmtrack_lite", "dmb_lite", "stmtrack", "dmb")
+LITE = ("stmtrack_lite", "dmb_lite", "dmv_lite", "siamstm_lite")
+EAGER = {
+    "stmtrack": {"memory.store_score": 0.0, "memory.previous_score": 0.0},
+    "dmb": {"memory.store_score": 0.0, "memory.previous_score": 0.0},
+    "dmv": {"memory.store_score": 0.0},
+    "siamstm": {},
+}
+"""Of those of the papers' size: a network of random weights would never learn, for it scores next to nothing."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -30,7 +40,7 @@ def main() -> int:
     old = args.work / args.against
     checkout = old / "checkout"
     if not checkout.is_dir():
-        subprocess.run(["git", "worktree", "add", "--detach", checkout, args.against], cwd=ROOT, check=True)
+        _check_out(args.against, checkout)
     names = [f"{tracker}-{precision}" for tracker in args.trackers for precision in args.precisions]
     status = 0
     for name in names:
@@ -49,12 +59,29 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--against", default="5ec10c2", metavar="COMMIT")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with eval/ and train_video/")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder for checkout and records")
-    parser.add_argument("--trackers", type=lambda text: text.split(","), default=[*LITE, *PAPER])
+    parser.add_argument("--trackers", type=lambda text: text.split(","), default=DEFAULT)
     parser.add_argument("--precisions", type=lambda text: text.split(","), default=["fp32"])
     parser.add_argument("--sequences", type=int, default=20)
     parser.add_argument("--frames", type=int, default=60, help="of each sequence; 30 of the papers' size")
     parser.add_argument("--record", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    for folder in (args.data / "eval", args.data / "train_video"):
+        if not folder.is_dir():
+            parser.error(f"there is no folder {folder}")
+    if unknown := set(args.trackers) - {*LITE, *EAGER}:
+        parser.error(f"unknown trackers {', '.join(sorted(unknown))}; known: {', '.join((*LITE, *EAGER))}")
+    return args
+
+
+def _check_out(commit: str, folder: Path) -> None:
+    """The files of a commit; no worktree, which git would go on to list when --work has been deleted."""
+    archive = subprocess.run(["git", "archive", "--format=tar", commit], cwd=ROOT, stdout=subprocess.PIPE)
+    if archive.returncode:
+        raise SystemExit(f"--against {commit} is not allowed; allowed is a commit of {ROOT}")
+    part = folder.with_suffix(".part")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(part)
+    part.rename(folder)
 
 
 def _run(checkout: Path, file: Path, name: str, args: argparse.Namespace) -> None:
@@ -63,7 +90,9 @@ def _run(checkout: Path, file: Path, name: str, args: argparse.Namespace) -> Non
     shared = [f"--{key}={getattr(args, key)}" for key in ("data", "work", "sequences", "frames")]
     command = [sys.executable, __file__, "--record", name, *shared]
     with file.with_suffix(".part").open("w") as out:
-        subprocess.run(command, check=True, stdout=out, env={**os.environ, "PYTHONPATH": str(checkout)})
+        run = subprocess.run(command, stdout=out, env={**os.environ, "PYTHONPATH": str(checkout.resolve())})
+    if run.returncode:
+        raise SystemExit(f"{name} cannot be recorded with the code of {checkout}: see above")
     file.with_suffix(".part").rename(file)
 
 
@@ -79,11 +108,12 @@ def _record(args: argparse.Namespace) -> None:
     name, precision = args.record.rsplit("-", 1)
     entry = registry.load(name)
     known = read_sequences(args.data / "train_video", VALIDATION) + read_sequences(args.data / "eval")
-    count, frames = (args.sequences, args.frames) if name in LITE else (1, min(args.frames, 30))
-    weights = None if name in LITE else _random_weights(name, args.work)
-    # A network of random weights would never learn: what it sees scores next to nothing.
-    eager = {} if name in LITE else {"memory.store_score": 0.0, "memory.previous_score": 0.0}
-    tracker = entry.from_checkpoint(weights, precision=precision, config=with_changes(entry.default_config, eager))
+    is_paper = name in EAGER
+    count, frames = (1, min(args.frames, 30)) if is_paper else (args.sequences, args.frames)
+    weights = _random_weights(name, args.work) if is_paper else None
+    tracker = entry.from_checkpoint(
+        weights, precision=precision, config=with_changes(entry.default_config, EAGER.get(name, {}))
+    )
     for sequence in known[:: max(len(known) // count, 1)][:count]:
         # Stopped before it has ended, and started anew on the next one: what was before must be forgotten.
         for step in _first(follow(tracker, sequence.frames(), Target(box=sequence.first_box), StateConfig()), frames):
