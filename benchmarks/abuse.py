@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import program
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -39,6 +40,8 @@ from vision_msgs.msg import Detection2D, Detection2DArray
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.cli.options import whole_number
+from stm_tracker_ros.core.output_folder import new_file
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo import sample, transport
 from stm_tracker_ros.engine.target_state import State
@@ -317,15 +320,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("images", 20000), ("requests", 5000), ("transitions", 500), ("parameters", 1000)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--turns", type=int, default=10)
+    parser.add_argument("--turns", type=whole_number, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tracker", default="stmtrack_lite")
-    parser.add_argument("--log", type=Path, default=Path("/dev/null"), help="where the node's log goes")
+    parser.add_argument("--log", type=Path, help="where the node's log goes; a new file (default: nowhere)")
     options = parser.parse_args()
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     os.environ["ROS_DOMAIN_ID"] = str(transport.free_domain())
     arguments = ["--ros-args", "-r", f"image:={NODE}/image", "-p", f"tracker.name:={options.tracker}"]
-    with options.log.open("wb") as log:
+    with Path(os.devnull).open("wb") if options.log is None else new_file(options.log) as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "stm_tracker_ros.ros.node", *arguments], stdout=log, stderr=log
         )
@@ -349,4 +352,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(__file__, main)

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import program
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.mask_metrics import jaccard
 from stm_tracker_ros.core.metrics import overlaps, scored_frames
 from stm_tracker_ros.core.types import Pixels
@@ -25,6 +27,7 @@ from stm_tracker_ros.data.labels import read_mask
 from stm_tracker_ros.data.sequence import Sequence, read_development, read_sequences
 from stm_tracker_ros.data.starts import runs_of
 from stm_tracker_ros.evaluation.mask_files import has_masks, mask_path
+from stm_tracker_ros.evaluation.run_settings import SETTINGS_NAME
 from stm_tracker_ros.evaluation.trajectory import TRAJECTORY_NAME, read_trajectory
 
 FOLLOWED_IOU, LEAST_FRAMES = 0.3, 5
@@ -32,8 +35,10 @@ Floats = NDArray[np.float64]
 
 
 def flown(data: Path, result: Path) -> Iterator[tuple[Sequence, Path, Floats]]:
-    """Each run: its truth, its folder, its answered boxes."""
-    settings = json.loads((result / "settings.json").read_text())
+    """Each run: its truth, its folder, its answered boxes. Raises DataError if that is no folder of results."""
+    if not (result / SETTINGS_NAME).is_file():
+        raise DataError(f"{result} holds no {SETTINGS_NAME}; needed is a folder of `stm_tracker evaluate`")
+    settings = json.loads((result / SETTINGS_NAME).read_text())
     sequences = (read_development if settings["development"] else read_sequences)(data)
     starts, most = settings["starts"], settings["max_frames"]
     runs: list[Sequence] = [run for one in sequences for run in (runs_of(one, starts, most) if starts else [one])]
@@ -87,6 +92,9 @@ def main() -> None:
                 found.append(one)
             if run.mask_paths and has_masks(folder):
                 masks.append(of_masks(run, folder, boxes))
+        if not found:
+            said = f"followed for {LEAST_FRAMES} frames; needed are results of `stm_tracker evaluate` over sequences"
+            raise DataError(f"{result} holds no run of a sequence of {args.data} in which the target is {said}")
         (ratio, overlap), spread = np.mean(found, 0), np.std(found, 0)[0]
         print(f"{result}: log size {ratio:+.3f}, spread {spread:.3f}, overlap {overlap:.3f}, {len(found)} runs")
         if masks:
@@ -95,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

@@ -11,6 +11,7 @@ again.
 
 from __future__ import annotations
 
+import program
 import tables
 from tables import Row
 
@@ -67,4 +68,4 @@ FLOWN = {
 BASES = {**dict.fromkeys(TABLES, BASE), **dict.fromkeys(FLOWN, "c32_i30")}
 
 if __name__ == "__main__":
-    tables.main(__doc__, tables.Tables("dmv_lite", TABLES, FLOWN, BASES))
+    program.run(__file__, lambda: tables.main(__doc__, tables.Tables("dmv_lite", TABLES, FLOWN, BASES)))

@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+import program
 
 import stm_tracker_ros
+from stm_tracker_ros.cli.options import whole_number
 from stm_tracker_ros.core.types import Frame
 from stm_tracker_ros.data.readers import frames
 from stm_tracker_ros.demo import sample
@@ -38,7 +40,7 @@ def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracker", default="stmtrack_lite")
-    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--runs", type=whole_number, default=4)
     args = parser.parse_args()
     packaged = sample.packaged()
     images = [frame.bgr().copy() for frame in frames(str(packaged.video))]
@@ -48,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import program
 import rclpy
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters
@@ -40,11 +41,13 @@ from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.cli.options import parse_seeds
 from stm_tracker_ros.core.boxes import iou
+from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.data.absences.made import AbsenceSequence
 from stm_tracker_ros.data.absences.makers import absence_sequences
-from stm_tracker_ros.data.absences.plan import SECOND, kinds_of
+from stm_tracker_ros.data.absences.plan import SECOND, Kind, kinds_of
 from stm_tracker_ros.demo import transport
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
@@ -249,12 +252,23 @@ def is_drawn(run: Run, number: int) -> bool:
 
 def runs(operator: Operator, options: argparse.Namespace) -> Iterator[Run]:
     """All absences in all modes; each an hour after the one before, by the stamps."""
-    kinds, seeds = kinds_of(options.kinds.split(",")), [int(seed) for seed in options.seeds.split(",")]
     start_ns = START_NS
-    for made in absence_sequences(options.data, kinds, seeds):
-        for mode in options.modes.split(","):
+    for made in absence_sequences(options.data, options.kinds, options.seeds):
+        for mode in options.modes:
             start_ns += HOUR_NS
             yield play(operator, made, mode, start_ns, careful=options.careful)
+
+
+def validated(options: argparse.Namespace) -> argparse.Namespace:
+    """The options with kinds, seeds and modes as such. Raises DataError, ConfigError, before anything is started."""
+    options.kinds, options.seeds = kinds_of(options.kinds.split(",")), parse_seeds(options.seeds)
+    if Kind.NEVER_RETURNS in options.kinds:
+        raise DataError(f"kind {Kind.NEVER_RETURNS.value!r} is not allowed: its target does not come back")
+    options.modes = options.modes.split(",")
+    for mode in options.modes:
+        if mode not in MODES:
+            raise ConfigError(f"mode {mode!r} is unknown; allowed are {', '.join(MODES)}")
+    return options
 
 
 def main() -> int:
@@ -262,12 +276,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="holds eval/ and train_video/")
     parser.add_argument("--kinds", default="cut_elsewhere", help="of absences from which the target comes back")
-    parser.add_argument("--seeds", default=SEEDS)
-    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--seeds", default=SEEDS, metavar="A,B-C")
+    parser.add_argument("--modes", default=",".join(MODES), help="of tracker.search.again (default: %(default)s)")
     parser.add_argument("--tracker", default="stmtrack_lite")
     parser.add_argument("--careful", action="store_true", help="confirm only what lies on the target")
     parser.add_argument("--out", type=Path, help="where pictures of the search go; a new folder")
-    options = parser.parse_args()
+    options = validated(parser.parse_args())
     if options.out is not None:
         options.out.mkdir(parents=True)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -297,4 +311,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(__file__, main)

@@ -25,6 +25,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import program
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -35,6 +36,7 @@ from vision_msgs.msg import Detection2DArray
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.cli.options import whole_number
 from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.data.sequence import read_sequences
@@ -254,9 +256,8 @@ class Operator:
 def measure(options: argparse.Namespace, operator: Operator, camera: Camera) -> list[Run]:
     """All runs; each is told as it ends."""
     runs: list[Run] = []
-    size = tuple(int(side) for side in options.size.split("x"))
     for number, sequence in enumerate(read_sequences(options.data, options.sequences)):
-        camera.footage = Footage(sequence, (size[0], size[1]), options.scale)
+        camera.footage = Footage(sequence, options.size, options.scale)
         operator.wait(lambda: operator.status.received > 0, "a first image")
         for turn, speed in enumerate(options.speeds, number):
             camera.speed = speed
@@ -301,14 +302,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sequences", nargs="+", default=list(SEQUENCES))
-    parser.add_argument("--size", default="640x480", help="of the camera's images")
+    parser.add_argument(
+        "--size", type=program.picture_size, default=(640, 480), metavar="WxH", help="of the camera's images"
+    )
     parser.add_argument("--scale", type=float, help="of the video's frames; by default the target becomes 64 px")
     parser.add_argument("--speeds", nargs="+", type=float, default=list(SPEEDS), help="px/s")
     parser.add_argument("--late", nargs="+", type=float, default=list(LATE_S), help="s")
     parser.add_argument(
-        "--every", type=int, default=1, help="run one of so many cells of a sequence, another one of the next"
+        "--every", type=whole_number, default=1, help="run one of so many cells of a sequence, another one of the next"
     )
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=whole_number, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the node")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -325,7 +328,7 @@ def main() -> None:
     executor.add_node(node)
     spinner = threading.Thread(target=executor.spin, daemon=True)
     spinner.start()
-    camera = Camera(node, tuple(int(side) for side in options.size.split("x")))  # type: ignore[arg-type]
+    camera = Camera(node, options.size)
     try:
         operator = Operator(node, camera)
         operator.wait(lambda: operator.status.state == State.NO_TARGET, "the node")
@@ -339,4 +342,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

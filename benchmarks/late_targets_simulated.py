@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import program
 from late_targets import LATE_S, RATE_HZ, SEQUENCES, SPEEDS, Footage, overlap_of
 
 from stm_tracker_ros.core.protocol import Tracker
@@ -170,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

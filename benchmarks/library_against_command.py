@@ -16,6 +16,9 @@ from itertools import islice
 from time import perf_counter_ns
 
 import numpy as np
+import program
+
+from stm_tracker_ros.cli.options import whole_number
 
 SIDES = ("command", "library")
 WARM_UP_FRAMES = 10
@@ -26,7 +29,7 @@ def main() -> None:
     """Run both sides by turns, print what they took and the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracker", default="stmtrack_lite")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=whole_number, default=3)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side is not None:
@@ -83,4 +86,4 @@ def library(tracker: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

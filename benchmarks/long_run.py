@@ -20,8 +20,9 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import program
 
-from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
+from stm_tracker_ros.cli.options import add_tracker_options, load_tracker, whole_number
 from stm_tracker_ros.core.output_folder import new_file, refuse_existing, write_new
 from stm_tracker_ros.core.protocol import Tracker
 from stm_tracker_ros.core.types import Box, Frame, Target
@@ -100,14 +101,21 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True, help="folder of a sequence")
-    parser.add_argument("--frames", type=int, default=3000)
-    parser.add_argument("--stretch", type=int, default=150, help="images of the sequence that are played to and fro")
-    parser.add_argument("--fill", type=int, default=300, help="frames that fill the fresh tracker to capacity")
-    parser.add_argument("--compared", type=int, default=300, help="frames on which the two are compared")
+    parser.add_argument(
+        "--frames", type=whole_number, default=3000, help=f"more than {FIRST_LOOK} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--stretch", type=whole_number, default=150, help="images of the sequence that are played to and fro"
+    )
+    parser.add_argument("--fill", type=whole_number, default=300, help="frames that fill the fresh tracker to capacity")
+    parser.add_argument("--compared", type=whole_number, default=300, help="frames on which the two are compared")
     parser.add_argument("--out", type=Path, help="JSON file of the results")
     parser.add_argument("--plot", type=Path, help="PNG file of memory and time along the way")
     add_tracker_options(parser)
     args = parser.parse_args()
+    least = max(FIRST_LOOK, args.fill)
+    if args.frames <= least:  # nothing would be measured between the first look at the memory and the last one
+        parser.error(f"--frames {args.frames} is not allowed; allowed are more than {least}")
     for path in filter(None, (args.out, args.plot)):
         refuse_existing(path)
     images = [frame.bgr() for frame in islice(frames(args.video / VIDEO_NAME), args.stretch)]
@@ -128,4 +136,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

@@ -15,20 +15,24 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import program
 from torch import Tensor
 from tqdm import tqdm
 
 from stm_tracker_ros.cli.options import add_tracker_options, load_tracker
+from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.metrics import sequence_scores
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.data.readers import frames
-from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences
+from stm_tracker_ros.data.sequence import VALIDATION, Sequence, read_sequences, recording_of
 from stm_tracker_ros.following.follower import Follower
 from stm_tracker_ros.trackers.stmtrack.steps import Steps
 from stm_tracker_ros.trackers.stmtrack.tracker import StmMatcher
 
 Slot = tuple[Tensor, ...]
+Passes = dict[str, tuple[float, list[Slot]]]  # by sequence: success AUC, and what was remembered
+LEAST_SLOTS = 11  # of what another sequence gives
 
 
 class Listening:
@@ -49,7 +53,9 @@ class Listening:
         return next(self.swapped) if self.swapped and len(self.notes) > 1 else own
 
 
-def follow(tracker: Follower, stepper: Steps, sequence: Sequence, swapped: list[Slot] | None) -> tuple[float, list]:
+def follow(
+    tracker: Follower, stepper: Steps, sequence: Sequence, swapped: list[Slot] | None
+) -> tuple[float, list[Slot]]:
     """Success AUC of one pass, and what was remembered in it."""
     listening = Listening(stepper, swapped)
     tracker.matcher.stepper = listening  # type: ignore[attr-defined]
@@ -63,6 +69,14 @@ def follow(tracker: Follower, stepper: Steps, sequence: Sequence, swapped: list[
     return sequence_scores(answers, sequence.boxes[: len(answers)])["success_auc"], listening.notes[1:]
 
 
+def donated(sequence: Sequence, own: Passes) -> list[Slot]:
+    """What was remembered on the first sequence of another recording. Raises DataError where all have too little."""
+    for name, (_, notes) in own.items():
+        if recording_of(name) != sequence.recording and len(notes) >= LEAST_SLOTS:
+            return notes
+    raise DataError(f"no sequence of another recording than {sequence.name} has {LEAST_SLOTS} remembered frames")
+
+
 def main() -> None:
     """Run every validation sequence twice; print and write the scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,15 +86,14 @@ def main() -> None:
     args = parser.parse_args()
     refuse_existing(args.out)
     tracker = load_tracker(args).tracker
-    assert isinstance(tracker, Follower)
-    assert isinstance(tracker.matcher, StmMatcher)
+    if not isinstance(tracker, Follower) or not isinstance(tracker.matcher, StmMatcher):
+        raise ConfigError(f"{args.tracker} has no memory of STMTrack's kind; allowed are stmtrack_lite and stmtrack")
     stepper = tracker.matcher.stepper
     sequences = read_sequences(args.data, VALIDATION)
-    own = {s.name: follow(tracker, stepper, s, None) for s in tqdm(sequences, desc="own memory")}
+    own: Passes = {s.name: follow(tracker, stepper, s, None) for s in tqdm(sequences, desc="own memory")}
     swapped = {}
     for sequence in tqdm(sequences, desc="swapped memory"):
-        donor = next(d for d in sequences if d.recording != sequence.recording and len(own[d.name][1]) > 10)
-        swapped[sequence.name] = follow(tracker, stepper, sequence, own[donor.name][1])[0]
+        swapped[sequence.name] = follow(tracker, stepper, sequence, donated(sequence, own))[0]
     rows = {name: {"own": own[name][0], "swapped": swapped[name]} for name in own}
     means = {key: float(np.mean([row[key] for row in rows.values()])) for key in ("own", "swapped")}
     write_new(args.out, json.dumps({"mean": means, "sequences": rows}, indent=1).encode("ascii"))
@@ -88,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

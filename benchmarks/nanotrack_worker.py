@@ -6,8 +6,8 @@ but turns.py, for that environment has its own OpenCV.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
-import sys
 import time
 
 import cv2
@@ -41,4 +41,6 @@ def main(peers_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peers", help="the file peers.py")
+    main(parser.parse_args().peers)

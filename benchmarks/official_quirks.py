@@ -1,6 +1,6 @@
 """What each convention of the authors' code costs, against the default: by drawn targets, without a network.
 
-usage: python benchmarks/official_quirks.py
+  python benchmarks/official_quirks.py
 
 Prints the figures of the table in trackers/stmtrack/official.py. An oracle reads the box out of the crop by the
 moments of its brightness, so what is left is geometry.
@@ -8,8 +8,11 @@ moments of its brightness, so what is left is geometry.
 
 from __future__ import annotations
 
+import argparse
+
 import cv2
 import numpy as np
+import program
 import torch
 
 from stm_tracker_ros.core.types import Box, Frame, Pixels
@@ -97,6 +100,7 @@ def calls_against_stamps() -> float:
 
 def main() -> None:
     """Print all figures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     rng = np.random.default_rng(0)
     print("target px | centre error px, authors' mean +- max | width error % | default: centre mean, max | width %")
     for side in SIDES:
@@ -123,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

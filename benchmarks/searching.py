@@ -13,9 +13,11 @@ import statistics
 import time
 from pathlib import Path
 
+import program
 import torch
 
 from stm_tracker_ros.cli.options import parse_seeds
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.types import Box, Target
 from stm_tracker_ros.data.absences.makers import absence_sequences
 from stm_tracker_ros.data.absences.plan import Kind
@@ -27,12 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of eval/ and train_video/")
     parser.add_argument("--tracker", default="stmtrack_lite", choices=registry.names())
-    parser.add_argument("--seeds", type=parse_seeds, default=(0, 1, 2), metavar="A-B")
+    parser.add_argument("--seeds", default="0-2", metavar="A-B", help="(default: %(default)s)")
     args = parser.parse_args()
+    seeds = parse_seeds(args.seeds)
     torch.set_num_threads(1)
     tracker = registry.load(args.tracker).from_checkpoint()
     tracked, away = list[float](), list[float]()
-    for made in absence_sequences(args.data, [Kind.CUT_BACK, Kind.CUT_ELSEWHERE], args.seeds):
+    for made in absence_sequences(args.data, [Kind.CUT_BACK, Kind.CUT_ELSEWHERE], seeds):
         for index, frame in enumerate(made.frames()):
             if index == 0:
                 tracker.init(frame, Target(box=Box(*map(float, made.boxes[0]))))
@@ -45,6 +48,8 @@ def main() -> None:
                 tracked.append(milliseconds)
             elif not result.found:
                 away.append(milliseconds)
+    if not tracked or not away:
+        raise DataError(f"{len(tracked)} frames tracked and {len(away)} away on --seeds {args.seeds}; needed are both")
     usual, searching = statistics.median(tracked), statistics.median(away)
     print(
         f"{args.tracker}: tracked {usual:.1f} ms ({len(tracked)} frames), away {searching:.1f} ms ({len(away)} frames)"
@@ -53,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

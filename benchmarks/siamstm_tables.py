@@ -12,6 +12,7 @@ flown. What is finished is not done again.
 
 from __future__ import annotations
 
+import program
 import tables
 from tables import Row
 
@@ -65,4 +66,4 @@ FLOWN = {
 BASES = {"parts": BASE, "repression": "maxima_first"}
 
 if __name__ == "__main__":
-    tables.main(__doc__, tables.Tables("siamstm_lite", TABLES, FLOWN, BASES))
+    program.run(__file__, lambda: tables.main(__doc__, tables.Tables("siamstm_lite", TABLES, FLOWN, BASES)))

@@ -16,12 +16,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import program
 from turns import Worker
 
+from stm_tracker_ros.core.errors import DataError
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.data.sequence import read_sequences
+from stm_tracker_ros.trackers import registry
 
 HERE = Path(__file__).resolve().parent
+PACKAGE = "stm_tracker_ros"
 SETTLING = 5  # frames at the start that are not counted: the memory fills
 
 
@@ -31,11 +35,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of sequences")
     parser.add_argument("--other", type=Path, required=True, help="checkout of the other commit")
     parser.add_argument("--out", type=Path, required=True, help="JSON file of the results")
-    parser.add_argument("--tracker", default="stmtrack_lite")
+    parser.add_argument("--tracker", default="stmtrack_lite", choices=registry.names())
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--sequences", help="A,B: these only")
     parser.add_argument("--frames", type=int, default=60, help="a sequence, at most")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not (args.other / PACKAGE).is_dir():  # its interpreter would take the package that is installed, and say nothing
+        parser.error(
+            f"--other {args.other} holds no {PACKAGE}; needed is a checkout: git worktree add {args.other} COMMIT"
+        )
+    if args.frames <= SETTLING:
+        parser.error(f"--frames {args.frames} is not allowed; allowed are more than {SETTLING}, which are not counted")
+    return args
 
 
 def worker(checkout: Path, args: argparse.Namespace) -> Worker:
@@ -46,13 +57,18 @@ def worker(checkout: Path, args: argparse.Namespace) -> Worker:
 
 
 def ratios(pair: tuple[Worker, Worker], path: Path, count: int) -> list[float]:
-    """Ours over theirs in one sequence: ratio of the median times by the wall's clock and by the threads' own."""
+    """Ours over theirs in one sequence: ratio of the median times by the wall's clock and by the threads' own.
+
+    Raises DataError if it is too short.
+    """
     times: tuple[list[list[float]], list[list[float]]] = ([], [])
     for index in range(count):
         for which in ((0, 1), (1, 0))[index % 2]:
             times[which].append(pair[which].send(path=None if index else str(path)))
         if not times[0][-1]:
             break
+    if sum(map(bool, times[0])) <= SETTLING:
+        raise DataError(f"{path} has no more than {SETTLING} frames, which are not counted")
     ours, theirs = (np.median([both for both in side[SETTLING:] if both], 0) for side in times)
     return [float(ratio) for ratio in ours / theirs]
 
@@ -76,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

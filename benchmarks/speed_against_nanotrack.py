@@ -17,11 +17,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import program
 from turns import Worker
 
+from stm_tracker_ros.cli.options import whole_number
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.data.sequence import Sequence, read_sequences
 from stm_tracker_ros.evaluation.speed import median_ratio, percentiles, ratio_of_p20
+from stm_tracker_ros.trackers import registry
 
 HERE = Path(__file__).resolve().parent
 
@@ -33,12 +36,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, required=True, help="peers.py")
     parser.add_argument("--peers-python", type=Path, required=True, help="interpreter of the peers' environment")
     parser.add_argument("--out", type=Path, required=True, help="JSON file of the results")
-    parser.add_argument("--tracker", default="stmtrack_lite")
+    parser.add_argument("--tracker", default="stmtrack_lite", choices=registry.names())
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--sequences", help="A,B: these only")
-    parser.add_argument("--max-frames", type=int)
-    parser.add_argument("--runs", type=int, default=3)
-    return parser.parse_args()
+    parser.add_argument("--max-frames", type=whole_number)
+    parser.add_argument("--runs", type=whole_number, default=3)
+    args = parser.parse_args()
+    for option, file in (("--peers", args.peers), ("--peers-python", args.peers_python)):
+        if not file.is_file():
+            parser.error(f"{option} {file} is no file")
+    return args
 
 
 def run_once(ours: Worker, theirs: Worker, sequences: list[Sequence], args: argparse.Namespace) -> dict[str, dict]:
@@ -85,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

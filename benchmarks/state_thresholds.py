@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import program
 from numpy.typing import NDArray
 
+from stm_tracker_ros.core.errors import ConfigError, DataError
 from stm_tracker_ros.core.metrics import paired_bootstrap
 from stm_tracker_ros.engine.config import StateConfig
 from stm_tracker_ros.engine.target_state import State, TargetState
@@ -26,8 +28,11 @@ SHARES = ("TRACKING and right", "right and no box", "TRACKING and wrong, in sigh
 
 
 def thresholds(text: str) -> StateConfig:
-    """TRACKING, UNCERTAIN, LOST as in `state.*_score`."""
-    tracking, uncertain, lost = (float(part) for part in text.split(","))
+    """TRACKING, UNCERTAIN, LOST as in `state.*_score`. Raises ConfigError."""
+    try:
+        tracking, uncertain, lost = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--states {text!r} is not allowed; allowed are three scores, such as .8,.75,.5") from None
     return StateConfig(tracking_score=tracking, uncertain_score=uncertain, lost_score=lost)
 
 
@@ -61,7 +66,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of `stm_tracker calibrate`")
     parser.add_argument("--states", action="append", required=True, metavar="T,U,L", help="may be repeated")
     args = parser.parse_args()
+    judges = {text: thresholds(text) for text in args.states}
     paths = sorted(args.folder.rglob(SIGHTS_NAME))
+    if not paths:
+        raise DataError(f"{args.folder} holds no {SIGHTS_NAME}; needed is a folder of `stm_tracker calibrate`")
     every = {str(path.parent.relative_to(args.folder)): sights.read(path) for path in paths}
     runs = {name: run for name, run in every.items() if len(run.right)}
     said = calibration.said_unseen(calibration.Frames.of(runs))
@@ -69,11 +77,12 @@ def main() -> None:
     for words, is_made in (("annotated video", False), ("made absences and occlusions", True)):
         some = {name: run for name, run in runs.items() if (name.split("/")[0] in calibration.MADE) == is_made}
         found = {
-            text: np.array([shares(thresholds(text), each[name], run) for name, run in some.items()])
-            for text in args.states
+            text: np.array([shares(judge, each[name], run) for name, run in some.items()])
+            for text, judge in judges.items()
         }
-        print_of(words, some, found)
+        if some:
+            print_of(words, some, found)
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import program
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -34,11 +35,11 @@ PATIENCE_S = 120
 CAMERA_SETTLES_S = 1.0
 
 
-def play(reliability: str, size: str, rate: float, seconds: float) -> None:
+def play(reliability: str, size: tuple[int, int], rate: float, seconds: float) -> None:
     """The camera's process: images at that rate after the node has found it, then a line with their number."""
     rclpy.init()
     node = rclpy.create_node("camera")
-    width, height = (int(side) for side in size.split("x"))
+    width, height = size
     picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     publisher = node.create_publisher(Image, "image", qos.keep_last(qos.choose(reliability, ())))
     while not publisher.get_subscription_count():
@@ -96,7 +97,8 @@ class Listener(Node):
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """Start both, listen, count."""
     command = [sys.executable, str(Path(__file__).resolve()), "--play"]
-    command += [f"--{name}={getattr(options, name)}" for name in ("reliability", "size", "rate", "seconds")]
+    command += [f"--{name}={getattr(options, name)}" for name in ("reliability", "rate", "seconds")]
+    command += [f"--size={options.size[0]}x{options.size[1]}"]
     tracker = subprocess.Popen([sys.executable, "-m", "stm_tracker_ros.ros.node"], stderr=subprocess.DEVNULL)
     rclpy.init()
     listener = Listener()
@@ -145,7 +147,9 @@ def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reliability", choices=("reliable", "best_effort"), default="reliable")
-    parser.add_argument("--size", default="640x480")
+    parser.add_argument(
+        "--size", type=program.picture_size, default=(640, 480), metavar="WxH", help="(default: 640x480)"
+    )
     parser.add_argument("--rate", type=float, default=30.0)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--follow", action="store_true", help="name a target, so that the tracker works meanwhile")
@@ -160,4 +164,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)

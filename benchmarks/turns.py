@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FFMPEG_CAPTURE_OPTIONS": "threads;1"}
@@ -30,14 +31,15 @@ class Worker:
         return self.send(path=str(path), max_frames=max_frames)
 
     def send(self, **request: object) -> list[float]:
-        """What the worker answers to that request. Raises RuntimeError if it has ended."""
+        """What the worker answers to that request. Raises SystemExit if it has ended, which has told why itself."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # of one that ended before: it answers nothing either
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args!r} ended with status {self._process.wait()} on {request}")
+            raise SystemExit(f"{self._process.args!r} ended with status {self._process.wait()} on {request}")
         answer: list[float] = json.loads(line)
         return answer
 

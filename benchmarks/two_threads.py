@@ -9,14 +9,16 @@ if an answer differs or a thread fails.
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import program
 
 import stm_tracker_ros
+from stm_tracker_ros.cli.options import whole_number
+from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Box, Pixels
 from stm_tracker_ros.demo.sample import packaged
 
@@ -25,8 +27,8 @@ def main() -> int:
     """Print a line a run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trackers", nargs=2, default=["stmtrack_lite", "stmtrack_lite"])
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--runs", type=whole_number, default=20)
+    parser.add_argument("--frames", type=whole_number, default=40)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     images = read(args.frames)
@@ -41,8 +43,11 @@ def main() -> int:
 
 
 def read(count: int) -> list[Pixels]:
-    """The first images of the packaged sample."""
+    """The first images of the packaged sample. Raises ConfigError if it has fewer."""
     video = cv2.VideoCapture(str(packaged().video))
+    most = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    if count > most:
+        raise ConfigError(f"--frames {count} is not allowed; allowed is 1 to {most}, which the sample has")
     return [np.asarray(video.read()[1], np.uint8) for _ in range(count)]
 
 
@@ -82,4 +87,4 @@ def verdict(alone: list[Box], beside: list[Box] | Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(__file__, main)

@@ -1,10 +1,13 @@
 """Write docs/PARAMETERS.md, the tables of all parameters, from their definitions.
 
-.venv/bin/python scripts/list_parameters.py
+  .venv/bin/python scripts/list_parameters.py
+
+What stood there is replaced.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -86,4 +89,5 @@ def meaning(one: Setting) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     DOCUMENT.write_text(document(), encoding="utf-8")
