@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
+import importlib
 import re
 import runpy
 import shlex
@@ -12,6 +14,10 @@ from pathlib import Path
 import pytest
 
 from stm_tracker_ros.cli.main import COMMANDS
+from stm_tracker_ros.core.config import settings, with_changes
+from stm_tracker_ros.engine.config import EngineConfig
+from stm_tracker_ros.trackers import registry
+from stm_tracker_ros.training import recipes
 
 pytestmark = pytest.mark.torch
 
@@ -22,6 +28,7 @@ IN_TURNS = {"frame_worker", "nanotrack_worker", "tracker_worker"}  # started by 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "training" / "README.md"]
 COMMAND = re.compile(r"(?<![/\w])stm_tracker ([a-z]+)\b|\b((?:benchmarks|docs|scripts)/[\w/]+\.py|scripts/\w+)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+SETTING = re.compile(r"--set ([a-z_.]+)=")
 OUR_FILE = re.compile(r"(?<![\w/.])(?:bench|benchmarks|config|docs|launch|scripts|stm_tracker_ros|test)/[\w/]+\.\w+")
 # Of pip, venv, rosdep, ros2, ruff and whoever else is quoted.
 OF_OTHERS = {"--index-url", "--system-site-packages", "--from-paths", "--ignore-src", "--share", "--check"}
@@ -170,6 +177,14 @@ def test_commands_in_a_commands_help_exist(command, known):
     check(f"```\n{command.EPILOG}\n```", known)
 
 
+@functools.cache
+def setting_names():
+    """All that `--set` takes somewhere."""
+    configs = [EngineConfig(), *(recipes.load(name).DEFAULTS for name in recipes.names())]
+    configs += [registry.load(name).default_config for name in registry.names()]
+    return {one.name for config in configs for one in settings(config)}
+
+
 def check(text, known):
     everything = OF_OTHERS.union(*known.values())
     for snippet in snippets(text):
@@ -177,5 +192,17 @@ def check(text, known):
             assert not name or name in known, f"{snippet}: no command {name}"
             allowed = known[name] | {"--help"} if name else everything
             assert given <= allowed, f"{snippet}: {name} has no {', '.join(sorted(given - allowed))}"
+        assert set(SETTING.findall(snippet)) <= setting_names(), f"{snippet}: no such setting"
         for file in OUR_FILE.findall(snippet):
             assert (ROOT / file).exists(), f"{snippet}: there is no {file}"
+
+
+@pytest.mark.parametrize("name", ["dmv_tables", "siamstm_tables"])
+def test_the_rows_of_tables_change_settings_that_there_are(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    tables, tracker = importlib.import_module(name), f"{name.partition('_')[0]}_lite"
+    rows = [row for some in (tables.TABLES, tables.FLOWN) for table in some.values() for row in table]
+    assert rows
+    for row in rows:
+        with_changes(recipes.load(tracker).DEFAULTS, row.trained)
+        with_changes(registry.load(tracker).default_config, row.flown)
