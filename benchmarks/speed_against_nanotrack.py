@@ -42,6 +42,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--max-frames", type=whole_number)
     parser.add_argument("--runs", type=whole_number, default=3)
     args = parser.parse_args()
+    if args.max_frames == 1:
+        parser.error("--max-frames 1 is not allowed; allowed are 2 and more: the first one is not counted")
     for option, file in (("--peers", args.peers), ("--peers-python", args.peers_python)):
         if not file.is_file():
             parser.error(f"{option} {file} is no file")

@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image
 
 from stm_tracker_msgs.msg import TrackerStatus
 from stm_tracker_msgs.srv import SetTarget
+from stm_tracker_ros.cli.options import rate
 from stm_tracker_ros.demo import transport
 from stm_tracker_ros.engine.target_state import State
 from stm_tracker_ros.ros import convert, qos
@@ -80,12 +81,12 @@ class Listener(Node):
                 raise SystemExit(f"in vain waited for {what}; last heartbeat: {self.last}")
             rclpy.spin_once(self, timeout_sec=0.1)
 
-    def follow(self) -> None:
+    def follow(self, size: tuple[int, int]) -> None:
         """Name a target in the middle, so that the tracker works while images come."""
         client = self.create_client(SetTarget, "/stm_tracker/set_target")
         client.wait_for_service(PATIENCE_S)
         request = SetTarget.Request()
-        request.box.center.position.x = request.box.center.position.y = 200.0
+        request.box.center.position.x, request.box.center.position.y = size[0] / 2, size[1] / 2
         request.box.size_x = request.box.size_y = 60.0
         self.wait(lambda: self.last.received > 0, "a first image")
         future = client.call_async(request)
@@ -107,7 +108,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         cpu_before_s = cpu_seconds(tracker.pid)
         camera = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if options.follow:
-            listener.follow()
+            listener.follow(options.size)
         listener.wait(lambda: camera.poll() is not None, "the end of the camera")
         listener.wait(lambda: "no images" in listener.last.message, "the node to miss the images")
         assert camera.stdout is not None
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument(
         "--size", type=program.picture_size, default=(640, 480), metavar="WxH", help="(default: 640x480)"
     )
-    parser.add_argument("--rate", type=float, default=30.0)
+    parser.add_argument("--rate", type=rate, default=30.0, help="images a second (default: %(default)g)")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--follow", action="store_true", help="name a target, so that the tracker works meanwhile")
     parser.add_argument("--play", action="store_true", help=argparse.SUPPRESS)
