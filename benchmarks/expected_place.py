@@ -19,8 +19,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import program
 
 from stm_tracker_ros.core import boxes
+from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.data.sequence import Sequence, read_development
 from stm_tracker_ros.following.config import SearchConfig
@@ -57,19 +59,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of eval/ and train_video/")
     parser.add_argument("--out", type=Path, required=True, help="JSON file of every sequence's figures")
-    parser.add_argument("--every", type=int, default=1, help="one frame in so many (default: %(default)s)")
+    parser.add_argument(
+        "--every",
+        type=int,
+        choices=range(1, 31),
+        metavar="N",
+        default=1,
+        help="one frame in so many, up to 30 (default: %(default)s)",
+    )
     parser.add_argument("--max-frames", type=int, default=400, help="of a sequence (default: %(default)s)")
     args = parser.parse_args()
+    refuse_existing(args.out)
     cv2.setNumThreads(1)
     figures = {}
     for sequence in read_development(args.data):
         found = np.array(list(errors(sequence, args.every, args.max_frames)))
         error, far_off = float(np.minimum(found, 1).mean()), float((found > FAR_OFF).mean())
         figures[sequence.name] = {"place_error": error, "far_off": far_off, "frames": len(found)}
-    args.out.write_text(json.dumps(figures, indent=1))
+    write_new(args.out, json.dumps(figures, indent=1).encode())
     means = {name: np.mean([one[name] for one in figures.values()]) for name in ("place_error", "far_off")}
     print(f"{len(figures)} sequences: place_error {means['place_error']:.4f}, far_off {means['far_off']:.4f}")
 
 
 if __name__ == "__main__":
-    main()
+    program.run(__file__, main)
