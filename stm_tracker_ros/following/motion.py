@@ -1,8 +1,9 @@
-"""Where the target is expected in the next frame: its place in the world, unless another guess is clearly better.
+"""Where the target is expected in the next frame: by that of four guesses which has been off the least lately.
 
 A thing keeps its place in the world, or in the image where the camera follows it; it stands there, or moves on as it
 did. No single guess serves a boat under a drone in gusts, a car seen from a tripod and a runner whom the camera pans
-after.
+after. What is not seen stays in the world unless another guess was clearly better: a camera that has followed the
+target and turns away leaves it behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ Floats = NDArray[np.float64]
 
 SPEED_RATE, SLOWING = 0.3, 0.9  # share of a new displacement in the speeds, what is left of them a frame ahead
 ERROR_RATE = 0.1  # share of a new error in the usual ones
-CLEARLY = 0.7  # share of the first guess's error that another one may have to be taken
+CLEARLY = 0.7  # share of the first guess's error that another one may have to be taken for what is not seen
 
 
 class Guess(IntEnum):
@@ -39,9 +40,8 @@ class Motion:
 
     @property
     def best(self) -> Guess:
-        """The guess that is taken."""
-        best = Guess(int(self.errors.argmin()))
-        return best if self.errors[best] < CLEARLY * self.errors[Guess.STANDS_IN_WORLD] else Guess.STANDS_IN_WORLD
+        """The guess that is taken; of several that are as good the first."""
+        return Guess(int(self.errors.argmin()))
 
     @property
     def error(self) -> float:
@@ -62,7 +62,10 @@ class Motion:
             far = SLOWING * frames
         still = np.array([camera, (0.0, 0.0)])
         self._guesses = np.concatenate([still, still + far * self.speeds])
-        return self._guesses[Guess.STANDS_IN_WORLD if unseen and not frames else self.best]
+        best = self.best
+        if unseen and (not frames or self.errors[best] >= CLEARLY * self.errors[Guess.STANDS_IN_WORLD]):
+            best = Guess.STANDS_IN_WORLD
+        return self._guesses[best]
 
     def learn(self, moved: Floats, frames: float, size: float) -> None:
         """The target has moved by so much in so many frames since the last call of `ahead`; size: its own, pixels."""

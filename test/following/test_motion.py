@@ -65,6 +65,14 @@ def test_a_target_away_is_moved_on_ever_more_slowly_and_then_waits_in_the_world(
     assert walking.ahead((0.0, 0.0), 3, 4)[0] == pytest.approx(sum(away[3:7]), rel=0.01)
 
 
+def test_a_camera_that_turns_away_leaves_behind_what_is_away_unless_another_guess_was_clearly_better() -> None:
+    motion, away = Motion(0.1), (-10.0, 0.0)
+    for error, expected in ((0.08, -10.0), (0.06, 0.0)):
+        motion.errors[Guess.STANDS_IN_IMAGE] = error
+        assert motion.ahead(away, 0, 1)[0] == 0.0  # in sight the best is good enough
+        assert motion.ahead(away, 1, 1)[0] == expected
+
+
 def test_one_great_error_does_not_count_for_more_than_the_size() -> None:
     motion = Motion(0.0)
     motion.ahead((0.0, 0.0), 0, 1)
