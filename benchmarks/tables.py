@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stm_tracker_ros.cli.main import main as stm_tracker
-from stm_tracker_ros.core.ledger import LEDGER_NAME
 from stm_tracker_ros.evaluation import compare
 from stm_tracker_ros.evaluation.results import read_evaluated
 from stm_tracker_ros.trackers import registry
@@ -98,19 +97,12 @@ def trained(args: argparse.Namespace, tracker: str, row: Row) -> Path:
 def share(weights: Path, out: Path) -> None:
     """Give a row that has not begun the samples of one that is finished, as further names of the same files.
 
-    weights: where the row's own will lie, in `out`. The lists of files are copied: each row writes its own.
+    weights: where the row's own will lie, in `out`. The lists of files too: whoever writes begins a new one.
     """
     finished = sorted(out.parent.glob(f"*/{weights.name}"))
     for folder in ("pack", "features"):
         if finished and not (out / folder).exists():
-            shutil.copytree(finished[0].parent / folder, out / folder, copy_function=_linked)
-
-
-def _linked(source: str, target: str) -> None:
-    if Path(source).name == LEDGER_NAME:
-        shutil.copy2(source, target)
-    else:
-        os.link(source, target)
+            shutil.copytree(finished[0].parent / folder, out / folder, copy_function=os.link)
 
 
 def flown(args: argparse.Namespace, tracker: str, row: Row, weights: Path) -> Path:

@@ -15,6 +15,8 @@ import pytest
 
 from stm_tracker_ros.cli.main import COMMANDS
 from stm_tracker_ros.core.config import settings, with_changes
+from stm_tracker_ros.core.ledger import LEDGER_NAME
+from stm_tracker_ros.core.output_folder import OutputFolder
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.trackers import registry
 from stm_tracker_ros.training import recipes
@@ -206,3 +208,18 @@ def test_the_rows_of_tables_change_settings_that_there_are(name, monkeypatch):
     for row in rows:
         with_changes(recipes.load(tracker).DEFAULTS, row.trained)
         with_changes(registry.load(tracker).default_config, row.flown)
+
+
+def test_rows_of_tables_share_their_samples_and_note_for_themselves_what_they_write(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    tables, weights, folders = importlib.import_module("tables"), "dmv_lite.safetensors", ("pack", "features")
+    finished, begun = tmp_path / "k1", tmp_path / "k2"
+    for folder in folders:
+        OutputFolder(finished / folder).write("samples.bin", b"samples")
+    (finished / weights).touch()
+    tables.share(begun / weights, begun)
+    for folder in folders:
+        OutputFolder(begun / folder).check(["samples.bin"])
+        assert (begun / folder / "samples.bin").samefile(finished / folder / "samples.bin")
+        OutputFolder(begun).below(folder).write("more.bin", b"")
+        assert "more.bin" not in (finished / folder / LEDGER_NAME).read_text()
