@@ -19,7 +19,6 @@ SIDE = 128  # of the small version, pixels
 WIDEST = 1024  # of the part of the image that is looked at, about its centre, pixels
 BETTER = 0.9  # as much less they must differ then than unmoved, to be believed
 ALIKE = 0.6  # correlation of two small versions of one scene at least
-CERTAIN = 0.5  # height of the peak of phase correlation that no two scenes have
 GRAIN, CONTRAST = 4, 3.0  # blurred by so many pixels, what varies by fewer grey levels may be noise
 WINDOW = cv2.createHanningWindow((SIDE, SIDE), cv2.CV_32F)
 
@@ -75,14 +74,12 @@ def _moved(
 
     small_things: what is light and dark at large does not count: sky above and field below are anywhere.
     """
-    (x, y), height = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
+    (x, y), _ = cv2.phaseCorrelate(before.copy(), now.copy(), WINDOW)  # writes into its arguments
     right, down = round(x), round(y)
     is_still = right == down == 0
     too_far = max(abs(right), abs(down)) > SIDE // 2  # the centroid of a peak in noise may lie anywhere
     if too_far or is_still or not _better(before, now, right, down, counted):
         x, y, right, down = 0.0, 0.0, 0, 0
-    if height > CERTAIN and (right or down) and not small_things:
-        return x, y, 1.0, is_still
     was, part = _common(before, right, down)
     weights = _weights(counted[part])
     smooth = [cv2.blur(picture, (GRAIN, GRAIN)) for picture in (was, now[part])]
@@ -112,8 +109,6 @@ def _small(frame: Frame, part: Box) -> Floats:
     stride = max(1, min(width, height) // (2 * SIDE))  # the rest is averaged: fine things would be others in each frame
     rows = frame.region(left, top, left + width, top + height)[::stride]
     grey = np.ascontiguousarray(cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY)[:, ::stride])
-    if min(grey.shape) >= 2 * SIDE:  # in two steps, the first one by a whole number: a third of the time
-        grey = cv2.resize(grey, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
