@@ -47,7 +47,8 @@ class CameraMotion:
             is_other, self._reference = likeness is not None and likeness < ALIKE, now
         if likeness is not None:
             self._last = now
-            self._reference = self._reference if is_still and not is_other else now
+            if is_other or not is_still:
+                self._reference = now
         return None if is_other else (x * part.width / SIDE, y * part.height / SIDE)
 
     def keep(self) -> None:
