@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import program
 
+from stm_tracker_ros.cli.options import whole_number
 from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.output_folder import refuse_existing, write_new
 from stm_tracker_ros.core.types import Box
@@ -67,8 +68,10 @@ def main() -> None:
         default=1,
         help="one frame in so many, up to 30 (default: %(default)s)",
     )
-    parser.add_argument("--max-frames", type=int, default=400, help="of a sequence (default: %(default)s)")
+    parser.add_argument("--max-frames", type=whole_number, default=400, help="of a sequence (default: %(default)s)")
     args = parser.parse_args()
+    if args.max_frames == 1:
+        parser.error("--max-frames 1 is not allowed; allowed are 2 and more: in the first one nothing is expected")
     refuse_existing(args.out)
     cv2.setNumThreads(1)
     figures = {}
