@@ -16,10 +16,16 @@ def iou(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     corner_low = np.maximum(a[..., :2], b[..., :2])
     corner_high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    overlap = np.clip(corner_high - corner_low, 0, None).prod(-1)
-    union = a[..., 2:].clip(0).prod(-1) + b[..., 2:].clip(0).prod(-1) - overlap
+    overlap = _area(corner_high - corner_low)
+    union = _area(a[..., 2:]) + _area(b[..., 2:]) - overlap
     ratio = np.divide(overlap, union, out=np.zeros_like(union), where=union != 0)
     return np.asarray(np.minimum(ratio, 1))  # corners are rounded, so that equal boxes may overlap by more than all
+
+
+def _area(sides: Boxes) -> Boxes:
+    """Of sides (..., 2), 0 where one is negative."""
+    sides = np.maximum(sides, 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
 
 
 def centers(boxes: ArrayLike) -> Boxes:

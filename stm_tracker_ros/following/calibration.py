@@ -34,7 +34,7 @@ class Sight(NamedTuple):
     @classmethod
     def of(cls, score: float, unseen: float) -> Sight:
         """Of the score as it is trusted, cut to [0, 1]."""
-        return cls(float(np.clip(score, 0.0, 1.0)), unseen)
+        return cls(min(max(score, 0.0), 1.0), unseen)
 
 
 def as_scored(sight: Sight) -> float:

@@ -88,8 +88,8 @@ def _moved(
         return 0.0, 0.0, None, is_still  # in one of the two is nothing but noise
     if small_things:
         smooth = [cv2.subtract(picture, cv2.blur(picture, (GRAIN**2, GRAIN**2))) for picture in smooth]
-    first, second = (np.asarray(picture[weights > 0], np.float32) for picture in smooth)
-    return x, y, _correlation(first, second), is_still
+    inside = weights > 0
+    return x, y, _correlation(*(np.asarray(picture[inside], np.float32) for picture in smooth)), is_still
 
 
 def _correlation(first: Floats, second: Floats) -> float:
@@ -115,9 +115,9 @@ def _small(frame: Frame, part: Box) -> Floats:
 
 def _counted(part: Box, surroundings: Box) -> NDArray[np.uint8]:
     """Which pixels of the small version count: 1 outside of the surroundings, 0 in them."""
-    low = (np.array(surroundings[:2]) - part[:2]) * SIDE / part[2:]
-    high = low + np.array(surroundings[2:]) * SIDE / part[2:]
-    left, top, right, bottom = (int(value) for value in np.clip(np.concatenate([low, high]), 0, SIDE))
+    low = (surroundings.x - part.x) * SIDE / part.width, (surroundings.y - part.y) * SIDE / part.height
+    high = low[0] + surroundings.width * SIDE / part.width, low[1] + surroundings.height * SIDE / part.height
+    left, top, right, bottom = (int(min(max(end, 0), SIDE)) for end in (*low, *high))
     counted = np.ones((SIDE, SIDE), np.uint8)
     counted[top:bottom, left:right] = 0
     return counted

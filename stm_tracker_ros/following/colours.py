@@ -44,8 +44,8 @@ class Colours:
 def _histogram(look: Look, box: Box) -> Floats:
     """Shares of the colours (CIE L*a*b*) in the ellipse inside the box, which is in image pixels; 0 beside the look."""
     left, top, width, height = look.crop.to_crop(box)
-    edges = np.clip([left, top, left + width, top + height], 0, look.patch.shape[0] - 1).astype(int)
-    x, y, right, bottom = edges.tolist()
+    last = look.patch.shape[0] - 1
+    x, y, right, bottom = (int(min(max(edge, 0), last)) for edge in (left, top, left + width, top + height))
     patch = look.patch[y : bottom + 1, x : right + 1]
     inside = np.zeros(patch.shape[:2], np.uint8)
     middle = left - x + width / 2, top - y + height / 2

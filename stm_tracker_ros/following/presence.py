@@ -84,7 +84,7 @@ class Presence:
         """
         overlap = arithmetic.iou(tuple(self.place), boxes) * known
         near, far = self._needed()
-        needed = far + (near - far) * np.clip(overlap / AT_PLACE, 0.0, 1.0)
+        needed = far + (near - far) * np.minimum(overlap / AT_PLACE, 1.0)
         if self.config.distractor_share:
             claimed = self.distractors.claims(boxes, overlap, self.number, self.step)
             needed = np.where(claimed, np.maximum(needed, self.config.distractor_share), needed)
@@ -99,7 +99,7 @@ class Presence:
     @property
     def steadiness(self) -> float:
         """How far the expected place can be relied on, from 0 to 1."""
-        return float(np.clip(2 - self.motion.error / STEADY, 0.0, 1.0))
+        return min(max(2 - self.motion.error / STEADY, 0.0), 1.0)
 
     def followed(self, boxes: Floats, scores: Floats, gate: Gate, cell: int, box: Box) -> float:
         """The candidate `cell` is the target, now at `box`. Returns its score as it is trusted."""

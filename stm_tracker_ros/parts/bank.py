@@ -90,8 +90,8 @@ class MemoryBank:
         The previous frame is among them; where the grid holds it too, the slot on the grid is given.
         """
         used = np.flatnonzero(self.numbers)
-        known = self.numbers[used]
-        slots = [int(used[np.abs(known - number).argmin()]) for number in numbers]
+        apart = np.abs(np.subtract.outer(numbers, self.numbers[used]))
+        slots = used[apart.argmin(1)].tolist()
         return list(dict.fromkeys(slots))
 
     def distinct(self, slots: Sequence[int]) -> list[int]:
@@ -106,8 +106,8 @@ class MemoryBank:
 
     @property
     def first(self) -> int:
-        """Slot of the first frame."""
-        return int(np.where(self.numbers > 0, self.numbers, np.iinfo(np.int64).max).argmin())
+        """Slot of the first frame: no rule takes it away."""
+        return 0
 
     @property
     def previous(self) -> int:

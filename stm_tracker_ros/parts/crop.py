@@ -6,6 +6,8 @@ that the crop needs is ever touched, so that a 4K image costs as much as its cro
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +67,10 @@ def mean_colour(frame: Frame, center: tuple[float, float], side: float) -> tuple
 
 def _region(frame: Frame, crop: Crop, side: float) -> tuple[Pixels, int, int]:
     """The pixels of the image that the crop can touch, and their left and top."""
-    left = int(np.clip(np.floor(crop.left) - 1, 0, frame.width))
-    top = int(np.clip(np.floor(crop.top) - 1, 0, frame.height))
-    right = int(np.clip(np.ceil(crop.left + side) + 1, left, frame.width))
-    bottom = int(np.clip(np.ceil(crop.top + side) + 1, top, frame.height))
+    left = min(max(math.floor(crop.left) - 1, 0), frame.width)
+    top = min(max(math.floor(crop.top) - 1, 0), frame.height)
+    right = min(max(math.ceil(crop.left + side) + 1, left), frame.width)
+    bottom = min(max(math.ceil(crop.top + side) + 1, top), frame.height)
     if right == left or bottom == top:
         return np.zeros((0, 0, 3), np.uint8), left, top
     return frame.region(left, top, right, bottom), left, top

@@ -61,10 +61,17 @@ def read_slots_and_first(
     if len(slots) == 1:
         alone = read_slots(query_key, keys, values, slots, in_place=in_place)
         return alone, alone
-    if not in_place or query_key.device.type == "cuda":
+    if query_key.device.type == "cuda":
         first = _read_copied(query_key, keys, values, slots[:1], 0.0)
         return _read_copied(query_key, keys, values, slots, first_bias), first
-    logits, cells = _logits(query_key, keys, slots), keys.shape[1]
+    cells = keys.shape[1]
+    if not in_place:
+        key, value = (torch.cat([part[slot] for slot in slots]) for part in (keys, values))
+        logits = (query_key * query_key.shape[-1] ** -0.5) @ key.t()
+        first = torch.softmax(logits[:, :cells], -1) @ value[:cells]
+        logits[:, :cells] += first_bias
+        return torch.softmax(logits, -1) @ value, first
+    logits = _logits(query_key, keys, slots)
     first = torch.softmax(logits[:, :cells], -1) @ values[slots[0]]
     shares = _shares(logits, cells, first_bias)
     from_first = shares[0].sum(-1, keepdim=True, dtype=torch.float32) * first

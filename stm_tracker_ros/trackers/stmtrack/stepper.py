@@ -73,7 +73,8 @@ class Stepper:
         """
         keys, values = bank.parts
         with stage("read"):
-            bias, in_place = self.first_bias + math.log(first_weight), not self.runtime.plain
+            bias, exact = self.first_bias + math.log(first_weight), self.runtime.precision == torch.float32
+            in_place = exact and not self.runtime.plain  # bf16: few small slots are copied sooner than read singly
             found, first = read_slots_and_first(look.key[0], keys, values, slots, bias, in_place=in_place)
         with stage("head"):
             answer: Tensor = self._answer(torch.cat([found, first], -1)[None], look.features)
