@@ -21,7 +21,7 @@ class StateConfig:
 
     tracking_score: float = setting(0.8, "score from which the target counts as seen", low=0, high=1, live=True)
     uncertain_score: float = setting(
-        0.75, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
+        0.7, "score below which TRACKING becomes UNCERTAIN; at most tracking_score", low=0, high=1, live=True
     )
     lost_score: float = setting(
         0.5, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True

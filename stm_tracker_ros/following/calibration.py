@@ -26,15 +26,17 @@ class Sight(NamedTuple):
     """What is known of an answer.
 
     score: in [0, 1], as it is trusted. unseen: nominal frames that the target has not been seen for, 0 = it is found.
+    rival: score in [0, 1] of the best candidate beside the one that is followed, less the longer ago it was seen.
     """
 
     score: float
     unseen: float
+    rival: float
 
     @classmethod
-    def of(cls, score: float, unseen: float) -> Sight:
-        """Of the score as it is trusted, cut to [0, 1]."""
-        return cls(min(max(score, 0.0), 1.0), unseen)
+    def of(cls, score: float, unseen: float, rival: float) -> Sight:
+        """Of scores as they are, cut to [0, 1]."""
+        return cls(min(max(score, 0.0), 1.0), unseen, min(max(rival, 0.0), 1.0))
 
 
 def as_scored(sight: Sight) -> float:
@@ -59,8 +61,8 @@ class Calibration:
     def of(cls, content: Any) -> Calibration:
         """What `content` was made of. Raises ConfigError for anything else."""
         try:
-            weights = {str(name): float(value) for name, value in content["weights"].items()}
-            return cls(bias=float(content["bias"]), weights=weights)
+            given = {str(name): float(value) for name, value in content["weights"].items()}
+            return cls(bias=float(content["bias"]), weights={"rival": 0.0, **given})  # not counted at first
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ConfigError(f"no bias and weights: {error}") from None
 
@@ -79,9 +81,14 @@ class Calibration:
 
 
 def weighed(sights: Floats) -> Floats:
-    """Of sights, ... x fields: the logarithms of the score's odds and of 1 + the frames unseen."""
-    score, unseen = np.clip(sights[..., 0], LEAST, 1 - LEAST), sights[..., 1]
-    return np.stack([np.log(score / (1 - score)), np.log1p(unseen)], -1)
+    """Of sights, ... x fields: the logarithms of the scores' odds and of 1 + the frames unseen."""
+    score, unseen, rival = np.moveaxis(sights, -1, 0)
+    return np.stack([_log_odds(score), np.log1p(unseen), _log_odds(rival)], -1)
+
+
+def _log_odds(score: Floats) -> Floats:
+    share = np.clip(score, LEAST, 1 - LEAST)
+    return np.asarray(np.log(share / (1 - share)))
 
 
 def logistic(values: Floats) -> Floats:

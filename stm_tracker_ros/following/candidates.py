@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,8 @@ def distinct(boxes: Floats, scores: Floats, followed: int | None = None) -> list
     return [int(number) for number in chosen[np.argsort(-scores[chosen], kind="stable")]]
 
 
-def published(boxes: Floats, scores: Floats, followed: int | None) -> tuple[Candidate, ...]:
-    """What `distinct` names, for a Result: scores cut to [0, 1]."""
-    chosen = distinct(boxes, scores, followed)
-    clipped = np.clip(scores[chosen], 0.0, 1.0).tolist()
-    return tuple(Candidate(Box(*box), score) for box, score in zip(boxes[chosen].tolist(), clipped, strict=True))
+def published(boxes: Floats, scores: Floats, chosen: Sequence[int]) -> tuple[Candidate, ...]:
+    """Those of these numbers, for a Result: scores cut to [0, 1]."""
+    numbers = list(chosen)
+    clipped = np.clip(scores[numbers], 0.0, 1.0).tolist()
+    return tuple(Candidate(Box(*box), score) for box, score in zip(boxes[numbers].tolist(), clipped, strict=True))

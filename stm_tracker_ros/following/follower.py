@@ -25,7 +25,7 @@ from stm_tracker_ros.core.numbering import Numbering
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
 from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored
-from stm_tracker_ros.following.candidates import SAME_OBJECT, published
+from stm_tracker_ros.following.candidates import SAME_OBJECT, distinct, published
 from stm_tracker_ros.following.colours import Colours
 from stm_tracker_ros.following.config import FollowingConfig
 from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
@@ -145,15 +145,17 @@ class Follower:
         evidence = Evidence(score, score / presence.usual)
         state.learnable = Answered(seen, best.number, evidence) if found else None
         segment, is_mask = self._segment(seen, best, found), seen.candidates.segment is not None
+        objects = distinct(seen.places, seen.scores, best.number if found else None) if seen.something else []
+        presence.beside(max((float(seen.scores[one]) for one in objects if found and one != best.number), default=0.0))
         return Result(
             box=self._limited(best.box, frame) if is_mask and segment and segment.rotated else state.answer,
-            score=self.probability(Sight.of(score, presence.unseen)),
+            score=self.probability(Sight.of(score, presence.unseen, presence.rival)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,
             expected=expected,
             region=seen.candidates.crop.region(self.matcher.crop_size),
-            candidates=published(seen.places, seen.scores, best.number if found else None) if seen.something else (),
+            candidates=published(seen.places, seen.scores, objects),
             lead=state.search.lead if self._is_looked_for and not found else None,
         )
 
@@ -175,7 +177,7 @@ class Follower:
         state = self._started()
         state.box, state.size, state.search, state.learnable = box, Size(box), Search(), None
         state.presence.found_again(box)
-        state.presence.doubt = 0.0
+        state.presence.doubt = state.presence.rival = 0.0
         state.whereabouts.keep(box)
 
     def reconfigure(self, config: FollowingConfig) -> None:

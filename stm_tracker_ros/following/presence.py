@@ -12,6 +12,7 @@ the best candidate is followed as in the papers.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ FIRST_GUESS, USUAL_RATE = 0.6, 0.05  # of the usual score; share of a new score 
 ORDINARY = 0.7
 AT_PLACE = 0.7  # overlap with the expected box of what is there
 STEADY = 0.1  # usual error of the expected place, over the target's size: all is asked; from twice that, nothing
-PATIENCE_FRAMES = 60  # until a jump is forgotten
+PATIENCE_FRAMES = 60  # until a jump, or another that looks alike, is forgotten
 
 
 class Gate(NamedTuple):
@@ -59,6 +60,7 @@ class Presence:
         self.distractors = Distractors()
         self.poor = 0.0  # frames since it was last seen well
         self.is_supposed = False  # the place is a guess
+        self.rival = 0.0  # score of what looked most like it beside it, less the longer ago that was
         self._cut = -np.inf  # number of the last frame whose place was unknown
         self._last = place
         self.step = 1.0
@@ -138,6 +140,10 @@ class Presence:
         self._learn_distractors(boxes, scores, np.array([self.place]), np.inf if just_gone else None)
         counted = scores[(gate.overlap >= SAME_OBJECT) | (scores < self.enough)]
         return min(float(counted.max(initial=0.0)), self.enough)
+
+    def beside(self, score: float) -> None:
+        """So much scores what looks most like the target beside it, or has lately: either may be the one."""
+        self.rival = max(score, self.rival * math.exp(-self.step / PATIENCE_FRAMES))
 
     @property
     def enough(self) -> float:

@@ -368,7 +368,7 @@ def test_a_frame_that_comes_while_the_way_is_chosen_is_a_live_one():
         assert not bench.dropped().get("duplicate")
 
 
-@pytest.mark.parametrize(("score", "first", "state"), [(0.1, 10, "LOST"), (0.7, -3, "UNCERTAIN"), (0.9, -3, "")])
+@pytest.mark.parametrize(("score", "first", "state"), [(0.1, 10, "LOST"), (0.6, -3, "UNCERTAIN"), (0.9, -3, "")])
 def test_what_became_of_the_target_on_the_way_is_said(score, first, state):
     """Where it is UNCERTAIN the place may only be expected: as in what is published, that is told."""
     with Late() as bench:

@@ -70,9 +70,9 @@ def test_the_defaults_are_for_probabilities():
     assert walk([0.49] * frames, config) == "U" * (frames - 1) + "L"
     assert walk([0.51] * frames, config) == "U" * frames
     frames = round(config.confirm_after_ms / 30)
-    assert walk([0.7] + [0.81] * (frames + 1), config) == "U" * (frames + 1) + "T"
-    assert walk([0.7] + [0.79] * (frames + 1), config) == "U" * (frames + 2)
-    assert walk([0.76] * frames, config) == "T" * frames
+    assert walk([0.69] + [0.81] * (frames + 1), config) == "U" * (frames + 1) + "T"
+    assert walk([0.69] + [0.79] * (frames + 1), config) == "U" * (frames + 2)
+    assert walk([0.71] * frames, config) == "T" * frames
 
 
 def test_a_box_is_valid_in_tracking_and_uncertain_only():

@@ -14,7 +14,7 @@ from stm_tracker_ros.following.calibration import Sight, weighed
 
 pytestmark = pytest.mark.pure
 
-TRUE_BIAS, TRUE = 0.5, np.array([1.2, -0.5])
+TRUE_BIAS, TRUE = 0.5, np.array([1.2, -0.5, -0.4])
 
 
 def run(seed: int, count: int = 200, recording: str = "", flipped: bool = False) -> Judged:
@@ -22,7 +22,7 @@ def run(seed: int, count: int = 200, recording: str = "", flipped: bool = False)
     draw = np.random.default_rng(seed)
     found = draw.random(count) < 0.7
     unseen = np.where(found, 0.0, draw.integers(1, 30, count))
-    sights = np.column_stack([draw.random(count), unseen])
+    sights = np.column_stack([draw.random(count), unseen, np.where(found, draw.random(count), 0.0)])
     right = draw.random(count) < 1 / (1 + np.exp(-TRUE_BIAS - weighed(sights) @ TRUE))
     right = ~right if flipped else right
     return Judged(
@@ -79,7 +79,7 @@ class TestFit:
 
     def test_what_never_changes_tells_nothing(self) -> None:
         always = run(4)
-        sights = always.sights * (1, 0) + (0, 7)
+        sights = always.sights * (1, 0, 1) + (0, 7, 0)
         found = fit(frames_of(Judged(recording="r", sights=sights, right=always.right, present=always.present)))
         assert found.weights["unseen"] == 0.0
         assert found.weights["score"] > 0.5

@@ -75,7 +75,7 @@ def test_each_judged_frame_says_what_was_known_and_whether_it_was_right(tmp_path
 
 
 def test_a_calibration_that_the_tracker_has_changes_nothing(tmp_path: Path) -> None:
-    made = Calibration(bias=-9.0, weights={"score": 1.0, "unseen": 0.0})
+    made = Calibration(bias=-9.0, weights={"score": 1.0, "unseen": 0.0, "rival": 0.0})
     plain, calibrated = gathered(tmp_path / "plain"), gathered(tmp_path / "calibrated", made)
     assert (plain.sights == calibrated.sights).all()
 

@@ -9,22 +9,26 @@ import numpy as np
 import pytest
 from scripted_matcher import START, ScriptedMatcher, config_of, frame_at, right
 
+from stm_tracker_ros.core.boxes import iou
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.types import Result, Target
 from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored, logistic
+from stm_tracker_ros.following.candidates import SAME_OBJECT
 from stm_tracker_ros.following.follower import Follower
+from stm_tracker_ros.following.presence import PATIENCE_FRAMES
 
 pytestmark = pytest.mark.pure
 
-MADE = Calibration(bias=-2.0, weights={"unseen": -0.5, "score": 4.0})
+MADE = Calibration(bias=-2.0, weights={"unseen": -0.5, "rival": -0.3, "score": 4.0})
 
 
 class TestFormula:
     """A logistic regression, whatever the order of its weights."""
 
-    @pytest.mark.parametrize("sight", [Sight(0.7, 0.0), Sight(0.1, 3.0), Sight(0.5, 100.0)])
+    @pytest.mark.parametrize("sight", [Sight(0.7, 0.0, 0.6), Sight(0.1, 3.0, 0.9), Sight(0.5, 100.0, 0.2)])
     def test_it_is_a_logistic_regression(self, sight: Sight) -> None:
-        value = -2.0 + 4.0 * math.log(sight.score / (1 - sight.score)) - 0.5 * math.log(1 + sight.unseen)
+        own, its = (math.log(share / (1 - share)) for share in (sight.score, sight.rival))
+        value = -2.0 + 4.0 * own - 0.5 * math.log(1 + sight.unseen) - 0.3 * its
         assert MADE.probability(sight) == pytest.approx(1 / (1 + math.exp(-value)), abs=1e-12)
 
     def test_many_at_once_are_the_same_as_one_by_one(self) -> None:
@@ -36,15 +40,15 @@ class TestFormula:
         assert logistic(np.array([-1e5, 0.0, 1e5])).tolist() == [0.0, 0.5, 1.0]
 
     def test_scores_are_cut_to_shares(self) -> None:
-        assert (Sight.of(1.3, 0), Sight.of(-0.1, 9)) == ((1.0, 0.0), (0.0, 9.0))
+        assert (Sight.of(1.3, 0, -0.2), Sight.of(-0.1, 9, 1.1)) == ((1.0, 0.0, 0.0), (0.0, 9.0, 1.0))
 
     def test_a_score_of_nothing_or_all_has_odds(self) -> None:
-        low, least, most, high = (MADE.probability(Sight(score, 0.0)) for score in (0.0, 1e-3, 1 - 1e-3, 1.0))
+        low, least, most, high = (MADE.probability(Sight(score, 0.0, 0.0)) for score in (0.0, 1e-3, 1 - 1e-3, 1.0))
         assert 0 < low == least < 0.01
         assert 0.99 < most == high < 1
 
     def test_without_a_calibration_it_is_the_score(self) -> None:
-        assert as_scored(Sight(0.3, 2.0)) == 0.3
+        assert as_scored(Sight(0.3, 2.0, 0.1)) == 0.3
 
 
 class TestContent:
@@ -53,10 +57,14 @@ class TestContent:
     def test_it_is_the_same_after_a_round_trip(self) -> None:
         assert Calibration.of(MADE.content) == MADE
 
+    def test_one_of_before_rivals_counted_says_what_it_said(self) -> None:
+        before = Calibration.of({"bias": -2.0, "weights": {"score": 4.0, "unseen": -0.5}})
+        assert before.probability(Sight(0.7, 3.0, 0.9)) == before.probability(Sight(0.7, 3.0, 0.0))
+
     @pytest.mark.parametrize(
         ("content", "words"),
         [
-            ({"bias": 0.0, "weights": {"score": 1.0}}, "needed are score, unseen"),
+            ({"bias": 0.0, "weights": {"score": 1.0}}, "needed are score, unseen, rival"),
             ({"bias": 0.0, "weights": {"score": 1.0, "unseen": 0.0, "luck": 1.0}}, "luck"),
             ({"bias": math.nan, "weights": MADE.weights}, "not all finite"),
             ({"bias": 0.0, "weights": {**MADE.weights, "score": math.inf}}, "not all finite"),
@@ -87,17 +95,40 @@ def flown(calibration: Calibration | None) -> tuple[list[Result], ScriptedMatche
     return answers, matcher
 
 
+def followed_beside(score: float) -> list[Result]:
+    """A target in its second frame, with another object of that score beside it, and in the next ones, without."""
+    matcher = ScriptedMatcher()
+    follower = Follower(matcher, config_of(), MADE)
+    matcher.sights = [(START, 1.0)]
+    follower.init(frame_at(1), Target(box=START))
+    answers = []
+    for number in range(2, 10):
+        matcher.sights = [right(1, 0.8), right(50, score if number == 2 else 0.0)]
+        answers.append(follower.track(frame_at(number)))
+    return answers
+
+
 class TestFollower:
     """Only what is answered as score is calibrated."""
 
     def test_the_score_is_the_probability_of_what_is_known(self) -> None:
         plain, _ = flown(None)
         calibrated, _ = flown(MADE)
-        unseen = 0
+        unseen, rival = 0, 0.0
         for raw, answer in zip(plain, calibrated, strict=True):
             unseen = 0 if raw.found else unseen + 1
-            assert answer.score == pytest.approx(MADE.probability(Sight.of(raw.score, unseen)))
+            beside = [one.score for one in raw.candidates if raw.found and iou(one.box, raw.box) < SAME_OBJECT]
+            rival = max(*beside, rival * math.exp(-1 / PATIENCE_FRAMES), 0.0)
+            assert answer.score == pytest.approx(MADE.probability(Sight.of(raw.score, unseen, rival)))
         assert {answer.found for answer in plain} == {True, False}
+
+    def test_it_is_less_sure_beside_another_that_looks_like_it_and_for_a_while_after(self) -> None:
+        alone, beside = (followed_beside(score) for score in (0.0, 0.7))
+        assert all(answer.found for answer in alone + beside)
+        assert [answer.box for answer in alone] == [answer.box for answer in beside]
+        drops = [before.score - after.score for before, after in zip(alone, beside, strict=True)]
+        assert min(drops) == drops[-1] > 0
+        assert drops == sorted(drops, reverse=True)
 
     def test_boxes_and_memory_are_the_same_to_the_last_bit(self) -> None:
         plain, without = flown(None)

@@ -20,7 +20,7 @@ from stm_tracker_ros.trackers import checkpoint, registry
 
 pytestmark = pytest.mark.torch
 
-MADE = Calibration(bias=-2.5, weights={"score": 1 / 3, "unseen": -0.25})
+MADE = Calibration(bias=-2.5, weights={"score": 1 / 3, "unseen": -0.25, "rival": 0.0})
 SHIPPED = [name for name in registry.names() if registry.load(name).shipped_weights]
 
 
@@ -83,7 +83,7 @@ def test_the_tracker_answers_with_it(name: str, tmp_path: Path) -> None:
         one, other = (tracker.track(Frame(image=image, stamp_ns=number * 33_333_333)) for tracker in (first, second))
         assert (one.box, one.found, one.candidates) == (other.box, other.found, other.candidates)
         unseen = 0 if one.found else unseen + 1
-        assert other.score == pytest.approx(MADE.probability(Sight.of(one.score, unseen)))
+        assert other.score == pytest.approx(MADE.probability(Sight.of(one.score, unseen, 0.0)))
         first.memorize()
         second.memorize()
 
@@ -95,5 +95,6 @@ def test_what_is_shipped_is_calibrated(name: str) -> None:
     stored = checkpoint.read(weights, name)
     assert stored.calibration is not None
     assert "score calibrated: " in stored.provenance
-    sure, lost = (stored.calibration.probability(sight) for sight in (Sight(1.0, 0.0), Sight(0.0, 20.0)))
+    sure, lost = (stored.calibration.probability(sight) for sight in (Sight(1.0, 0.0, 0.0), Sight(0.0, 20.0, 0.0)))
     assert lost < 0.5 < sure
+    assert stored.calibration.weights["rival"] <= 0  # of a tracker that answers with one mask there is none

@@ -36,7 +36,7 @@ from stm_tracker_ros.core import boxes
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Result, Target
-from stm_tracker_ros.following.candidates import published
+from stm_tracker_ros.following.candidates import distinct, published
 from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.parts.bank import MemoryBank
 from stm_tracker_ros.trackers.stmtrack.config import TrackConfig
@@ -103,7 +103,7 @@ class OfficialTracker:
             score=float(np.clip(state.rank, 0.0, 1.0)),
             expected=old.rect,
             region=boxes.from_center(*old.rect.center, side, side),
-            candidates=published(places, answer[:, 4], best),
+            candidates=published(places, answer[:, 4], distinct(places, answer[:, 4], best)),
         )
 
     def memorize(self) -> None:
