@@ -15,7 +15,7 @@ from stm_tracker_ros.core.matching import Look
 from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.following.presence import USUAL_RATE
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 BINS = 16  # of lightness, and of each of the two axes of colour
 
@@ -53,4 +53,4 @@ def _histogram(look: Look, box: Box) -> Floats:
     levels = np.iinfo(np.uint8).max + 1
     lab, bins, ranges = cv2.cvtColor(patch, cv2.COLOR_BGR2LAB), [BINS, BINS, BINS], [0, levels, 0, levels, 0, levels]
     counts = cv2.calcHist([lab], [0, 1, 2], inside, bins, ranges).ravel()
-    return np.asarray(counts / max(counts.sum(), 1), np.float64)
+    return np.asarray(counts / max(counts.sum(), 1), np.float32)

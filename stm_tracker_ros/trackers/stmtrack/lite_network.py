@@ -48,6 +48,8 @@ class LiteNetwork(nn.Module):
     """Backbone, memory encoder, read and head; remembers nothing between calls."""
 
     grid: Tensor
+    points: Tensor
+    outwards: Tensor
 
     def __init__(self, config: LiteNetworkConfig) -> None:
         super().__init__()
@@ -74,9 +76,11 @@ class LiteNetwork(nn.Module):
         nn.init.constant_(self.cls_ctr.bias, -2.0)  # type: ignore[arg-type]
         nn.init.normal_(self.reg.weight, std=0.01)
         self.input = ImageInput(config.crop_size)
-        points = (torch.arange(self.cells) + 0.5) * STRIDE
-        grid = torch.stack(torch.meshgrid(points, points, indexing="xy"), -1).view(-1, 2)
+        middles = (torch.arange(self.cells) + 0.5) * STRIDE
+        grid = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1).view(-1, 2)
         self.register_buffer("grid", grid, persistent=False)
+        self.register_buffer("points", grid.repeat(1, 2), persistent=False)  # of both corners
+        self.register_buffer("outwards", torch.tensor([-1.0, -1.0, 1.0, 1.0]) * (2 * STRIDE), persistent=False)
 
     def encode(self, patch_bgr: Tensor) -> Tensor:
         """Crops, B x 3 x crop x crop BGR in 0..255 -> features B x width x cells x cells."""
@@ -121,6 +125,6 @@ class LiteNetwork(nn.Module):
         """What was read in all frames and in the first, B x cells x 2 W, and the query's features -> Prediction."""
         x = self.shared(self.fuse_norm(self.fuse(torch.cat([by_map(found, self.cells), features], 1))))
         cls_ctr = self.cls_ctr(self.cls_tower(x)).flatten(2)
-        sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0) * (2 * STRIDE)
-        box = torch.cat([self.grid - sides[..., :2], self.grid + sides[..., 2:]], -1)
+        sides = functional.softplus(self.reg(self.reg_tower(x)).flatten(2).transpose(1, 2) + 1.0)
+        box = self.points + sides * self.outwards
         return Prediction(cls_ctr[:, 0], cls_ctr[:, 1], box)
