@@ -32,7 +32,7 @@ class Colours:
         there = _histogram(look, box)
         self._count += 1
         self._mean = self._mean + (there - self._mean) / self._count
-        self._lately = self._lately + USUAL_RATE * min(step, 1.0) * (there - self._lately)
+        self._lately = self._lately + np.float32(USUAL_RATE * min(step, 1.0)) * (there - self._lately)
 
     def likeness(self, look: Look, box: Box) -> float:
         """How like the target's are the colours that are there: Bhattacharyya's coefficient, from 0 to 1."""
