@@ -31,7 +31,7 @@ class Colours:
         """The target is well seen there, so many nominal frames after the frame before."""
         there = _histogram(look, box)
         self._count += 1
-        self._mean = self._mean + (there - self._mean) / self._count
+        self._mean = self._mean + (there - self._mean) / np.float32(self._count)
         self._lately = self._lately + np.float32(USUAL_RATE * min(step, 1.0)) * (there - self._lately)
 
     def likeness(self, look: Look, box: Box) -> float:
