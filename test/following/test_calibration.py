@@ -95,8 +95,11 @@ def flown(calibration: Calibration | None) -> tuple[list[Result], ScriptedMatche
     return answers, matcher
 
 
-def followed_beside(score: float) -> list[Result]:
-    """A target in its second frame, with another object of that score beside it, and in the next ones, without."""
+def followed_beside(score: float, confirmed: bool = False) -> list[Result]:
+    """A target in its second frame, with another object of that score beside it, and in the next ones, without.
+
+    confirmed: the operator says after the second frame that it is the one.
+    """
     matcher = ScriptedMatcher()
     follower = Follower(matcher, config_of(), MADE)
     matcher.sights = [(START, 1.0)]
@@ -105,6 +108,8 @@ def followed_beside(score: float) -> list[Result]:
     for number in range(2, 10):
         matcher.sights = [right(1, 0.8), right(50, score if number == 2 else 0.0)]
         answers.append(follower.track(frame_at(number)))
+        if confirmed and number == 2:
+            follower.confirm(answers[-1].box)
     return answers
 
 
@@ -129,6 +134,11 @@ class TestFollower:
         drops = [before.score - after.score for before, after in zip(alone, beside, strict=True)]
         assert min(drops) == drops[-1] > 0
         assert drops == sorted(drops, reverse=True)
+
+    def test_what_the_operator_confirms_has_no_rival(self) -> None:
+        alone, beside = (followed_beside(score, confirmed=True) for score in (0.0, 0.7))
+        assert beside[0].score < alone[0].score
+        assert [answer.score for answer in beside[1:]] == [answer.score for answer in alone[1:]]
 
     def test_boxes_and_memory_are_the_same_to_the_last_bit(self) -> None:
         plain, without = flown(None)
