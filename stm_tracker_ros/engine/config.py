@@ -27,8 +27,11 @@ class StateConfig:
         0.5, "score below which the target counts as gone; at most uncertain_score", low=0, high=1, live=True
     )
     lost_after_ms: float = setting(200.0, "time under lost_score that makes LOST", low=0, live=True)
+    doubtful_after_ms: float = setting(
+        2000.0, "time out of TRACKING that makes LOST, however good the scores", low=0, live=True
+    )
     unseen_after_ms: float = setting(
-        800.0, "time out of TRACKING that makes LOST, however good the scores", low=0, live=True
+        800.0, "time out of TRACKING, the last of it without an answer, that makes LOST", low=0, live=True
     )
     confirm_after_ms: float = setting(300.0, "time at tracking_score from UNCERTAIN back to TRACKING", low=0, live=True)
     found_after_ms: float = setting(250.0, "time at tracking_score from LOST back to TRACKING", low=0, live=True)

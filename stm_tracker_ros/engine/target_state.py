@@ -56,12 +56,12 @@ class Standing:
         """The state at a steady time: what was never confirmed since falls by itself."""
         if not (self.state.has_valid_box and self.silent(now_ns)):
             return self.state
-        return State.LOST if now_ns - self.tracking_ns >= self.lost_after_ns else State.UNCERTAIN
+        lost = now_ns - self.tracking_ns >= self.allowed_ns(self.config.unseen_after_ms)
+        return State.LOST if lost else State.UNCERTAIN
 
-    @property
-    def lost_after_ns(self) -> int:
+    def allowed_ns(self, duration_ms: float) -> int:
         """For how long the target may be out of TRACKING: some answers long at least."""
-        return max(round(self.config.unseen_after_ms * NS_PER_MS), (PACES + 1) * self.pace_ns)
+        return max(round(duration_ms * NS_PER_MS), (PACES + 1) * self.pace_ns)
 
     def unseen_at(self, now_ns: int) -> int:
         """Time since the state was last TRACKING: by the stamps while they flow, by the clock since they do not."""
@@ -76,8 +76,8 @@ class TargetState:
     - TRACKING -> UNCERTAIN: at once when the score is poor or the picture stands still; by the clock, when nothing has
       been answered for `silent_after_ms`.
     - UNCERTAIN -> TRACKING: good without a break for `confirm_after_ms`.
-    - UNCERTAIN -> LOST: bad without a break for `lost_after_ms`, or out of TRACKING for `unseen_after_ms` (a picture
-      that stands still is not counted); by the clock likewise, while nothing is answered.
+    - UNCERTAIN -> LOST: bad without a break for `lost_after_ms`, or out of TRACKING for `doubtful_after_ms` (a picture
+      that stands still is not counted); by the clock, while nothing is answered, out of it for `unseen_after_ms`.
     - any -> LOST: at once, when the image cannot show the target.
     - LOST -> TRACKING: good without a break for `found_after_ms`, and in at least two frames.
 
@@ -188,7 +188,7 @@ class TargetState:
     def _from_uncertain(self, stamp_ns: int) -> State:
         if _lasts(self._good_since_ns, stamp_ns, self.config.confirm_after_ms):
             return State.TRACKING
-        unseen = stamp_ns - self._unseen_from_ns >= self.standing.lost_after_ns
+        unseen = stamp_ns - self._unseen_from_ns >= self.standing.allowed_ns(self.config.doubtful_after_ms)
         bad = _lasts(self._bad_since_ns, stamp_ns, self.config.lost_after_ms)
         return State.LOST if bad or unseen else State.UNCERTAIN
 

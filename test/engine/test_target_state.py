@@ -14,6 +14,7 @@ CONFIG = StateConfig(
     uncertain_score=0.4,
     lost_score=0.2,
     lost_after_ms=100,
+    doubtful_after_ms=500,
     unseen_after_ms=500,
     confirm_after_ms=0,
     found_after_ms=60,
