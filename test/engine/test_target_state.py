@@ -76,6 +76,15 @@ def test_the_defaults_are_for_probabilities():
     assert walk([0.71] * frames, config) == "T" * frames
 
 
+def test_doubt_may_last_longer_than_silence():
+    """As long as something that looks alike is remembered; of what nobody answers nothing is known so long."""
+    config = StateConfig()
+    short, long = (round(time / 30) for time in (config.unseen_after_ms, config.doubtful_after_ms))
+    said = walk([0.6] * (long + 2), config)
+    assert said[: short + 2] == "U" * (short + 2)
+    assert said[-1] == "L"
+
+
 def test_a_box_is_valid_in_tracking_and_uncertain_only():
     assert [state.name for state in State if state.has_valid_box] == ["TRACKING", "UNCERTAIN"]
     target = TargetState(CONFIG, 0)
