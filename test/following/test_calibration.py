@@ -80,12 +80,18 @@ class TestContent:
             Calibration.of(content)
 
 
-def flown(calibration: Calibration | None) -> tuple[list[Result], ScriptedMatcher]:
-    """A target that is seen, gone, and seen again elsewhere, with another one beside it."""
+def begun(calibration: Calibration | None) -> tuple[ScriptedMatcher, Follower]:
+    """A target that was just named in the first frame."""
     matcher = ScriptedMatcher()
     follower = Follower(matcher, config_of(), calibration)
     matcher.sights = [(START, 1.0)]
     follower.init(frame_at(1), Target(box=START))
+    return matcher, follower
+
+
+def flown(calibration: Calibration | None) -> tuple[list[Result], ScriptedMatcher]:
+    """A target that is seen, gone, and seen again elsewhere, with another one beside it."""
+    matcher, follower = begun(calibration)
     answers = []
     for number in range(2, 80):
         gone = 20 <= number < 45
@@ -100,10 +106,7 @@ def followed_beside(score: float, confirmed: bool = False) -> list[Result]:
 
     confirmed: the operator says after the second frame that it is the one.
     """
-    matcher = ScriptedMatcher()
-    follower = Follower(matcher, config_of(), MADE)
-    matcher.sights = [(START, 1.0)]
-    follower.init(frame_at(1), Target(box=START))
+    matcher, follower = begun(MADE)
     answers = []
     for number in range(2, 10):
         matcher.sights = [right(1, 0.8), right(50, score if number == 2 else 0.0)]

@@ -97,4 +97,5 @@ def test_what_is_shipped_is_calibrated(name: str) -> None:
     assert "score calibrated: " in stored.provenance
     sure, lost = (stored.calibration.probability(sight) for sight in (Sight(1.0, 0.0, 0.0), Sight(0.0, 20.0, 0.0)))
     assert lost < 0.5 < sure
-    assert stored.calibration.weights["rival"] <= 0  # of a tracker that answers with one mask there is none
+    counts = stored.calibration.weights["rival"] < 0
+    assert counts == (name != "dmb_lite")  # it answers with one mask, beside which nothing scores
