@@ -50,7 +50,7 @@ def looped(query: Tensor, key: Tensor, value: Tensor, made: Read) -> Tensor:
 
 
 @pytest.mark.parametrize("values", ["printed", "weighted"])
-@pytest.mark.parametrize("candidates", [1, 2, 4, 8])
+@pytest.mark.parametrize("candidates", [1, 2, 4, 8, 16])
 def test_the_read_is_that_of_a_loop(values: str, candidates: int) -> None:
     made = read(values=values, candidates=candidates)
     query, key, value = memory()
@@ -117,9 +117,9 @@ def looped_vote(vote: Vote, candidates: Tensor) -> Tensor:
     return torch.stack(rows).amax(0)
 
 
-@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("count", [1, 2, 4, 9])
 def test_the_vote_is_that_of_a_loop(count: int) -> None:
-    vote = read().join
+    vote = read(candidates=count).join
     candidates = torch.randn(2, 3, count, 2 * CHANNELS, generator=torch.Generator().manual_seed(1))
     candidates[..., CHANNELS:] = candidates[:, :, :1, CHANNELS:]  # the query is the same beside all
     answer = vote(candidates[..., :CHANNELS], candidates[:, :, 0, CHANNELS:])
