@@ -14,9 +14,11 @@ Shapes: N samples, C channels of features, K projected channels, h x w cells, k 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -53,8 +55,11 @@ def project(projection: Tensor, features: Tensor) -> Tensor:
 
 
 def correlate(filter_: Tensor, projected: Tensor) -> Tensor:
-    """K x k x k over N x K x h x w -> N x h x w, zeros around; an even filter leans to the top left."""
-    return functional.conv2d(_padded(projected, filter_.shape[-1]), filter_[None])[:, 0]
+    """K x k x k over N x K x h x w -> N x h x w, zeros around; an even filter leans to the top left.
+
+    A product of matrices, and k x k maps laid over each other: a fifth of the time of a convolution with one answer.
+    """
+    return _overlaid(_shifts(filter_).T @ projected.flatten(2), projected.shape[-2:])
 
 
 def principal(features: Tensor, channels: int) -> Tensor:
@@ -73,10 +78,14 @@ def objective(at: Parameters, samples: Samples, decay: Decay, *, saturates: bool
 
 
 class Linearised:
-    """The residuals about one point: their Jacobian J as products, over the filter or over filter and projection."""
+    """The residuals about one point: their Jacobian J as products, over the filter or over filter and projection.
+
+    Projection and filter are one filter of C channels, which is C numbers for each of its k x k shifts.
+    """
 
     def __init__(self, at: Parameters, samples: Samples, decay: Decay, *, saturates: bool, joint: bool) -> None:
-        self.at, self.features, self.decay, self.joint = at, samples.features, decay, joint
+        self.at, self.decay, self.joint = at, decay, joint
+        self.cells, self.features = samples.features.shape[-2:], samples.features.flatten(2)
         self.projected = project(at.projection, samples.features)
         response = correlate(at.filter, self.projected)
         root = samples.weights.sqrt()[:, None, None]
@@ -85,23 +94,19 @@ class Linearised:
 
     def forward(self, step: Parameters) -> Tensor:
         """J step, N x h x w."""
-        change = correlate(step.filter, self.projected)
+        whole = self.at.projection.T @ _shifts(step.filter)
         if self.joint:
-            change = change + correlate(self.at.filter, project(step.projection, self.features))
-        return self.slope * change
+            whole = whole + step.projection.T @ _shifts(self.at.filter)
+        return self.slope * _overlaid(whole.T @ self.features, self.cells)
 
     def back(self, residual: Tensor) -> Parameters:
         """J^T residual."""
-        size = self.at.filter.shape[-1]
-        pulled = (self.slope * residual)[:, None]
-        by_filter = functional.conv2d(_padded(self.projected, size).transpose(0, 1), pulled.transpose(0, 1))[:, 0]
+        pulled = _laid_out(self.slope * residual, self.at.filter.shape[-1])
+        whole = (pulled @ self.features.transpose(1, 2)).sum(0)  # k k x C
+        by_filter = (whole @ self.at.projection.T).T.flip(1).view_as(self.at.filter)
         if not self.joint:
             return Parameters(by_filter, torch.zeros_like(self.at.projection))
-        spread = functional.conv_transpose2d(pulled, self.at.filter[None])
-        low, (height, width) = size // 2, residual.shape[-2:]
-        by_cell = spread[..., low : low + height, low : low + width]
-        by_projection = by_cell.transpose(0, 1).flatten(1) @ self.features.transpose(0, 1).flatten(1).T
-        return Parameters(by_filter, by_projection)
+        return Parameters(by_filter, _shifts(self.at.filter) @ whole)
 
     def normal(self, step: Parameters) -> Parameters:
         """(J^T J + decay) step."""
@@ -134,7 +139,7 @@ class Borderless:
 
     def __init__(self, projected: Tensor, size: int, decay: float) -> None:
         channels = projected.shape[1]
-        extent = [side + size - 1 for side in projected.shape[2:]]
+        extent = [cv2.getOptimalDFTSize(side + size - 1) for side in projected.shape[2:]]
         waves = torch.fft.rfft2(projected, s=extent).permute(2, 3, 1, 0)
         lags = torch.fft.irfft2((waves.conj() @ waves.transpose(-1, -2)).permute(2, 3, 0, 1), s=extent)
         shift = torch.arange(size, device=projected.device)
@@ -197,9 +202,24 @@ def conjugate_gradient(
     return x
 
 
-def _padded(projected: Tensor, size: int) -> Tensor:
+def _shifts(filter_: Tensor) -> Tensor:
+    """K x k x k -> K x k k, in the order in which `_overlaid` and `_laid_out` count shifts."""
+    return filter_.flatten(1).flip(1)
+
+
+def _overlaid(shifted: Tensor, cells: Sequence[int]) -> Tensor:
+    """What each cell says of the cells about it, N x k k x h w -> their sums, N x h x w."""
+    size = math.isqrt(shifted.shape[1])
+    start = size - 1 - size // 2
+    everywhere = functional.fold(shifted, (cells[0] + size - 1, cells[1] + size - 1), size)[:, 0]
+    return everywhere[:, start : start + cells[0], start : start + cells[1]]
+
+
+def _laid_out(residual: Tensor, size: int) -> Tensor:
+    """The transpose of `_overlaid`: N x h x w -> N x k k x h w, zeros around."""
     low = size // 2
-    return functional.pad(projected, (low, size - 1 - low, low, size - 1 - low))
+    around = (size - 1 - low, low, size - 1 - low, low)
+    return functional.unfold(functional.pad(residual[:, None], around), size)
 
 
 def _saturated(response: Tensor) -> tuple[Tensor, Tensor]:
