@@ -174,8 +174,7 @@ class Sampler:
             elif kind < self.config.elsewhere_share + self.config.sibling_share:
                 away = self._at_sibling(picture, corners, int(track.numbers[index]), self.siblings[chosen])
             crops.append(away or self._cut(picture, corners, fill))
-        crops[0].alike = _known(self.similar.tracks[chosen]) if self.similar else ()
-        return crops
+        return self._with_alike(crops, track=int(chosen))
 
     def _pick_frames(self, track: Track) -> NDArray[np.int64]:
         span = self.random.choice(self.config.spans)
@@ -257,7 +256,13 @@ class Sampler:
                 crop = paste(self._backdrop(background), crop, feather(shape))
             corners = self._meant @ np.concatenate([box.min(0), box.max(0)])
             crops.append(_Crop(crop, corners, shape, outlined=mask is not None))
-        crops[0].alike = _known(self.similar.stills[number]) if self.similar else ()
+        return self._with_alike(crops, still=int(number))
+
+    def _with_alike(self, crops: list[_Crop], *, track: int = -1, still: int = -1) -> list[_Crop]:
+        """The crops, of a track or a still of that number, with what looks like their object."""
+        if self.similar:
+            row = self.similar.tracks[track] if track >= 0 else self.similar.stills[still]
+            crops[0].alike = [int(number) for number in row if number >= 0]
         return crops
 
     def _pick(self, stills: list[Still]) -> Still:
@@ -375,11 +380,6 @@ class Sampler:
 def _state(seen: float) -> int:
     """The state of a target of which a share is seen."""
     return PRESENT if seen >= PRESENT_FROM else ABSENT if seen < ABSENT_BELOW else IGNORE
-
-
-def _known(numbers: NDArray[np.int64]) -> list[int]:
-    """What a row of `Similar` names."""
-    return [int(number) for number in numbers if number >= 0]
 
 
 def _mean(picture: Picture) -> tuple[float, ...]:

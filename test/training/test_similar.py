@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from stm_tracker_ros.core.errors import DataError  # noqa: E402
 from stm_tracker_ros.parts.backbones.mobilenet_v2 import MobileNetV2  # noqa: E402
 from stm_tracker_ros.training import similar  # noqa: E402
 from stm_tracker_ros.training.config import SamplerConfig  # noqa: E402
+from stm_tracker_ros.training.dmb.config import ClipConfig  # noqa: E402
+from stm_tracker_ros.training.dmb.sampler import ClipSampler  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.sampler import Sampler  # noqa: E402
 
@@ -76,13 +80,26 @@ def test_look_alikes_are_laid_beside_and_over_the_target(drawn_pack: Pack, video
     named[:, 0] = 1
     table = similar.Similar(np.repeat(named[:1], len(drawn_pack.stills), 0), np.repeat(named[:1], 2, 0))
     config = SamplerConfig(similar_share=1.0, distractor_share=1.0, occluder_share=1.0, video_share=video_share)
-    assert _taken(drawn_pack, config, table) == {1}
-    assert _taken(drawn_pack, dataclasses.replace(config, similar_share=0.0), table) == {0, 1}
+    assert _taken(Sampler(drawn_pack, config, 64, 4, table)) == {1}
+    assert _taken(Sampler(drawn_pack, dataclasses.replace(config, similar_share=0.0), 64, 4, table)) == {0, 1}
 
 
-def _taken(pack: Pack, config: SamplerConfig, table: similar.Similar) -> set[int]:
+@pytest.mark.parametrize("boxed_share", [0.0, 1.0])
+def test_in_clips_of_dmb_as_well(drawn_pack: Pack, tmp_path: Path, boxed_share: float) -> None:
+    """As above; what hides a boxed target whole is any object."""
+    named = np.full((1, similar.KEPT), -1)
+    named[:, 0] = 1
+    table = similar.Similar(np.repeat(named, len(drawn_pack.stills), 0), np.repeat(named, 2, 0))
+    for share, expected in ((1.0, {1}), (0.0, {0, 1})):
+        config = SamplerConfig(similar_share=share, distractor_share=1.0, occluder_share=0.0)
+        clips = ClipConfig(filmed_share=0.0, boxed_share=boxed_share, sampler=config)
+        sampler = ClipSampler(drawn_pack, tmp_path, clips, 64, 4, table)
+        assert _taken(sampler, sampler.clip) == expected
+
+
+def _taken(sampler: Sampler, sample: Callable[[], Any] | None = None) -> set[int]:
     """Numbers of the masked stills that were cut out in some samples."""
-    sampler, taken = Sampler(pack, config, 64, 4, table), set()
+    taken = set[int]()
     cut_out = sampler._cut_out
 
     def listening(still):
@@ -91,5 +108,5 @@ def _taken(pack: Pack, config: SamplerConfig, table: similar.Similar) -> set[int
 
     sampler._cut_out = listening  # type: ignore[method-assign]
     for _ in range(12):
-        sampler.sample()
+        (sample or sampler.sample)()
     return taken

@@ -11,7 +11,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.dmb import build
 from stm_tracker_ros.trackers.dmb.config import LITE, LiteNetworkConfig
 from stm_tracker_ros.trackers.dmb.lite_network import LiteNetwork
-from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.training import outcome, published, similar, validation
 from stm_tracker_ros.training.dmb.config import LiteTrainConfig
 from stm_tracker_ros.training.dmb.lite_task import LiteTask
 from stm_tracker_ros.training.loop import Loop, Weights
@@ -31,7 +31,7 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         load_start(network, Path(config.start_from), "dmb_lite")
     else:
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
-    pack.build(data, out / "pack")  # minutes: after all that may be refused
+    similar.packed(data, out / "pack", config.clips.sampler, network.backbone, device)
     task = LiteTask(network, out / "pack", data / "train_video", config, device)
     loop = Loop(task, out, config, device)
     validate = partial(_validate, data=data, device=device)

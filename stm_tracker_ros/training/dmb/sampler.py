@@ -17,11 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
+from stm_tracker_ros.training import similar
 from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.dmb.config import ClipConfig
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack, Track
 from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _center, _Crop, _mean, _size
+from stm_tracker_ros.training.similar import Similar
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
@@ -60,9 +62,11 @@ class ClipSampler(Sampler):
     videos: the folder `train_video`; what has masks there is found by the names of the pack's tracks.
     """
 
-    def __init__(self, pack: Pack, videos: Path, config: ClipConfig, crop_size: int, seed: int) -> None:
+    def __init__(
+        self, pack: Pack, videos: Path, config: ClipConfig, crop_size: int, seed: int, similar: Similar | None = None
+    ) -> None:
         self.shares = config
-        super().__init__(pack, config.sampler, crop_size, seed)
+        super().__init__(pack, config.sampler, crop_size, seed, similar)
         folders = {path.parent.name: path for path in videos.glob("*/*/mask")}
         names = [track.name.split("/")[0] for track in pack.tracks]
         self.filmed = {number: folders[name] for number, name in enumerate(names) if name in folders}
@@ -124,11 +128,12 @@ class ClipSampler(Sampler):
             place = self._place(box)
             placed = apply(place, box.reshape(2, 2).astype(np.float32)).ravel()
             crops.append(_Crop(warp(picture, place, self.size, fill), placed, warp(mask, place, self.size, (0.0,))))
-        return crops
+        return self._with_alike(crops, track=number)
 
     def _from_boxed(self) -> list[_Crop]:
         """Of a video without masks; a crop after the first may look elsewhere."""
-        track = self.pack.tracks[int(self.random.choice(len(self.pack.tracks), p=self.plain_weights))]
+        number = int(self.random.choice(len(self.pack.tracks), p=self.plain_weights))
+        track = self.pack.tracks[number]
         crops: list[_Crop] = []
         fill: tuple[float, ...] | None = None
         for index in self._ordered(track):
@@ -137,11 +142,12 @@ class ClipSampler(Sampler):
             may_miss = bool(crops) and self.random.random() < self.config.elsewhere_share
             away = self._elsewhere(picture, box) if may_miss else None
             crops.append(away or self._cut(picture, box, fill))
-        return crops
+        return self._with_alike(crops, track=number)
 
     def _from_object(self) -> list[_Crop]:
         """Of a still with a mask, moved, bent, and often pasted on other pictures."""
-        still = self._pick(self.masked)
+        number = int(self.masked_numbers[self.random.integers(len(self.masked_numbers))])
+        still = self.pack.stills[number]
         picture, mask = self.pack.image(still.image), self.pack.mask(still.mask)
         pasted = self.random.random() < self.config.paste_share
         background = self.pack.image(self._pick(self.pack.stills).image) if pasted else None
@@ -159,7 +165,7 @@ class ClipSampler(Sampler):
             if background is not None:
                 crop = paste(self._backdrop(background), crop, feather(shape))
             crops.append(_Crop(crop, np.concatenate([hull.min(0), hull.max(0)]), shape))
-        return crops
+        return self._with_alike(crops, still=number)
 
     def _motion(self, middle: NDArray[np.float32]) -> Affine:
         draw = self.random
@@ -186,8 +192,8 @@ class Clips(IterableDataset[Any]):
         self.pack, self.videos, self.config, self.crop_size, self.seed = pack, videos, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        seed = worker_seed(self.seed)
-        sampler = ClipSampler(Pack(self.pack), self.videos, self.config, self.crop_size, seed)
+        seed, alike = worker_seed(self.seed), similar.known(self.pack, self.config.sampler)
+        sampler = ClipSampler(Pack(self.pack), self.videos, self.config, self.crop_size, seed, alike)
         while True:
             clip = sampler.clip()
             arrays = (torch.from_numpy(array) for array in (clip.crops, clip.masks, clip.boxes))
