@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from stm_tracker_ros.trackers.dmv.config import ReadConfig
 
-FEW = 8  # candidates up to which a product in place takes less time than many small matrices (32: a tenth)
+FEW = 8  # candidates up to which a product in place takes less time than many small matrices (32: five times)
 
 
 def similarity(query: Tensor, key: Tensor) -> Tensor:
