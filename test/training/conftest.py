@@ -101,3 +101,15 @@ def stills_pack(stills_alone: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def drawn_pack(pack_folder: Path) -> Pack:
     return Pack(pack_folder)
+
+
+@pytest.fixture(scope="session")
+def filmed(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like `train_video` in which VOT/car1 has masks: its boxes, filled."""
+    root = tmp_path_factory.mktemp("filmed")
+    (root / "VOT" / "car1" / "mask").mkdir(parents=True)
+    for number in range(6):
+        mask = np.zeros((64, 96), np.uint8)
+        mask[20:44, 30 + number : 60 + number] = 255
+        cv2.imwrite(str(root / "VOT" / "car1" / "mask" / f"{number + 1:06d}.png"), mask)
+    return root

@@ -39,18 +39,6 @@ TINY = PaperNetworkConfig(crop_size=64, spatial_size=64, width=4, key_channels=8
 PLAIN = replace(ClipConfig().sampler, distractor_share=0.0, occluder_share=0.0, elsewhere_share=0.0)
 
 
-@pytest.fixture(scope="module")
-def filmed(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like `train_video` in which VOT/car1 has masks: its boxes, filled."""
-    root = tmp_path_factory.mktemp("filmed")
-    (root / "VOT" / "car1" / "mask").mkdir(parents=True)
-    for number in range(6):
-        mask = np.zeros((64, 96), np.uint8)
-        mask[20:44, 30 + number : 60 + number] = 255
-        cv2.imwrite(str(root / "VOT" / "car1" / "mask" / f"{number + 1:06d}.png"), mask)
-    return root
-
-
 def clips(pack: Pack, videos: Path, count: int = 20, seed: int = 0, **shares: object) -> list[Clip]:
     config = ClipConfig(**{"sampler": PLAIN, **shares})  # type: ignore[arg-type]
     sampler = ClipSampler(pack, videos, config, 64, seed)

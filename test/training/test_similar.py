@@ -84,16 +84,16 @@ def test_look_alikes_are_laid_beside_and_over_the_target(drawn_pack: Pack, video
     assert _taken(Sampler(drawn_pack, dataclasses.replace(config, similar_share=0.0), 64, 4, table)) == {0, 1}
 
 
-@pytest.mark.parametrize("boxed_share", [0.0, 1.0])
-def test_in_clips_of_dmb_as_well(drawn_pack: Pack, tmp_path: Path, boxed_share: float) -> None:
+@pytest.mark.parametrize(("filmed_share", "boxed_share"), [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)])
+def test_in_clips_of_dmb_as_well(drawn_pack: Pack, filmed: Path, filmed_share: float, boxed_share: float) -> None:
     """As above; what hides a boxed target whole is any object."""
     named = np.full((1, similar.KEPT), -1)
     named[:, 0] = 1
     table = similar.Similar(np.repeat(named, len(drawn_pack.stills), 0), np.repeat(named, 2, 0))
     for share, expected in ((1.0, {1}), (0.0, {0, 1})):
         config = SamplerConfig(similar_share=share, distractor_share=1.0, occluder_share=0.0)
-        clips = ClipConfig(filmed_share=0.0, boxed_share=boxed_share, sampler=config)
-        sampler = ClipSampler(drawn_pack, tmp_path, clips, 64, 4, table)
+        clips = ClipConfig(filmed_share=filmed_share, boxed_share=boxed_share, sampler=config)
+        sampler = ClipSampler(drawn_pack, filmed, clips, 64, 4, table)
         assert _taken(sampler, sampler.clip) == expected
 
 

@@ -17,13 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from stm_tracker_ros.training import similar
 from stm_tracker_ros.training.appearance import vary
 from stm_tracker_ros.training.dmb.config import ClipConfig
 from stm_tracker_ros.training.loading import worker_seed
 from stm_tracker_ros.training.pack import Pack, Track
 from stm_tracker_ros.training.sampler import ABSENT, PRESENT, Sampler, _center, _Crop, _mean, _size
-from stm_tracker_ros.training.similar import Similar
+from stm_tracker_ros.training.similar import Similar, known
 from stm_tracker_ros.training.transforms import (
     Affine,
     Picture,
@@ -192,7 +191,7 @@ class Clips(IterableDataset[Any]):
         self.pack, self.videos, self.config, self.crop_size, self.seed = pack, videos, config, crop_size, seed
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        seed, alike = worker_seed(self.seed), similar.known(self.pack, self.config.sampler)
+        seed, alike = worker_seed(self.seed), known(self.pack, self.config.sampler)
         sampler = ClipSampler(Pack(self.pack), self.videos, self.config, self.crop_size, seed, alike)
         while True:
             clip = sampler.clip()
