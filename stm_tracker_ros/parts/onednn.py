@@ -2,7 +2,8 @@
 
 Weights are packed once; the activation or the sum behind a convolution is done while its result is in the cache. With
 one thread torch would send small convolutions elsewhere, to code that cannot do bf16. In fp32 small 1x1 convolutions of
-few cells become matrix products: those have a third of the overhead, but write their result three times.
+few cells become matrix products: those have a third of the overhead, but write their result three times. In bf16 all
+1x1 convolutions are called as oneDNN's products.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ RELUS = {aten.relu.default, aten.relu_.default}
 CLAMPS = {aten.hardtanh.default, aten.hardtanh_.default}
 SMALL_PRODUCT = 40e6  # multiplications, under which the overhead of a convolution counts
 FEW_CELLS = 1000  # under which it counts more than that bias and activation go over the result once more each
+CHANNELS_LAST, CHANNELS_SECOND = [0, 2, 3, 1], [0, 3, 1, 2]  # axes of an image to those of cells, and back
 
 
 class _Conv(NamedTuple):
@@ -47,10 +49,14 @@ def fuse(graph: fx.GraphModule, examples: Sequence[Tensor]) -> None:
         conv = _conv(node)
         if conv is None:
             continue
-        if _is_small_product(graph, node, conv):
+        is_product = _is_product(graph, conv)
+        if is_product and _is_small(graph, node, conv):
             _as_product(graph, node, conv)
+        elif is_product and value_of(graph, conv.weight).dtype == torch.bfloat16:
+            _as_linear(graph, node, conv)
         else:
             _as_packed(graph, node, conv)
+    _drop_ways_and_back(graph)
     clean(graph)
 
 
@@ -74,13 +80,17 @@ def _conv(node: fx.Node) -> _Conv | None:
     return _Conv(source, weight, bias, stride, padding, dilation, groups)  # type: ignore[arg-type]
 
 
-def _is_small_product(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> bool:
+def _is_product(graph: fx.GraphModule, conv: _Conv) -> bool:
+    """Whether it multiplies two matrices: cells x channels and channels x channels."""
+    kernel = value_of(graph, conv.weight).shape[2:]
+    return kernel.numel() == 1 and conv.stride == [1, 1] and conv.padding == [0, 0] and conv.groups == 1
+
+
+def _is_small(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> bool:
     weight = value_of(graph, conv.weight)
     result = node.meta["like"]
     is_small = result.numel() * weight.shape[1] < SMALL_PRODUCT and result.shape[2:].numel() < FEW_CELLS
-    plain = tuple(weight.shape[2:]) == (1, 1) and conv.stride == [1, 1] and conv.padding == [0, 0] and conv.groups == 1
-    is_dense = result.shape[0] == 1 and conv.bias is not None
-    return plain and is_dense and weight.dtype == torch.float32 and is_small
+    return is_small and result.shape[0] == 1 and conv.bias is not None and weight.dtype == torch.float32
 
 
 def _as_product(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> None:
@@ -89,53 +99,85 @@ def _as_product(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> None:
     weight = constant(graph, node, value_of(graph, conv.weight)[:, :, 0, 0].t().contiguous())
     call = graph.graph.call_function
     with graph.graph.inserting_before(node):
-        cells = call(aten.permute.default, (conv.source, [0, 2, 3, 1]))
+        cells = call(aten.permute.default, (conv.source, CHANNELS_LAST))
         rows = call(aten.reshape.default, (cells, [height * width, -1]))
         product = call(aten.addmm.default, (conv.bias, rows, weight))
         image = call(aten.view.default, (product, [1, height, width, channels]))
-        result = call(aten.permute.default, (image, [0, 3, 1, 2]))
-    result.meta = node.meta
-    node.replace_all_uses_with(result)
-    graph.graph.erase_node(node)
+        result = call(aten.permute.default, (image, CHANNELS_SECOND))
+    _put(graph, result, node, node)
+
+
+def _as_linear(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> None:
+    """In bf16: called as the product that it is, it answers the same in 10 us less."""
+    weight = value_of(graph, conv.weight).flatten(1).contiguous()
+    cells = node.meta["like"][:, 0].numel()
+    packed = constant(graph, node, torch.ops.mkldnn._reorder_linear_weight(weight, cells))
+    last, other, activation = _behind(node)
+    operation: Any = torch.ops.mkldnn._linear_pointwise
+    call = graph.graph.call_function
+    with graph.graph.inserting_before(last):
+        rows = call(aten.permute.default, (conv.source, CHANNELS_LAST))
+        if other is None:
+            product = call(operation.default, (rows, packed, conv.bias, *activation, ""))
+        else:
+            summand = call(aten.permute.default, (other, CHANNELS_LAST))
+            product = call(operation.binary, (rows, summand, packed, conv.bias, "add"))
+        image = call(aten.permute.default, (product, CHANNELS_SECOND))
+    _put(graph, image, node, last)
 
 
 def _as_packed(graph: fx.GraphModule, node: fx.Node, conv: _Conv) -> None:
     shape = conv.source.meta["like"].shape
     dense = value_of(graph, conv.weight).contiguous().to_mkldnn()
     pack: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-    packed = pack(dense, conv.padding, conv.stride, conv.dilation, conv.groups, shape)
-    weight = constant(graph, node, packed)
+    packed = constant(graph, node, pack(dense, conv.padding, conv.stride, conv.dilation, conv.groups, shape))
     place = (conv.padding, conv.stride, conv.dilation, conv.groups)
-    last, other = node, _summand(node)
-    with graph.graph.inserting_after(_only_user(node) if other is not None else node):
-        if other is not None:
-            last = _only_user(node)
-            target: Any = torch.ops.mkldnn._convolution_pointwise.binary
-            arguments: tuple[Any, ...] = (conv.source, other, weight, conv.bias, *place, "add", None, None, [], None)
+    last, other, activation = _behind(node)
+    operation: Any = torch.ops.mkldnn._convolution_pointwise
+    call = graph.graph.call_function
+    with graph.graph.inserting_before(last):
+        if other is None:
+            image = call(operation.default, (conv.source, packed, conv.bias, *place, *activation, ""))
         else:
-            last, attribute, scalars = _activation(node)
-            target = torch.ops.mkldnn._convolution_pointwise.default
-            arguments = (conv.source, weight, conv.bias, *place, attribute, scalars, "")
-        fused = graph.graph.call_function(target, arguments)
-    fused.meta = node.meta
-    last.replace_all_uses_with(fused)
+            arguments = (conv.source, other, packed, conv.bias, *place)
+            image = call(operation.binary, (*arguments, "add", None, None, [], None))
+    _put(graph, image, node, last)
+
+
+def _put(graph: fx.GraphModule, image: fx.Node, node: fx.Node, last: fx.Node) -> None:
+    """`image` in the place of the convolution `node` and what is behind it up to `last`."""
+    image.meta = node.meta
+    last.replace_all_uses_with(image)
     if last is not node:
         graph.graph.erase_node(last)
     graph.graph.erase_node(node)
+
+
+def _drop_ways_and_back(graph: fx.GraphModule) -> None:
+    """Axes exchanged and exchanged back are where they were."""
+    for node in graph.graph.nodes:
+        if node.target != aten.permute.default or node.args[0].target != aten.permute.default:
+            continue
+        (source, first), second = node.args[0].args, node.args[1]
+        if [first[axis] for axis in second] == list(range(len(first))):
+            node.replace_all_uses_with(source)
 
 
 def _only_user(node: fx.Node) -> fx.Node:
     return next(iter(node.users))
 
 
-def _activation(node: fx.Node) -> tuple[fx.Node, str, list[float]]:
-    """The node whose result is taken over, and what oneDNN calls what it does."""
+def _behind(node: fx.Node) -> tuple[fx.Node, fx.Node | None, tuple[str, list[float]]]:
+    """The node whose result is taken over; what is added, or None; the activation as oneDNN calls it, its numbers."""
+    other = _summand(node)
+    if other is not None:
+        return _only_user(node), other, ("none", [])
     user = _only_user(node) if len(node.users) == 1 else node
     if user.target in RELUS:
-        return user, "relu", []
+        return user, None, ("relu", [])
     if user.target in CLAMPS and len(user.args) == 3:
-        return user, "hardtanh", [float(user.args[1]), float(user.args[2])]  # type: ignore[arg-type]
-    return node, "none", []
+        return user, None, ("hardtanh", [float(user.args[1]), float(user.args[2])])  # type: ignore[arg-type]
+    return node, None, ("none", [])
 
 
 def _summand(node: fx.Node) -> fx.Node | None:

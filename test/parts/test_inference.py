@@ -120,6 +120,34 @@ def test_a_sum_whose_other_part_is_used_again_stays_right() -> None:
     torch.testing.assert_close(fast(image)[0], step(image)[0])
 
 
+@has_bf16
+@pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
+@pytest.mark.parametrize("count", [1, 2])
+def test_in_bf16_pointwise_convolutions_are_products_and_their_cells_stay_as_they_lie(count: int) -> None:
+    torch.manual_seed(2)
+    wide, narrow, norm = nn.Conv2d(8, 16, 1), nn.Conv2d(16, 8, 1, bias=False), nn.LayerNorm(16)
+    nn.ModuleList([wide, narrow, norm]).eval().requires_grad_(False)
+
+    def step(image: Tensor) -> tuple[Tensor, Tensor]:
+        cells = norm(functional.relu6(wide(image)).permute(0, 2, 3, 1))
+        return image + narrow(cells.permute(0, 3, 1, 2)), image * 2
+
+    image = torch.cat([picture(12, 20, 8) for _ in range(count)]).to(torch.bfloat16)
+    captured = graph.lowered(graph.capture(step, (image,)), (image,), torch.bfloat16)
+    onednn.fuse(captured, (image,))
+    done = [str(node.target) for node in captured.graph.nodes if node.op == "call_function"]
+    assert [name for name in done if "pointwise" in name] == [
+        "mkldnn._linear_pointwise.default",
+        "mkldnn._linear_pointwise.binary",
+    ]
+    assert done.count("aten.permute.default") == 3, "in for the product, in for the sum, and out"
+    with torch.inference_mode():
+        answers = captured(image)
+    for quick, plain in zip(answers, step(image.float()), strict=True):
+        torch.testing.assert_close(quick.float(), plain, rtol=2e-2, atol=2e-2)
+    assert torch.equal(answers[1].float(), image.float() * 2), "the summand is not written into"
+
+
 def test_weights_that_change_later_are_not_seen() -> None:
     network, image, shift = made()
     fast = optimised(network, network.step, image, shift)
