@@ -60,6 +60,8 @@ class ScriptedMatcher:
         self.calls: list[str] = []
         self.looks: list[Look] = []  # where the target is expected, of every frame
         self.elsewhere: list[list[Look]] = []  # the other looks of every frame
+        self.back: list[list[Look]] = []  # in every frame the looks at an earlier one
+        self._shown: dict[int, Sights] = {}  # by stamp what was seen in each frame
         self.anchor: float | None = None  # score by the first frame's memory; None: as by all of it
         self.settled: list[tuple[int | None, float]] = []  # candidate and rank of each frame
         self.remembered: list[Remembered] = []
@@ -67,13 +69,17 @@ class ScriptedMatcher:
 
     def start(self, look: Look, target: Target) -> Candidates:
         self.calls = ["start"]
-        self.looks, self.elsewhere, self.settled, self.remembered = [look], [[]], [], []
+        self.looks, self.elsewhere, self.back, self.settled, self.remembered = [look], [[]], [[]], [], []
+        self._shown = {look.frame.stamp_ns: self.sights}
         return self.seen(look)
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
         self.calls.append("match")
         self.looks.append(looks[0])
-        self.elsewhere.append(list(looks[1:]))
+        now = looks[0].frame
+        self._shown[now.stamp_ns] = self.sights
+        self.elsewhere.append([look for look in looks[1:] if look.frame is now])
+        self.back.append([look for look in looks[1:] if look.frame is not now])
         return [self.seen(look) for look in looks]
 
     def settle(self, look: Look, candidates: Candidates, chosen: int | None, rank: float) -> None:
@@ -95,11 +101,12 @@ class ScriptedMatcher:
         self.configs.append(config)
 
     def _check(self, look: Look) -> None:
-        assert any(look is one for one in (self.looks[-1], *self.elsewhere[-1]))
+        assert any(look is one for one in (self.looks[-1], *self.elsewhere[-1], *self.back[-1]))
 
     def seen(self, look: Look) -> Candidates:
         """The answer to one look."""
-        boxes, scores = candidates_of(look.crop, self.sights, self.crop_size, self.cells)
+        sights = self._shown[look.frame.stamp_ns]
+        boxes, scores = candidates_of(look.crop, sights, self.crop_size, self.cells)
         grid = self.cells, self.cells, 1
         return Candidates(
             crop=look.crop, boxes=boxes, scores=scores, grid=grid, trust=self.trust, peaks=self.peaks, payload=look
@@ -117,7 +124,7 @@ class MaskingMatcher(ScriptedMatcher):
     def seen(self, look: Look) -> Candidates:
         size, frame = self.crop_size, look.frame
         pixels = np.zeros((frame.height, frame.width), np.uint8)
-        for box, score in self.sights:
+        for box, score in self._shown[frame.stamp_ns]:
             inside = look.crop.to_crop(box)
             if all(0 <= value < size for value in inside.center):
                 left, top, right, bottom = (round(v) for v in (box.x, box.y, box.x + box.width, box.y + box.height))

@@ -26,7 +26,8 @@ from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.data.sequence import Sequence
 from stm_tracker_ros.evaluation.run_files import STEPS_NAME
 from stm_tracker_ros.evaluation.work import Measurement
-from stm_tracker_ros.following.follower import Follower, in_image
+from stm_tracker_ros.following.follower import Follower
+from stm_tracker_ros.following.seen import in_image
 from stm_tracker_ros.parts.crop import cut, mean_colour
 
 STRIDE = 5  # frames from one that is looked at to the next: the cadence of the trackers' memories

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from stm_tracker_ros.core import boxes, masks
 from stm_tracker_ros.core.config import with_live
 from stm_tracker_ros.core.errors import NotInitialisedError
-from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look, Segment
+from stm_tracker_ros.core.matching import Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.numbering import Numbering
 from stm_tracker_ros.core.protocol import Matcher
 from stm_tracker_ros.core.types import Box, Frame, Result, Target
@@ -28,49 +27,17 @@ from stm_tracker_ros.following.calibration import Calibration, Sight, as_scored
 from stm_tracker_ros.following.candidates import SAME_OBJECT, distinct, published
 from stm_tracker_ros.following.colours import Colours
 from stm_tracker_ros.following.config import FollowingConfig
-from stm_tracker_ros.following.presence import ORDINARY, Gate, Presence
+from stm_tracker_ros.following.lookalikes import Lookalikes
+from stm_tracker_ros.following.presence import ORDINARY, Presence
 from stm_tracker_ros.following.prior import hann_window, size_penalty
 from stm_tracker_ros.following.search import Search, Sighting, is_as_large
+from stm_tracker_ros.following.seen import Answered, Best, Seen, in_image
 from stm_tracker_ros.following.size import Size
 from stm_tracker_ros.following.whereabouts import Whereabouts, is_whole, outside
 from stm_tracker_ros.parts.crop import cut, mean_colour
 from stm_tracker_ros.parts.mask_box import fit
 
 SMALLEST_SIDE = 2.0  # of a box, pixels
-
-
-class Seen(NamedTuple):
-    """One frame as the matcher sees it: places, the candidates' boxes N x 4 in image pixels; scores N, as trusted."""
-
-    look: Look
-    candidates: Candidates
-    places: Floats
-    scores: Floats
-    gate: Gate
-
-    @property
-    def something(self) -> bool:
-        """Whether there is anything at all that may be the target: a mask may be empty."""
-        segment = self.candidates.segment
-        return segment is None or segment.rotated is not None
-
-
-class Best(NamedTuple):
-    """A candidate: its number, box in the image, score, penalty, and the score with penalty and window."""
-
-    number: int
-    box: Box
-    score: float
-    penalty: float
-    rank: float
-
-
-class Answered(NamedTuple):
-    """What was seen in the last frame, the candidate that is the target, how good it is."""
-
-    seen: Seen
-    chosen: int
-    evidence: Evidence
 
 
 @dataclass
@@ -90,6 +57,7 @@ class _Followed:
     size: Size
     whereabouts: Whereabouts
     colours: Colours
+    lookalikes: Lookalikes
     search: Search
     learnable: Answered | None = None  # found, not yet remembered
 
@@ -110,8 +78,9 @@ class Follower:
         candidates, colours = self.matcher.start(look, target), Colours(look, box)
         presence = Presence(self.config.presence, box, 1)
         whereabouts = Whereabouts(frame, box, follows_camera=self.config.search.camera_motion)
-        numbering = Numbering(frame.stamp_ns)
-        self.state = _Followed(box, box, box, fill, numbering, presence, Size(box), whereabouts, colours, Search())
+        numbering, alike = Numbering(frame.stamp_ns), Lookalikes(frame, box, self._side(box))
+        known = presence, Size(box), whereabouts, colours, alike, Search()
+        self.state = _Followed(box, box, box, fill, numbering, *known)
         segment = candidates.segment
         if segment is None:
             return Result(box=box, score=1.0)
@@ -136,10 +105,12 @@ class Follower:
             best = self._choose(seen)
             score = self._follow(seen, best) if found else self._wait(seen, best)
         if found:
+            state.lookalikes.mind(number, is_apart=self._is_doubtful(searched=again is not None))
             state.whereabouts.found()
         if found and presence.is_well_seen:
             state.search = Search()
             state.whereabouts.keep(presence.place)
+            state.lookalikes.keep(frame, presence.place, self._side(presence.place))
             state.whole = presence.place if is_whole(presence.place, frame) else state.whole
         self.matcher.settle(seen.look, seen.candidates, best.number if found else None, best.rank)
         evidence = Evidence(score, score / presence.usual)
@@ -149,7 +120,7 @@ class Follower:
         presence.beside(max((float(seen.scores[one]) for one in objects if found and one != best.number), default=0.0))
         return Result(
             box=self._limited(best.box, frame) if is_mask and segment and segment.rotated else state.answer,
-            score=self.probability(Sight.of(score, presence.unseen, presence.rival)),
+            score=self.probability(Sight.of(score, presence.unseen, presence.rival)) * state.lookalikes.trust(number),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,
@@ -179,6 +150,7 @@ class Follower:
         state.presence.found_again(box)
         state.presence.doubt = state.presence.rival = 0.0
         state.whereabouts.keep(box)
+        state.lookalikes.dismiss()
 
     def reconfigure(self, config: FollowingConfig) -> None:
         """Use the live settings of `config` from the next frame on. Raises ConfigError if it is of another tracker."""
@@ -224,7 +196,7 @@ class Follower:
         )
 
     def _see(self, frame: Frame, number: float, expected: Box) -> list[Seen]:
-        """What is seen where the target is expected, and then in the looks elsewhere.
+        """What is seen where the target is expected, and then in the looks elsewhere in this frame.
 
         What the camera has left behind is nowhere in the image, unless at its border; where a place is unknown, nothing
         is taken for the target because it lies there.
@@ -233,8 +205,11 @@ class Follower:
         left_behind = state.whereabouts.is_left_behind(frame, expected, state.presence.unseen)
         place, known = self._limited(expected, frame), self._is_known
         looks = [self._look(frame, number, place, state.fill)]
-        roams = config.again == "confirm"
-        if self._is_looked_for and (not left_behind or (roams and state.search.lead is not None)):
+        roams, back = config.again == "confirm", list[Box]()
+        if state.lookalikes.is_wanted:
+            back = state.lookalikes.next(config.looks)
+            looks += [self._look(state.lookalikes.frame, number, box, state.fill) for box in back]
+        if not back and self._is_looked_for and (not left_behind or (roams and state.search.lead is not None)):
             sought = self._whole(place) if roams else place
             regions = state.search.next(frame, sought, self._side(sought), config.looks, roams=roams)
             looks += [self._look(frame, number, box, state.fill, factor) for box, factor in regions]
@@ -242,7 +217,11 @@ class Follower:
         for look, candidates in zip(looks, self.matcher.match(looks), strict=True):
             places, scores = in_image(candidates), candidates.scores * candidates.trust
             gate = state.presence.gate(places, scores, known=known, elsewhere=not left_behind)
-            found.append(Seen(look, candidates, places, scores, gate))
+            seen = Seen(look, candidates, places, scores, gate)
+            if look.frame is frame:
+                found.append(seen)
+            elif self._is_alike(seen):
+                state.lookalikes.found()
         return found
 
     @property
@@ -292,7 +271,9 @@ class Follower:
 
     def _most_alike(self, seen: Seen, scores: Floats) -> Best:
         """What is most like the target and no known distractor."""
-        scores = self._started().presence.without_distractors(seen.places, scores)
+        return self._highest(seen, self._started().presence.without_distractors(seen.places, scores))
+
+    def _highest(self, seen: Seen, scores: Floats) -> Best:
         number = int(scores.argmax())
         score, box = float(scores[number]), self._limited(Box(*seen.places[number].tolist()), seen.look.frame)
         return Best(number, box, score if seen.something else 0.0, 1.0, score)
@@ -303,18 +284,40 @@ class Follower:
         Its colours are the second witness, unless somebody looks himself; the first frame's memory alone is the third:
         what was learned since may be something else.
         """
-        state, asks = self._started(), self.config.search.again == "confirm"
-        presence = state.presence
+        state, presence = self._started(), self._started().presence
         share = best.score / presence.usual
         if share < ORDINARY / 2 or not any(is_as_large(best.box, known) for known in (presence.place, state.whole)):
             return None
-        alike, enough = 1.0 if asks else state.colours.likeness(seen.look, best.box), presence.config.far_share
-        worth = share if alike >= enough else share * alike / enough
+        worth = self._worth(seen, best)
         sure = seen.look.search_factor == 1 and share >= ORDINARY and worth >= ORDINARY**2
-        if sure:
-            anchor = float(self.matcher.anchor_scores(seen.look, seen.candidates)[best.number])
-            sure = anchor >= ORDINARY / 2 * presence.usual
+        sure = sure and self._share_by_first(seen, best) >= ORDINARY / 2
         return Sighting(best.box, best.score, worth, sure)
+
+    def _worth(self, seen: Seen, best: Best) -> float:
+        """Its share of the usual score, less the more unlike its colours are, unless an operator looks himself."""
+        state, enough = self._started(), self.config.presence.far_share
+        share = best.score / state.presence.usual
+        alike = 1.0 if self.config.search.again == "confirm" else state.colours.likeness(seen.look, best.box)
+        return share if alike >= enough else share * alike / enough
+
+    def _share_by_first(self, seen: Seen, best: Best) -> float:
+        """Its share of the usual score by the first frame's memory alone."""
+        scores = self.matcher.anchor_scores(seen.look, seen.candidates)
+        return float(scores[best.number]) / self._started().presence.usual
+
+    def _is_alike(self, seen: Seen) -> bool:
+        """Whether something beside the target, in the last picture in which it was well seen, may be taken for it."""
+        alike, least = self._started().lookalikes, ORDINARY**2
+        best = self._highest(seen, np.where(alike.beside(seen.places), seen.scores, 0.0))
+        if not is_as_large(best.box, alike.place) or self._worth(seen, best) < least:
+            return False
+        return self._share_by_first(seen, best) >= least
+
+    def _is_doubtful(self, *, searched: bool) -> bool:
+        """Whether what has been found may be another one: by a jump, or by search where nobody knew where to look."""
+        state = self._started()
+        expected = searched and state.whereabouts.is_known
+        return state.presence.is_apart and not expected and self.config.search.again != "off"
 
     def _choose(self, seen: Seen) -> Best:
         """The best candidate under the prior, of the allowed ones if there are any."""
@@ -376,10 +379,3 @@ class Follower:
         height = min(max(box.height, SMALLEST_SIDE), max(frame.height, SMALLEST_SIDE))
         x, y = box.center
         return boxes.from_center(min(max(x, 0.0), frame.width), min(max(y, 0.0), frame.height), width, height)
-
-
-def in_image(candidates: Candidates) -> Floats:
-    """The candidates' boxes, N x 4: x, y, width, height in image pixels."""
-    crop, low = candidates.crop, candidates.boxes[:, :2]
-    low, high = low * crop.scale, (low + candidates.boxes[:, 2:]) * crop.scale
-    return np.concatenate([low + (crop.left, crop.top), high - low], 1)

@@ -61,6 +61,7 @@ class Presence:
         self.poor = 0.0  # frames since it was last seen well
         self.is_supposed = False  # the place is a guess
         self.rival = 0.0  # score of what looked most like it beside it, less the longer ago that was
+        self.is_apart = False  # it was found where it was not expected, in this frame
         self._cut = -np.inf  # number of the last frame whose place was unknown
         self._last = place
         self.step = 1.0
@@ -107,11 +108,12 @@ class Presence:
         """The candidate `cell` is the target, now at `box`. Returns its score as it is trusted."""
         score = float(scores[cell])
         ordinary = score >= ORDINARY * self.usual
-        self.doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0)
+        self.doubt, doubt = max(self.doubt - self.step / PATIENCE_FRAMES, 0.0), 0.0
         if self.unseen or not ordinary or not gate.known:
             in_series = not self.unseen and self.number - self._cut <= PATIENCE_FRAMES
             shared = overlap_with_place(boxes, gate, cell, self.place if in_series else None)
-            self.doubt = max(self.doubt, self.steadiness * (1 - min(shared / AT_PLACE, 1.0)))
+            doubt = self.steadiness * (1 - min(shared / AT_PLACE, 1.0))
+            self.doubt = max(self.doubt, doubt)
             if not gate.known:
                 self._cut = self.number
         else:
@@ -119,7 +121,7 @@ class Presence:
             self.motion.learn(np.subtract(box.center, self._last.center), self.step, size)
         self._learn_distractors(boxes, scores, np.array([box, boxes[cell]]), score if ordinary else None)
         self.place, self.unseen, self.poor = box, 0, 0 if ordinary else self.poor + self.step
-        self.is_supposed = False
+        self.is_supposed, self.is_apart = False, doubt > 1 - SAME_OBJECT / AT_PLACE
         if ordinary:
             self.usual += USUAL_RATE * min(self.step, 1.0) * (score - self.usual)
         return self.trusted(score)
@@ -174,7 +176,7 @@ class Presence:
     def found_again(self, box: Box) -> None:
         """It is there: beyond doubt, unless something else was followed until now. It does not move on as it did."""
         self.doubt = 0.0 if self.unseen else 1.0
-        self.place, self.unseen, self.poor, self.is_supposed = box, 0, 0, False
+        self.place, self.unseen, self.poor, self.is_supposed, self.is_apart = box, 0, 0, False, True
         self.motion.speeds[:] = 0.0
 
     def suppose(self, boxes: Floats, scores: Floats) -> None:

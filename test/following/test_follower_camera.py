@@ -26,7 +26,7 @@ class SeesWhite(ScriptedMatcher):
     """Sees what is white in the pixels of the crop, if anything is."""
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
-        self.sights = [(box, 1.0) for look in looks if (box := white(look))]
+        self.sights = [(box, 1.0) for look in looks if look.frame is looks[0].frame and (box := white(look))]
         return super().match(looks)
 
 

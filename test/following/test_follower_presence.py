@@ -10,6 +10,7 @@ from scripted_matcher import START, Flight, config_of, right
 from stm_tracker_ros.core.boxes import from_center
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.following.config import FOLLOW_BEST, PriorConfig, SizeConfig
+from stm_tracker_ros.following.presence import ORDINARY
 
 pytestmark = pytest.mark.pure
 
@@ -61,8 +62,10 @@ def test_after_a_jump_the_answer_is_trusted_less() -> None:
     flight.show()
     answer = flight.show(right(45, 0.6))
     assert answer.found
-    assert answer.score == pytest.approx(0.6 * (1 - JUDGING.presence.far_share / 2), abs=0.01)
-    assert flight.matcher.remembered[-1].evidence.score == pytest.approx(answer.score)
+    trusted = 0.6 * (1 - JUDGING.presence.far_share / 2)
+    assert flight.matcher.remembered[-1].evidence.score == pytest.approx(trusted, abs=0.01)
+    assert answer.score == pytest.approx(trusted / (1 + ORDINARY), abs=0.01)  # nobody has looked for others yet
+    assert flight.show(right(45, 0.6), frames=8).score == pytest.approx(trusted, rel=0.15)
 
 
 def test_less_than_the_least_score_is_nowhere_the_target() -> None:

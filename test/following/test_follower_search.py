@@ -223,7 +223,8 @@ def test_it_is_looked_for_as_well_while_it_is_seen_badly() -> None:
         if answer.box.x > START.x + 100:
             break
     assert answer.box.x == pytest.approx(START.x + 200, abs=1.0)
-    assert answer.score == pytest.approx(USUAL * (1 - flight.follower.config.presence.far_share / 2), abs=0.02)
+    trusted = USUAL * (1 - flight.follower.config.presence.far_share / 2)
+    assert flight.matcher.remembered[-1].evidence.score == pytest.approx(trusted, abs=0.02)
 
 
 def test_off_it_is_only_waited_for() -> None:
