@@ -12,9 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stm_tracker_ros.core.boxes import centers, from_center, iou
+from stm_tracker_ros.core.boxes import centers, from_center
 from stm_tracker_ros.core.types import Box, Frame
-from stm_tracker_ros.following.candidates import SAME_OBJECT
 from stm_tracker_ros.following.presence import ORDINARY
 from stm_tracker_ros.following.whereabouts import outside
 
@@ -53,10 +52,9 @@ class Lookalikes:
         return ahead[:looks]
 
     def beside(self, boxes: Floats) -> NDArray[np.bool_]:
-        """Which of N x 4 boxes in `frame`, pixels, are not the target's."""
+        """Which of N x 4 boxes in `frame`, pixels, are not the target's: neither has the other's middle in it."""
         middle, there = np.array([self.place.center]), np.array([self.place])
-        overlaps = iou(there[0], boxes) >= SAME_OBJECT
-        return np.asarray(~(overlaps | _holds(boxes, middle) | _holds(there, centers(boxes))))
+        return np.asarray(~(_holds(boxes, middle) | _holds(there, centers(boxes))))
 
     def found(self) -> None:
         """There is one."""

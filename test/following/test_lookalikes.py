@@ -62,11 +62,20 @@ class TestAfterACut:
         assert flight.show(right(0, USUAL), frames=MOST_LOOKS - 1).score == pytest.approx(score, rel=0.2)
         assert flight.show(right(0, USUAL)).score == pytest.approx(score / UNKNOWN, rel=0.2)
 
-    @pytest.mark.parametrize(("x", "score"), [(10, 0.9), (400, 0.9), (BESIDE, 0.45)])
-    def test_what_overlaps_with_it_or_is_far_off_or_unlike_is_none(
-        self, x: float, score: float, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        "other",
+        [
+            right(10, 0.9 * USUAL),
+            right(400, 0.9 * USUAL),
+            right(BESIDE, 0.45 * USUAL),
+            (Box(START.x + BESIDE - 40, START.y - 30, 120.0, 90.0), 0.9 * USUAL),
+        ],
+        ids=["overlaps", "far off", "unlike", "larger"],
+    )
+    def test_what_may_not_be_taken_for_it_is_none(
+        self, other: tuple[Box, float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        flight = Cutting(monkeypatch, right(x, score * USUAL))
+        flight = Cutting(monkeypatch, other)
         flight.cut_to(right(0, USUAL))
         assert flight.show(right(0, USUAL), frames=70).score == pytest.approx(USUAL, rel=0.02)
 
@@ -182,6 +191,14 @@ class TestThePicture:
         assert not known.next(1)
         known.keep(first, START, SIDE)
         assert known.frame is first
+
+    def test_after_twelve_seconds_an_answer_may_be_tracking_again(self) -> None:
+        known = Lookalikes(frame_at(1), START, SIDE)
+        assert known.trust(10) == 1.0
+        known.mind(10, is_apart=True)
+        assert [known.trust(10 + 30 * seconds) for seconds in (0, 12, 30)] == pytest.approx(
+            [0.59, 0.83, 0.97], abs=0.01
+        )
 
     def test_what_is_beside_the_target_is_not_the_target(self) -> None:
         x, y, width, height = START
