@@ -120,7 +120,7 @@ class Follower:
         presence.beside(max((float(seen.scores[one]) for one in objects if found and one != best.number), default=0.0))
         return Result(
             box=self._limited(best.box, frame) if is_mask and segment and segment.rotated else state.answer,
-            score=self.probability(Sight.of(score, presence.unseen, presence.rival)) * state.lookalikes.trust(number),
+            score=self._confidence(score, state.lookalikes.trust(number)),
             mask=None if segment is None else segment.pixels,
             rotated=None if segment is None else segment.rotated,
             found=found,
@@ -318,6 +318,12 @@ class Follower:
         state = self._started()
         expected = searched and state.whereabouts.is_known
         return state.presence.is_apart and not expected and self.config.search.again != "off"
+
+    def _confidence(self, score: float, trust: float) -> float:
+        """Of an answer, no more than trust: how likely it is the target that is followed, and none that looks like it."""
+        presence = self._started().presence
+        said = self.probability(Sight.of(score, presence.unseen, presence.rival))
+        return said * trust if self.probability is as_scored else min(said, trust)
 
     def _choose(self, seen: Seen) -> Best:
         """The best candidate under the prior, of the allowed ones if there are any."""
