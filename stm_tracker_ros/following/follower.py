@@ -320,7 +320,7 @@ class Follower:
         return state.presence.is_apart and not expected and self.config.search.again != "off"
 
     def _confidence(self, score: float, trust: float) -> float:
-        """Of an answer, no more than trust: how likely it is the target that is followed, and none that looks like it."""
+        """Of an answer; trust: how likely it is that the target is followed: a probability is no higher than that."""
         presence = self._started().presence
         said = self.probability(Sight.of(score, presence.unseen, presence.rival))
         return said * trust if self.probability is as_scored else min(said, trust)

@@ -56,6 +56,15 @@ class TestAfterACut:
             score = flight.show(right(0, USUAL), frames=frames).score
         assert score == pytest.approx(USUAL / (1 + ORDINARY * np.exp(-120 / FORGOTTEN_FRAMES)), rel=0.02)
 
+    @pytest.mark.parametrize(("probability", "said"), [(0.96, UNKNOWN), (0.66, UNKNOWN), (0.4, 0.4)])
+    def test_a_probability_is_no_higher_than_that_of_its_being_the_target(
+        self, probability: float, said: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flight = Cutting(monkeypatch, LIKE_IT)
+        flight.follower.probability = lambda sight: probability
+        assert flight.show(right(0, USUAL)).score == pytest.approx(probability)
+        assert flight.cut_to(right(0, USUAL)) == pytest.approx(said)
+
     def test_with_none_only_until_all_around_has_been_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
         flight = Cutting(monkeypatch)
         score = flight.cut_to(right(0, USUAL))
@@ -192,7 +201,7 @@ class TestThePicture:
         known.keep(first, START, SIDE)
         assert known.frame is first
 
-    def test_after_twelve_seconds_an_answer_may_be_tracking_again(self) -> None:
+    def test_after_ten_seconds_an_answer_may_be_tracking_again(self) -> None:
         known = Lookalikes(frame_at(1), START, SIDE)
         assert known.trust(10) == 1.0
         known.mind(10, is_apart=True)
