@@ -2,7 +2,7 @@
 
 A network hardly sees what stands at the border of its look, and a target that is seen well is to cost one look. So the
 last picture in which it was is kept, and looked through all around it once the question comes up, a look a frame. Until
-that is done nobody knows, and what has been found is not believed.
+that is done nobody knows, and what has been found is believed no more than if there were one.
 """
 
 from __future__ import annotations
