@@ -148,6 +148,18 @@ def test_in_bf16_pointwise_convolutions_are_products_and_their_cells_stay_as_the
     assert torch.equal(answers[1].float(), image.float() * 2), "the summand is not written into"
 
 
+@pytest.mark.skipif(not onednn.is_available(), reason="no oneDNN for this CPU")
+def test_axes_that_are_exchanged_twice_and_not_back_are_left_so() -> None:
+    torch.manual_seed(3)
+    conv = nn.Conv2d(3, 4, 3).eval().requires_grad_(False)
+
+    def step(image: Tensor) -> Tensor:
+        return conv(image).permute(0, 2, 3, 1).permute(0, 2, 1, 3)
+
+    image = picture(9, 14)
+    torch.testing.assert_close(optimised(conv, step, image)(image), step(image), rtol=1e-5, atol=1e-5)
+
+
 def test_weights_that_change_later_are_not_seen() -> None:
     network, image, shift = made()
     fast = optimised(network, network.step, image, shift)
