@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from stm_tracker_ros.trackers.siamstm.arm import arm_loss  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, Features, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.loss import target_of  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig as OtherConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork as OtherNetwork  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
@@ -28,9 +30,9 @@ from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
 from stm_tracker_ros.training.siamstm.cached import drawn, unpacked  # noqa: E402
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.siamstm.lite_task import LiteTask  # noqa: E402
+from stm_tracker_ros.training.siamstm.lite_task import LiteTask, of_sample  # noqa: E402
 from stm_tracker_ros.training.siamstm.objective import later, noisy, paired, truth_windows, with_negatives  # noqa: E402
-from stm_tracker_ros.training.siamstm.paper_task import PaperTask, scheduled  # noqa: E402
+from stm_tracker_ros.training.siamstm.paper_task import Frozen, PaperTask, scheduled  # noqa: E402
 from stm_tracker_ros.training.siamstm.sampler import Outlined, OutlinedSampler  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -277,7 +279,12 @@ def test_the_papers_rates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"samples": 10}, "at least batch = 48"), ({"epochs": 5}, "less than epochs = 5")]
+    ("changes", "words"),
+    [
+        ({"samples": 10}, "at least batch = 48"),
+        ({"epochs": 5}, "less than epochs = 5"),
+        ({"cached_samples": 250}, "release_epoch of at least epochs = 20"),
+    ],
 )
 def test_settings_that_give_no_training_are_refused(changes: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -287,7 +294,7 @@ def test_settings_that_give_no_training_are_refused(changes: dict[str, int], wor
 @pytest.mark.parametrize("released", [False, True])
 def test_the_papers_backbone_is_released_at_its_epoch(pack_folder: Path, tmp_path: Path, released: bool) -> None:
     torch.manual_seed(0)
-    learned = PaperTask(PaperNetwork(NARROW.network), pack_folder, NARROW, CPU)
+    learned = PaperTask(PaperNetwork(NARROW.network), pack_folder, None, NARROW, CPU)
     loop = Loop(learned, tmp_path, NARROW, CPU)
     before = {name: value.clone() for name, value in learned.network.state_dict().items()}
     loop.step = NARROW.release_epoch * NARROW.epoch_steps - 1 + released
@@ -302,7 +309,7 @@ def test_the_papers_backbone_is_released_at_its_epoch(pack_folder: Path, tmp_pat
 
 def test_the_papers_template_is_the_middle_of_the_first_crop(pack_folder: Path) -> None:
     torch.manual_seed(0)
-    learned = PaperTask(PaperNetwork(NARROW.network).eval(), pack_folder, NARROW, CPU)
+    learned = PaperTask(PaperNetwork(NARROW.network).eval(), pack_folder, None, NARROW, CPU)
     crops = torch.randint(0, 256, (2, 5, 255, 255, 3), dtype=torch.uint8)
     first, searched = learned.encoded(crops)
     alone = learned.network.encode(crops[1, 0, 64:191, 64:191].permute(2, 0, 1)[None]).coarse
@@ -320,13 +327,45 @@ def test_a_backbone_that_is_never_trained_gives_what_it_gave(
     still = replace(NARROW, release_epoch=NARROW.epochs)
     crops = torch.randint(0, 256, (2, 5, 255, 255, 3), dtype=torch.uint8)
     with torch.autocast("cpu", precision, precision != torch.float32):
-        plain = PaperTask(network, pack_folder, NARROW, CPU).encoded(crops)
-        asked = PaperTask(network, pack_folder, still, CPU).encoded(crops)
+        plain = PaperTask(network, pack_folder, None, NARROW, CPU).encoded(crops)
+        asked = PaperTask(network, pack_folder, None, still, CPU).encoded(crops)
     for wanted, given in zip((plain[0], *plain[1]), (asked[0], *asked[1]), strict=True):
         assert wanted.shape == given.shape
         assert (wanted - given).float().norm() <= off * wanted.float().norm()
     assert asked[1].coarse.requires_grad
     assert not asked[1].fine.requires_grad
+
+
+def test_the_papers_maps_made_once_cost_what_the_crops_cost(
+    pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "SHARD", 2)
+    quiet = {"examples.negative_share": 0.0, "examples.box_noise": 0.0, "release_epoch": NARROW.epochs}
+    config = with_changes(NARROW, quiet)
+    torch.manual_seed(0)
+    network = PaperNetwork(NARROW.network).eval()
+    encode = Frozen(network, config.precision).of_sample
+    feature_cache.build(
+        tmp_path, 2, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, CROP, seed), encode)
+    )
+    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, CROP, 5)
+    samples = [sampler.outlined().tensors() for _ in range(2)]
+    made = PaperTask(network, pack_folder, tmp_path, config, CPU)
+    (shard,) = made.batches(0).cache.shards  # type: ignore[attr-defined]
+    kept = [torch.from_numpy(shard[name].copy()) for name in shard.dtype.names]
+    costs = []
+    for task, batch in (
+        (made, kept),
+        (
+            PaperTask(network, pack_folder, None, config, CPU),
+            [torch.stack(part) for part in zip(*samples, strict=True)],
+        ),
+    ):
+        torch.manual_seed(1)  # of the cell that the mask is asked for
+        costs.append(task.loss_terms(batch)[0].item())
+    assert costs[0] == pytest.approx(costs[1], rel=5e-3)
+    (drawn_batch,) = islice(made.batches(0), 1)
+    assert [part.shape for part in drawn_batch] == [part.shape for part in kept]
 
 
 def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) -> None:
@@ -348,7 +387,11 @@ def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone
     network = keen(LiteNetwork(SMALL)).eval()
     sampler = OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, 5)
     feature_cache.build(
-        tmp_path, 3, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), network)
+        tmp_path,
+        3,
+        1,
+        5,
+        lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), partial(of_sample, network)),
     )
     made = LiteTask(network, pack_folder, tmp_path, config, CPU)
     rows = {int(row["boxes"].sum() * 1000): row for row in made.batches(0).cache.shards[0]}

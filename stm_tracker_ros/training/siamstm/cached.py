@@ -1,12 +1,12 @@
-"""Samples of the lite SiamSTM whose features were made once, by an encoder that stays as it is.
+"""Samples of SiamSTM whose features were made once, by an encoder that stays as it is.
 
-Of a sample: features of the first crop at stride 16; of the four others also those at strides 8 and 4, for the mask
-branch; boxes, states, masks of all five.
+Of a sample: the coarsest features of the first crop; of the four others also the finer ones, for the mask branch;
+boxes, states, masks of all five.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stm_tracker_ros.trackers.siamstm.lite_network import Features, LiteNetwork
 from stm_tracker_ros.training.feature_cache import Cache, Draw, restored, stored
 from stm_tracker_ros.training.siamstm.sampler import OutlinedSampler
 
-TRUTH = ("boxes", "states", "masks", "is_mask")
+FIRST, TRUTH = "first", ("boxes", "states", "masks", "is_mask")
+Encode = Callable[[Tensor], Sequence[Tensor]]
+"""Crops of a sample, 5 x S x S x 3 -> 1 x C x H x W of the first, then the maps of the other four, finest first."""
 
 
-def drawn(sampler: OutlinedSampler, network: LiteNetwork) -> Draw:
+def drawn(sampler: OutlinedSampler, encode: Encode) -> Draw:
     """Draws samples for a cache."""
 
     def draw() -> Mapping[str, NDArray[Any]]:
         sample = sampler.outlined()
-        image = network.normalise(torch.from_numpy(sample.crops).permute(0, 3, 1, 2))
-        encoded = network.encoded(*network.backbone(image))
-        truth = (np.asarray(getattr(sample, name)) for name in TRUTH)
-        later = {name: stored(part[1:]) for name, part in encoded._asdict().items()}
-        return {"first": stored(encoded.coarse[:1])[0], **later, **dict(zip(TRUTH, truth, strict=True))}
+        first, *later = encode(torch.from_numpy(sample.crops))
+        truth = {name: np.asarray(getattr(sample, name)) for name in TRUTH}
+        return {FIRST: stored(first)[0], **{f"later_{n}": stored(part) for n, part in enumerate(later)}, **truth}
 
     return draw
 
@@ -45,11 +44,10 @@ class CachedSamples:
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         while True:
             rows = [self.cache.draw(self.random) for _ in range(self.batch)]
-            names = ("first", *Features._fields, *TRUTH)
-            yield tuple(torch.from_numpy(np.stack([row[name] for row in rows])) for name in names)
+            yield tuple(torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0].dtype.names)
 
 
-def unpacked(batch: tuple[Tensor, ...]) -> tuple[Tensor, Features, list[Tensor]]:
-    """Encoded features of B first crops and of the 4 B others, before `LiteNetwork.adjusted`; truth."""
-    first, fine, middle, coarse, *truth = batch
-    return restored(first), Features(*(restored(part.flatten(0, 1)) for part in (fine, middle, coarse))), truth
+def unpacked(batch: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], Sequence[Tensor]]:
+    """What `Encode` gave, of B first crops and of the 4 B others; truth."""
+    first, later, truth = batch[0], batch[1 : -len(TRUTH)], batch[-len(TRUTH) :]
+    return restored(first), [restored(part.flatten(0, 1)) for part in later], truth

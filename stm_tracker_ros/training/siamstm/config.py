@@ -104,6 +104,9 @@ class PaperTrainConfig(LoopConfig):
     backbone_weights: str = setting(
         "", "a ResNet-50 dilated to stride 8, trained for tracking, published or converted; random: none"
     )
+    cached_samples: int = setting(
+        0, "samples whose maps are made once and used again, by a backbone that is never trained; 0 = none", low=0
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     sampler: SamplerConfig = field(default_factory=_paper_sampler)
     examples: ExampleConfig = section(ExampleConfig)
@@ -115,6 +118,11 @@ class PaperTrainConfig(LoopConfig):
             raise ConfigError(f"samples is {self.samples}; allowed is at least batch = {self.batch}")
         if self.warm_up_epochs >= self.epochs:
             raise ConfigError(f"warm_up_epochs is {self.warm_up_epochs}; allowed is less than epochs = {self.epochs}")
+        if self.cached_samples and self.release_epoch < self.epochs:
+            raise ConfigError(
+                f"cached_samples is {self.cached_samples}, which leaves the backbone as it is; needed is a "
+                f"release_epoch of at least epochs = {self.epochs}"
+            )
 
     @property
     def epoch_steps(self) -> int:

@@ -15,7 +15,7 @@ from stm_tracker_ros.training import feature_cache, outcome, published, similar,
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig
-from stm_tracker_ros.training.siamstm.lite_task import LiteTask
+from stm_tracker_ros.training.siamstm.lite_task import LiteTask, of_sample
 from stm_tracker_ros.training.siamstm.sampler import outlined_sampler
 from stm_tracker_ros.training.start import load_part, load_start
 
@@ -41,7 +41,8 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
 
 def _drawn_by(network: LiteNetwork, packed: Path, config: LiteTrainConfig, seed: int) -> feature_cache.Draw:
     encoder = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return drawn(outlined_sampler(packed, config.sampler, network.config.crop_size, seed), encoder)
+    sampler = outlined_sampler(packed, config.sampler, network.config.crop_size, seed)
+    return drawn(sampler, partial(of_sample, encoder))
 
 
 def _validate(weights: Weights, shape: LiteNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

@@ -63,7 +63,8 @@ class LiteTask:
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 5 x S x S x 3 and truth, or a batch of a cache -> the weighted sum and its terms."""
         if self.cache:
-            return self.of_encoded(*unpacked(tuple(batch)))
+            first, later, truth = unpacked(batch)
+            return self.of_encoded(first, Features(*later), truth)
         crops, *truth = batch
         return self.of_encoded(*self._encoded(crops), truth)
 
@@ -79,6 +80,12 @@ class LiteTask:
         maps = fine_tuning.maps(self.network, crops.flatten(0, 1), self.config.trained_blocks)
         by_sample = [part.unflatten(0, (-1, FRAMES)) for part in self.network.encoded(*maps)]
         return by_sample[-1][:, 0], Features(*later(by_sample))
+
+
+def of_sample(network: LiteNetwork, crops: Tensor) -> tuple[Tensor, ...]:
+    """See `cached.Encode`."""
+    encoded = network.encoded(*network.backbone(network.normalise(crops.permute(0, 3, 1, 2))))
+    return encoded.coarse[:1], *(part[1:] for part in encoded)
 
 
 def _dense(features: Tensor) -> Tensor:

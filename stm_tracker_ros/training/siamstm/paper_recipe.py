@@ -10,11 +10,13 @@ import torch
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import PAPER, PaperNetworkConfig
-from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
-from stm_tracker_ros.training import outcome, pack, published, validation
+from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork
+from stm_tracker_ros.training import feature_cache, outcome, pack, published, validation
 from stm_tracker_ros.training.loop import Loop, Weights
+from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
-from stm_tracker_ros.training.siamstm.paper_task import PaperTask
+from stm_tracker_ros.training.siamstm.paper_task import Frozen, PaperTask
+from stm_tracker_ros.training.siamstm.sampler import outlined_sampler
 from stm_tracker_ros.training.start import load_start
 
 DEFAULTS = PaperTrainConfig()
@@ -30,7 +32,8 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
     else:
         fill_backbone(network, config.backbone_weights)
     pack.build(data, out / "pack")
-    loop = Loop(PaperTask(network, out / "pack", config, device), out, config, device)
+    cache = feature_cache.made(out, config, partial(_drawn_by, network, out / "pack", config))
+    loop = Loop(PaperTask(network, out / "pack", cache, config, device), out, config, device)
     validate = partial(_validate, shape=config.network, data=data, device=device)
     outcome.run(loop, "siamstm", config.network, validate, data)
 
@@ -40,6 +43,11 @@ def fill_backbone(network: PaperNetwork, given: str) -> None:
     if given == "random":
         return
     published.fill(network.backbone, network.config.backbone, given, INPUT)
+
+
+def _drawn_by(network: PaperNetwork, packed: Path, config: PaperTrainConfig, seed: int) -> feature_cache.Draw:
+    frozen = Frozen(network.eval().to(memory_format=torch.channels_last), config.precision)  # type: ignore[call-overload]
+    return drawn(outlined_sampler(packed, config.sampler, CROP, seed), frozen.of_sample)
 
 
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

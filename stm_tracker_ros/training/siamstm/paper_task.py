@@ -11,18 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from stm_tracker_ros.parts.inference import optimised
 from stm_tracker_ros.trackers.siamstm.lite_network import Features
 from stm_tracker_ros.trackers.siamstm.paper_network import CROP, TEMPLATE, PaperNetwork
 from stm_tracker_ros.training.loading import loader
+from stm_tracker_ros.training.loop import DTYPES
+from stm_tracker_ros.training.siamstm.cached import CachedSamples, unpacked
 from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
 from stm_tracker_ros.training.siamstm.objective import of_samples
 from stm_tracker_ros.training.siamstm.sampler import Samples
@@ -33,11 +34,14 @@ BORDER = (CROP - TEMPLATE) // 2
 class PaperTask:
     """The network of the paper, its samples and its loss; see `loop.Task`."""
 
-    def __init__(self, network: PaperNetwork, pack: Path, config: PaperTrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, network: PaperNetwork, pack: Path, cache: Path | None, config: PaperTrainConfig, device: torch.device
+    ) -> None:
+        """cache: folder of a `feature_cache`; None where the crops pass through the network."""
         torch.manual_seed(config.seed)
-        self.network, self.config, self.pack, self.device = network, config, pack, device
+        self.network, self.config, self.pack, self.cache, self.device = network, config, pack, cache, device
         self.steps = config.steps
-        self._backbone: Callable[..., Any] | None = None
+        self._backbone: Frozen | None = None
 
     def optimiser(self) -> torch.optim.Optimizer:
         """Over all but the backbone, and over the backbone's convolutions."""
@@ -55,41 +59,70 @@ class PaperTask:
         rate, released = scheduled(self.config, step), self.config.release_epoch * self.config.epoch_steps
         return rate, rate * self.config.backbone_rate if step >= released else 0.0
 
-    def batches(self, step: int) -> DataLoader[Any]:
+    def batches(self, step: int) -> Iterable[Any]:
         """Other samples after each start."""
         seed = self.config.seed + 1000 * step
+        if self.cache:
+            return CachedSamples(self.cache, self.config.batch, seed)
         return loader(Samples(self.pack, self.config.sampler, CROP, seed), self.config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Crops B x 5 x S x S x 3, then as `objective.of_samples` -> the weighted sum and its terms."""
+        """Crops B x 5 x S x S x 3, then as `objective.of_samples`, or a batch of a cache -> the weighted sum, terms."""
+        if self.cache:
+            first, (fine, coarse), truth = unpacked(batch)
+            return self.of_features(self.network.adjust(first), self.network.adjusted(fine, coarse), truth)
         crops, *truth = batch
         return self.of_features(*self.encoded(crops), truth)
 
     def encoded(self, crops: Tensor) -> tuple[Tensor, Features]:
         """Crops B x 5 x S x S x 3 -> features of the templates in the middle of the first, and of the 4 B others."""
-        images = crops.permute(0, 1, 4, 2, 3)
-        template = images[:, 0, :, BORDER:-BORDER, BORDER:-BORDER]
-        return self._encode(template).coarse, self._encode(images[:, 1:].flatten(0, 1))
+        return self._encode(template_of(crops[:, 0])).coarse, self._encode(images_of(crops[:, 1:].flatten(0, 1)))
 
     def _encode(self, patches: Tensor) -> Features:
-        """A backbone that stays as it is runs as in tracking, crop by crop: half the time of the plain one on a CPU."""
-        network = self.network
         if self.config.release_epoch < self.config.epochs or self.device.type != "cpu":
-            return network.encode(patches)
-        precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-        with torch.autocast("cpu", enabled=False):
-            if self._backbone is None:  # not before now: a run that goes on has its weights by now
-                example = network.prepared(patches[:1])
-                self._backbone = optimised(network.backbone, network.backbone, example, precision=precision)
-            maps = [self._backbone(network.prepared(patch[None])) for patch in patches]
-        fine, coarse = (torch.cat(parts) for parts in zip(*maps, strict=True))
-        return network.adjusted(fine, coarse)
+            return self.network.encode(patches)
+        if self._backbone is None:  # not before now: a run that goes on has its weights by now
+            self._backbone = Frozen(self.network, self.config.precision)
+        return self.network.adjusted(*self._backbone(patches))
 
     def of_features(
         self, first: Tensor, searched: Features, truth: Sequence[Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The same from what `encoded` gives."""
         return of_samples(self.network, first, searched, truth, self.config.examples, self.config.loss)
+
+
+class Frozen:
+    """A backbone that stays as it is runs as in tracking, crop by crop: half the time of the plain one on a CPU."""
+
+    def __init__(self, network: PaperNetwork, precision: str) -> None:
+        self._network, self._precision = network, DTYPES[precision]
+        self._run: Callable[..., Any] | None = None
+
+    def __call__(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Crops N x 3 x S x S -> maps at strides 4 and 8."""
+        network = self._network
+        with torch.autocast("cpu", enabled=False):
+            if self._run is None:
+                example = network.prepared(patches[:1])
+                self._run = optimised(network.backbone, network.backbone, example, precision=self._precision)
+            maps = [self._run(network.prepared(patch[None])) for patch in patches]
+        return tuple(torch.cat(parts) for parts in zip(*maps, strict=True))
+
+    def of_sample(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """See `cached.Encode`."""
+        template = self(template_of(crops[:1]))
+        return template[-1], *self(images_of(crops[1:]))
+
+
+def images_of(crops: Tensor) -> Tensor:
+    """Crops N x S x S x 3 -> N x 3 x S x S."""
+    return crops.permute(0, 3, 1, 2)
+
+
+def template_of(crops: Tensor) -> Tensor:
+    """Crops N x 255 x 255 x 3 -> what the template is made of, N x 3 x 127 x 127."""
+    return images_of(crops[:, BORDER:-BORDER, BORDER:-BORDER])
 
 
 def scheduled(config: PaperTrainConfig, step: int) -> float:
