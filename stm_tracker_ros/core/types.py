@@ -195,6 +195,7 @@ class Result:
         MOST_CANDIDATES, each apart from the others.
     lead: of a target that is away: what elsewhere may be it; None where there is nothing, or where it is found.
     trouble: why this frame cannot show the target whatever is in it, in words: LOST at once. Empty otherwise.
+    doubt: why what was found may be something else however it scores, and what cures that, in words. Empty otherwise.
     """
 
     box: Box
@@ -207,3 +208,4 @@ class Result:
     candidates: tuple[Candidate, ...] = ()
     lead: Lead | None = None
     trouble: str = ""
+    doubt: str = ""

@@ -74,7 +74,7 @@ class TargetTrack:
         self._ids = target_id, class_id
         self._state = TargetState(config, time_ns, now_ns, pace_ns)
         self._position = first.position
-        self._score, self._trouble = result.score, ""
+        self._score, self._trouble, self._doubt = result.score, "", ""
         self._image_stamp_ns = first.stamp_ns
         self._age_ns = 0
         self._candidates = Candidates()
@@ -115,6 +115,7 @@ class TargetTrack:
         hopeless = bool(result.trouble)
         state = self._state.update(score, frame.stamp_ns, now_ns, still=still, hopeless=hopeless, late=late)
         self._trouble = result.trouble or (f"the picture stands still, for {still_ns / 1e9:.1f} s" if still else "")
+        self._doubt = result.doubt if state is State.UNCERTAIN else ""
         self._score, self._image_stamp_ns, self._age_ns = result.score, offered.stamp_ns, age_ns
         target_id, class_id = self._ids
         return Answer(
@@ -136,7 +137,7 @@ class TargetTrack:
         """Where the target stands."""
         return Status(
             state=State.PAUSED if paused else self._state.state,
-            message=self._trouble,
+            message=self._trouble or self._doubt,
             target_id=self._ids[0],
             class_id=self._ids[1],
             score=self._score,

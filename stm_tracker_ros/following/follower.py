@@ -128,6 +128,7 @@ class Follower:
             region=seen.candidates.crop.region(self.matcher.crop_size),
             candidates=published(seen.places, seen.scores, objects),
             lead=state.search.lead if self._is_looked_for and not found else None,
+            doubt=state.lookalikes.doubt(number) if found else "",
         )
 
     def memorize(self, true: Box | None = None) -> None:

@@ -20,6 +20,10 @@ from stm_tracker_ros.following.whereabouts import outside
 Floats = NDArray[np.float64]
 
 FORGOTTEN_FRAMES = 300  # after which what may have been mistaken for the target is believed to be it again
+DOUBT = (
+    "what is followed may be another one: something that looks like the target stood beside it before; name the target "
+    "anew (set_target) to say which it is"
+)
 
 
 class Lookalikes:
@@ -75,6 +79,10 @@ class Lookalikes:
     def trust(self, number: float) -> float:
         """How likely it is by that frame that the target is followed, and none that looks like it."""
         return 1 / (1 + ORDINARY * math.exp((self._mistaken - number) / FORGOTTEN_FRAMES))
+
+    def doubt(self, number: float) -> str:
+        """Why what is followed may not be the target, in the frame of that number; empty where nothing says so."""
+        return DOUBT if not self.is_wanted and number - self._mistaken < FORGOTTEN_FRAMES else ""
 
     def _around(self) -> list[Box]:
         """The target's box moved to the border of the usual region and its corners, as far as that is in the image."""

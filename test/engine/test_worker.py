@@ -270,6 +270,17 @@ def test_a_picture_that_stands_still_is_uncertain_until_it_moves():
     assert shift.snapshot().message == ""
 
 
+def test_an_uncertain_answer_says_why():
+    shift = Shift()
+    shift.tracker.more["doubt"] = "there were two"
+    said = []
+    for score, frames in ((0.9, 10), (0.6, 30), (0.9, 30)):
+        shift.tracker.score = score
+        shift.frames(frames, first=2 + len(shift.answers))
+        said.append((shift.answers[-1].state.name, shift.snapshot().message))
+    assert said == [("TRACKING", ""), ("UNCERTAIN", "there were two"), ("TRACKING", "")]
+
+
 def test_what_nobody_compared_did_not_stand_still():
     """The same bytes before a pause of ten seconds and after it."""
     shift = Shift(EngineConfig(state=StateConfig(frozen_after_ms=300)), same_picture=lambda one, other: True)

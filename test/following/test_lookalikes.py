@@ -13,7 +13,7 @@ from stm_tracker_ros.core.types import Box
 from stm_tracker_ros.following.camera_motion import CameraMotion
 from stm_tracker_ros.following.colours import Colours
 from stm_tracker_ros.following.config import PriorConfig, SizeConfig
-from stm_tracker_ros.following.lookalikes import FORGOTTEN_FRAMES, Lookalikes
+from stm_tracker_ros.following.lookalikes import DOUBT, FORGOTTEN_FRAMES, Lookalikes
 from stm_tracker_ros.following.presence import ORDINARY
 
 pytestmark = pytest.mark.pure
@@ -54,6 +54,7 @@ class TestAfterACut:
         assert flight.answer.found
         for frames in (60, 60):
             score = flight.show(right(0, USUAL), frames=frames).score
+        assert flight.answer.doubt == DOUBT
         assert score == pytest.approx(USUAL / (1 + ORDINARY * np.exp(-120 / FORGOTTEN_FRAMES)), rel=0.02)
 
     @pytest.mark.parametrize(("probability", "said"), [(0.96, UNKNOWN), (0.66, UNKNOWN), (0.4, 0.4)])
@@ -70,6 +71,22 @@ class TestAfterACut:
         score = flight.cut_to(right(0, USUAL))
         assert flight.show(right(0, USUAL), frames=MOST_LOOKS - 1).score == pytest.approx(score, rel=0.2)
         assert flight.show(right(0, USUAL)).score == pytest.approx(score / UNKNOWN, rel=0.2)
+
+    def test_why_it_is_doubted_is_said_once_it_is_known_and_for_as_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        flight = Cutting(monkeypatch, LIKE_IT)
+        said = [flight.answer.doubt]
+        flight.cut_to(right(0, USUAL))
+        said += [flight.answer.doubt] + [flight.show(right(0, USUAL)).doubt for _ in range(FORGOTTEN_FRAMES)]
+        assert said == [""] * 9 + [DOUBT] * (FORGOTTEN_FRAMES - 8) + [""]
+        flight = Cutting(monkeypatch)
+        flight.cut_to(right(0, USUAL))
+        assert {flight.show(right(0, USUAL)).doubt for _ in range(30)} == {""}
+
+    def test_a_target_that_is_not_seen_is_no_other_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        flight = Cutting(monkeypatch, LIKE_IT)
+        flight.cut_to(right(0, USUAL))
+        assert flight.show(right(0, USUAL), frames=20).doubt
+        assert not flight.show().doubt
 
     @pytest.mark.parametrize(
         "other",
@@ -117,6 +134,7 @@ class TestAfterACut:
         flight.until_found(ELSEWHERE)
         flight.follower.confirm(flight.answer.box)
         assert flight.show(ELSEWHERE).score == pytest.approx(USUAL, rel=0.02)
+        assert not flight.answer.doubt
 
     def test_the_box_hangs_on_none_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         boxes = []
