@@ -46,7 +46,8 @@ def fill_backbone(network: PaperNetwork, given: str) -> None:
 
 
 def _drawn_by(network: PaperNetwork, packed: Path, config: PaperTrainConfig, seed: int) -> feature_cache.Draw:
-    frozen = Frozen(network.eval().to(memory_format=torch.channels_last), config.precision)  # type: ignore[call-overload]
+    still = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = Frozen(still, "bf16" if config.precision == "fp16" else config.precision)  # fp16 is for a GPU
     return drawn(outlined_sampler(packed, config.sampler, CROP, seed), frozen.of_sample)
 
 
