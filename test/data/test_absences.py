@@ -126,6 +126,13 @@ def test_a_twin_is_in_sight_while_the_target_is_not(tiny):
         break
 
 
+def test_a_twin_may_be_cut_from_a_frame_that_is_not_shown_itself(tiny):
+    made = make([tiny], Kind.TWIN_STAYS, 2)
+    shown, sources = made.footage.order, made.footage.edit.sources
+    assert sources.max() > shown.max() or sources.min() < shown.min()
+    assert sum(1 for _ in made.images()) == len(made.boxes)
+
+
 def test_the_same_seed_makes_the_same_absence_and_another_one_does_not(tiny):
     first, second, other = (make([tiny], Kind.PAN_BACK, seed) for seed in (4, 4, 9))
     assert np.array_equal(first.windows, second.windows)

@@ -170,13 +170,19 @@ def draw_twin(
     edit = Twin(scene=scene, order=order, boxes=twins, sources=sources, donor=donor)
     return AbsenceSequence(
         conditions=conditions,
-        footage=Footage(scene=scene, order=order, edit=edit),
+        footage=Footage(scene=scene, order=order, edit=edit, reads=_reads(order, sources)),
         windows=windows_of(both + looks_away[:, None] * (beside - both) + shake, picture, frame_size),
         picture_size=(int(picture[0]), int(picture[1])),
         here=np.ones(times.count, bool),
         leaves=times.leaves,
         settled=times.settled,
     )
+
+
+def _reads(order: NDArray[np.int64], sources: NDArray[np.int64]) -> tuple[int, int]:
+    """First and last of the frames that are shown or that a twin is cut from, which may be ahead of all of those."""
+    both = np.concatenate([order, sources])
+    return int(both.min()), int(both.max())
 
 
 def _gap(boxes: Values, rng: np.random.Generator) -> float:
