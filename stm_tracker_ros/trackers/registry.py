@@ -69,6 +69,7 @@ _ROWS = (
         small_network=f"{_SIAMSTM}.small:lite",
         recipe=f"{_TRAINING}.siamstm.lite_recipe",
         has_mask=True,
+        harmless_precisions=("bf16",),
     ),
     TrackerSpec(
         name="siamstm",
