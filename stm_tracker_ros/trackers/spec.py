@@ -25,7 +25,7 @@ class TrackerSpec:
     configuration: "module:name" of the default configuration object.
     recipe: the module of its training, see `training.recipes.Recipe`; empty where there is none.
     small_network: "module:function" that gives its network at the smallest, with random weights, for tests.
-    harmless_precisions: what `auto` may take, the fastest first: measured to cost at most 0.005 AUC on validation.
+    harmless_precisions: what `auto` may take, the fastest first: measured to cost at most 0.005 AUC (docs/RESULTS.md).
     converter: "module:function" that takes (the authors' file, our file to write); empty where there is none.
     """
 
