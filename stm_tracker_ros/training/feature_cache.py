@@ -10,7 +10,7 @@ import io
 import multiprocessing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,38 +20,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.training.config import LoopConfig
 
 SHARD = 50  # samples; those of siamstm take 16 MB each, and are held three times while they are written
 Draw = Callable[[], Mapping[str, NDArray[Any]]]
-
-
-class Caching(Protocol):
-    """The settings of a training that may have its features made once."""
-
-    @property
-    def cached_samples(self) -> int:
-        """How many samples; 0 = none."""
-        ...
-
-    @property
-    def workers(self) -> int:
-        """Processes that make them."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of the first shard; of each other one more."""
-        ...
-
-
 _drawn_by: Callable[[int], Draw] | None = None
 
 
-def made(out: Path, config: Caching, drawn_by: Callable[[int], Draw]) -> Path | None:
+def made(out: Path, samples: int, config: LoopConfig, drawn_by: Callable[[int], Draw]) -> Path | None:
     """The folder of the features of a run, once they are there; None where it is to have none. See `build`."""
-    if not config.cached_samples:
+    if not samples:
         return None
-    build(out / "features", config.cached_samples, config.workers, config.seed, drawn_by)
+    build(out / "features", samples, config.workers, config.seed, drawn_by)
     return out / "features"
 
 

@@ -281,6 +281,13 @@ def test_an_uncertain_answer_says_why():
     assert said == [("TRACKING", ""), ("UNCERTAIN", "there were two"), ("TRACKING", "")]
 
 
+def test_what_is_wrong_with_the_picture_is_said_before_a_doubt():
+    shift = Shift(EngineConfig(state=StateConfig(frozen_after_ms=300)), same_picture=lambda one, other: True)
+    shift.tracker.more["doubt"] = "there were two"
+    shift.frames(90)
+    assert shift.snapshot().message == "the picture stands still, for 2.9 s"
+
+
 def test_what_nobody_compared_did_not_stand_still():
     """The same bytes before a pause of ten seconds and after it."""
     shift = Shift(EngineConfig(state=StateConfig(frozen_after_ms=300)), same_picture=lambda one, other: True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +12,26 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from siamstm_small import CPU, NARROW, PLAIN, SIZE, SMALL, TINY, keen  # noqa: E402
+
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
 from stm_tracker_ros.core.errors import CheckpointError, ConfigError, DataError  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.arm import arm_loss  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, Features, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.loss import target_of  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.config import LiteNetworkConfig as OtherConfig  # noqa: E402
 from stm_tracker_ros.trackers.stmtrack.lite_network import LiteNetwork as OtherNetwork  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.loop import DTYPES, Loop  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
-from stm_tracker_ros.training.siamstm.cached import drawn, unpacked  # noqa: E402
 from stm_tracker_ros.training.siamstm.config import LiteTrainConfig, PaperTrainConfig  # noqa: E402
-from stm_tracker_ros.training.siamstm.lite_task import LiteTask, of_sample  # noqa: E402
+from stm_tracker_ros.training.siamstm.lite_task import LiteTask  # noqa: E402
 from stm_tracker_ros.training.siamstm.objective import later, noisy, paired, truth_windows, with_negatives  # noqa: E402
-from stm_tracker_ros.training.siamstm.paper_task import Frozen, PaperTask, scheduled  # noqa: E402
+from stm_tracker_ros.training.siamstm.paper_task import PaperTask, scheduled  # noqa: E402
 from stm_tracker_ros.training.siamstm.sampler import Outlined, OutlinedSampler  # noqa: E402
-
-CPU = torch.device("cpu")
-SIZE = 96
-SMALL = LiteNetworkConfig(crop_size=SIZE, width=32, channels=16, kernel=2, mask_width=8)
-OFF = dict.fromkeys(("distractor_share", "occluder_share", "elsewhere_share", "sibling_share", "similar_share"), 0.0)
-PLAIN = replace(LiteTrainConfig().sampler, **OFF)  # type: ignore[arg-type]
-PARTS = LiteTrainConfig(network=SMALL, sampler=PLAIN, batch=3, precision="fp32", warm_up=1, rate=3e-3, log_steps=7)
-TINY = with_changes(PARTS, {"loss.arm": 0.5})
 
 
 def samples(pack: Pack, count: int = 20, **shares: Any) -> list[Outlined]:
@@ -125,14 +115,6 @@ def test_noise_is_a_share_of_the_sides() -> None:
 def task(pack: Path, config: LiteTrainConfig = TINY) -> LiteTask:
     torch.manual_seed(0)
     return LiteTask(LiteNetwork(config.network), pack, None, config, CPU)
-
-
-def keen(network: LiteNetwork) -> LiteNetwork:
-    """Its random backbone tells crops apart; as it is made all features are nearly the same."""
-    with torch.no_grad():
-        for weight in network.backbone.parameters():
-            weight *= 2 if weight.ndim == 4 else 1
-    return network
 
 
 @pytest.mark.parametrize("head", ["center", "fcos"])
@@ -266,11 +248,6 @@ def test_a_label_learns_from_the_boxes_of_first_crops(pack_folder: Path) -> None
     assert total(other).item() != pytest.approx(total(boxes).item(), rel=1e-4)
 
 
-NARROW = PaperTrainConfig(
-    network=PaperNetworkConfig(width=4, channels=16, mask_width=8), sampler=PLAIN, batch=2, samples=2, precision="fp32"
-)
-
-
 def test_the_papers_rates() -> None:
     config = PaperTrainConfig()
     table = {0: 0.001, 2.5: 0.003, 5: 0.005, 12.5: (0.005 * 0.0005) ** 0.5, 20: 0.0005}
@@ -334,38 +311,6 @@ def test_a_backbone_that_is_never_trained_gives_what_it_gave(precision: str, off
     assert not asked[1].fine.requires_grad
 
 
-def test_the_papers_maps_made_once_cost_what_the_crops_cost(
-    pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feature_cache, "SHARD", 2)
-    quiet = {"examples.negative_share": 0.0, "examples.box_noise": 0.0, "release_epoch": NARROW.epochs}
-    config = with_changes(NARROW, quiet)
-    torch.manual_seed(0)
-    network = PaperNetwork(NARROW.network).eval()
-    encode = Frozen(network, config.precision).of_sample
-    feature_cache.build(
-        tmp_path, 2, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, CROP, seed), encode)
-    )
-    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, CROP, 5)
-    samples = [sampler.outlined().tensors() for _ in range(2)]
-    made = PaperTask(network, pack_folder, tmp_path, config, CPU)
-    (shard,) = made.batches(0).cache.shards  # type: ignore[attr-defined]
-    kept = [torch.from_numpy(shard[name].copy()) for name in shard.dtype.names]
-    costs = []
-    for task, batch in (
-        (made, kept),
-        (
-            PaperTask(network, pack_folder, None, config, CPU),
-            [torch.stack(part) for part in zip(*samples, strict=True)],
-        ),
-    ):
-        torch.manual_seed(1)  # of the cell that the mask is asked for
-        costs.append(task.loss_terms(batch)[0].item())
-    assert costs[0] == pytest.approx(costs[1], rel=5e-3)
-    (drawn_batch,) = islice(made.batches(0), 1)
-    assert [part.shape for part in drawn_batch] == [part.shape for part in kept]
-
-
 def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="SiamRPN"):
         recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes={})
@@ -374,42 +319,3 @@ def test_the_papers_recipe_says_what_it_needs(drawn_data: Path, tmp_path: Path) 
     before = network.backbone.conv1.weight.clone()
     paper_recipe.fill_backbone(network, "random")
     assert torch.equal(before, network.backbone.conv1.weight)
-
-
-def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone(
-    drawn_data: Path, pack_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feature_cache, "SHARD", 3)
-    config = with_changes(TINY, {"examples.negative_share": 0.0, "examples.box_noise": 0.0})
-    torch.manual_seed(0)
-    network = keen(LiteNetwork(SMALL)).eval()
-    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, 5)
-    feature_cache.build(
-        tmp_path,
-        3,
-        1,
-        5,
-        lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), partial(of_sample, network)),
-    )
-    made = LiteTask(network, pack_folder, tmp_path, config, CPU)
-    rows = {int(row["boxes"].sum() * 1000): row for row in made.batches(0).cache.shards[0]}
-    sample = sampler.outlined()
-    row = rows[int(sample.boxes.sum() * 1000)]
-    batch = tuple(torch.from_numpy(np.stack([row[name]])) for name in row.dtype.names)
-    plain = LiteTask(network, pack_folder, None, config, CPU)
-    crops, *truth = (part[None] for part in sample.tensors())
-    first, searched, kept_truth = unpacked(batch)
-    wanted_first, wanted = plain._encoded(crops)
-    for one, other in ((first, wanted_first), *zip(searched, wanted, strict=True)):
-        assert one.shape == other.shape
-        assert torch.allclose(one, other, atol=2e-3 * float(other.detach().abs().max()))
-    assert all(torch.equal(one, other) for one, other in zip(kept_truth, truth, strict=True))
-    costs = []
-    for task, given in ((made, batch), (plain, [crops, *truth])):
-        torch.manual_seed(1)  # of the cell that the mask is asked for
-        costs.append(task.loss_terms(given)[0].item())
-    assert costs[0] == pytest.approx(costs[1], rel=5e-3)
-    kept = {id(p) for name, p in network.named_parameters() if name.startswith(ENCODER)}
-    learned = {id(p) for group in made.optimiser().param_groups for p in group["params"]}
-    assert not kept & learned
-    assert kept | learned == {id(p) for p in network.parameters()}

@@ -18,7 +18,7 @@ from torch import Tensor
 from stm_tracker_ros.training.feature_cache import Cache, Draw, restored, stored
 from stm_tracker_ros.training.siamstm.sampler import OutlinedSampler
 
-FIRST, TRUTH = "first", ("boxes", "states", "masks", "is_mask")
+TRUTH = ("boxes", "states", "masks", "is_mask")
 Encode = Callable[[Tensor], Sequence[Tensor]]
 """Crops of a sample, 5 x S x S x 3 -> 1 x C x H x W of the first, then the maps of the other four, finest first."""
 
@@ -30,7 +30,7 @@ def drawn(sampler: OutlinedSampler, encode: Encode) -> Draw:
         sample = sampler.outlined()
         first, *later = encode(torch.from_numpy(sample.crops))
         truth = {name: np.asarray(getattr(sample, name)) for name in TRUTH}
-        return {FIRST: stored(first)[0], **{f"later_{n}": stored(part) for n, part in enumerate(later)}, **truth}
+        return {"first": stored(first)[0], **{f"later_{n}": stored(part) for n, part in enumerate(later)}, **truth}
 
     return draw
 
