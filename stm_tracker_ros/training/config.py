@@ -61,6 +61,9 @@ class CachedConfig(FineTuningConfig):
     cached_samples: int = setting(
         0, "samples whose features are made once and used again, with backbone and neck as they are; 0 = none", low=0
     )
+    renewed: bool = setting(
+        False, "another process makes samples anew all the while, the oldest first: few are learned by heart"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

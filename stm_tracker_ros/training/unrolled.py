@@ -7,7 +7,6 @@ and how an answer becomes a label; `stmtrack_lite` may be trained with it as wel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -96,9 +95,9 @@ class Clips(IterableDataset[Clip]):
 class CachedClips:
     """Endless batches of clips whose features lie in a `feature_cache`."""
 
-    def __init__(self, folder: Path, lengths: Lengths, *, batch: int, first_step: int, seed: int) -> None:
+    def __init__(self, cache: Cache, lengths: Lengths, *, batch: int, first_step: int, seed: int) -> None:
         self.lengths, self.batch, self.step = lengths, batch, first_step
-        self.random, self.cache = np.random.default_rng([seed, first_step]), Cache(folder)
+        self.random, self.cache = np.random.default_rng([seed, first_step]), cache
 
     def __iter__(self) -> Iterator[Clip]:
         while True:

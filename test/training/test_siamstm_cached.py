@@ -41,8 +41,8 @@ def test_features_made_once_cost_what_the_crops_cost_and_leave_the_encoder_alone
         5,
         lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, SIZE, seed), partial(of_sample, network)),
     )
-    made = LiteTask(network, pack_folder, tmp_path, config, CPU)
-    rows = {int(row["boxes"].sum() * 1000): row for row in made.batches(0).cache.shards[0]}
+    made = LiteTask(network, pack_folder, feature_cache.Cache(tmp_path), config, CPU)
+    rows = {int(row["boxes"].sum() * 1000): row for row in np.load(made.cache.paths[0])}
     sample = sampler.outlined()
     row = rows[int(sample.boxes.sum() * 1000)]
     batch = tuple(torch.from_numpy(np.stack([row[name]])) for name in row.dtype.names)
@@ -80,8 +80,9 @@ def test_of_the_papers_maps_made_once_comes_what_comes_of_the_crops(
     sampler = OutlinedSampler(Pack(pack_folder), PLAIN, CROP, 5)
     samples = zip(*[sampler.outlined().tensors() for _ in range(2)], strict=True)
     wanted = PaperTask(network, pack_folder, None, config, CPU).loss_terms([torch.stack(part) for part in samples])
-    made = PaperTask(network, pack_folder, tmp_path, config, CPU)
-    (shard,) = made.batches(0).cache.shards  # type: ignore[attr-defined]
+    made = PaperTask(network, pack_folder, feature_cache.Cache(tmp_path), config, CPU)
+    (path,) = made.cache.paths
+    shard = np.load(path)
     kept = [torch.from_numpy(shard[name].copy()) for name in shard.dtype.names]
     for one, other in zip(made.loss_terms(kept), wanted, strict=True):
         assert one.shape == other.shape
@@ -93,14 +94,15 @@ def test_of_the_papers_maps_made_once_comes_what_comes_of_the_crops(
     assert [part.shape for part in drawn_batch] == [part.shape for part in kept]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("precision", "renewed"), [("fp32", False), ("bf16", True)])
 def test_the_papers_recipe_learns_from_maps_made_once_and_leaves_the_backbone_alone(
-    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, renewed: bool
 ) -> None:
     monkeypatch.setattr(feature_cache, "SHARD", 2)
     names = ("width", "channels", "mask_width")
     given = {f"network.{name}": str(getattr(NARROW.network, name)) for name in names}
     given |= dict.fromkeys(("batch", "samples", "epochs", "release_epoch", "cached_samples"), "2")
+    given |= {"renewed": str(renewed).lower()}
     given |= {"precision": precision, "warm_up_epochs": "1", "validate_minutes": "0", "backbone_weights": "random"}
     recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=given)
     learned = checkpoint.read(tmp_path / "siamstm.safetensors", "siamstm").tensors

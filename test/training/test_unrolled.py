@@ -184,7 +184,9 @@ def test_features_are_made_once_and_drawn_as_clips(drawn_data: Path, pack_folder
     finally:
         feature_cache.SHARD = before
     expected = sampler(5).sample()
-    features, boxes, states = next(iter(CachedClips(tmp_path, lambda step: 5, batch=3, first_step=0, seed=0)))
+    features, boxes, states = next(
+        iter(CachedClips(feature_cache.Cache(tmp_path), lambda step: 5, batch=3, first_step=0, seed=0))
+    )
     assert (features.shape, boxes.shape, states.shape) == ((3, 5, 4, 4, 3), (3, 5, 4), (3, 5))
     shard = np.load(tmp_path / names[0])
     wanted = expected.crops[:, ::16, ::16].astype(np.float16) / np.float16(255)

@@ -14,7 +14,7 @@ from stm_tracker_ros.trackers.dmv.lite_network import LiteNetwork
 from stm_tracker_ros.training import fine_tuning
 from stm_tracker_ros.training.dmv.config import LiteTrainConfig
 from stm_tracker_ros.training.dmv.task import DmvTask, sampler
-from stm_tracker_ros.training.feature_cache import restored
+from stm_tracker_ros.training.feature_cache import Cache, restored
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.unrolled import CachedClips, Clips
 
@@ -27,9 +27,9 @@ class LiteTask(DmvTask):
     config: LiteTrainConfig
 
     def __init__(
-        self, network: LiteNetwork, pack: Path, cache: Path | None, config: LiteTrainConfig, device: torch.device
+        self, network: LiteNetwork, pack: Path, cache: Cache | None, config: LiteTrainConfig, device: torch.device
     ) -> None:
-        """cache: folder of a `feature_cache`; None where the crops pass through the network."""
+        """cache: of a `feature_cache`; None where the crops pass through the network."""
         super().__init__(network, config, device)
         self.pack, self.cache = pack, cache
 

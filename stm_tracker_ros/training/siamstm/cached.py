@@ -7,7 +7,6 @@ boxes, states, masks of all five.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,8 +37,8 @@ def drawn(sampler: OutlinedSampler, encode: Encode) -> Draw:
 class CachedSamples:
     """Endless batches of B samples, in parts as `unpacked` wants them."""
 
-    def __init__(self, folder: Path, batch: int, seed: int) -> None:
-        self.cache, self.batch, self.random = Cache(folder), batch, np.random.default_rng(seed)
+    def __init__(self, cache: Cache, batch: int, seed: int) -> None:
+        self.cache, self.batch, self.random = cache, batch, np.random.default_rng(seed)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         while True:

@@ -107,6 +107,9 @@ class PaperTrainConfig(LoopConfig):
     cached_samples: int = setting(
         0, "samples whose maps are made once and used again, by a backbone that is never trained; 0 = none", low=0
     )
+    renewed: bool = setting(
+        False, "another process makes samples anew all the while, the oldest first: few are learned by heart"
+    )
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     sampler: SamplerConfig = field(default_factory=_paper_sampler)
     examples: ExampleConfig = section(ExampleConfig)

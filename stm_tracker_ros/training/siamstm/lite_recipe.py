@@ -34,10 +34,10 @@ def train(data: Path, out: Path, device: torch.device, config: LiteTrainConfig) 
         published.fill(network.backbone, network.config.backbone, config.backbone_weights)
     similar.packed(data, out / "pack", config.sampler, network.backbone, device)
     drawn_by = partial(_drawn_by, network, out / "pack", config)
-    cache = feature_cache.made(out, config.cached_samples, config, drawn_by)
-    loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
     validate = partial(_validate, shape=config.network, data=data, device=device)
-    outcome.run(loop, "siamstm_lite", config.network, validate, data)
+    with feature_cache.made(out, config.cached_samples, config.renewed, config, drawn_by) as cache:
+        loop = Loop(LiteTask(network, out / "pack", cache, config, device), out, config, device)
+        outcome.run(loop, "siamstm_lite", config.network, validate, data)
 
 
 def _drawn_by(network: LiteNetwork, packed: Path, config: LiteTrainConfig, seed: int) -> feature_cache.Draw:

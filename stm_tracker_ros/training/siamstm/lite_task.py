@@ -20,6 +20,7 @@ from torch import Tensor
 
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, Features, LiteNetwork
 from stm_tracker_ros.training import fine_tuning
+from stm_tracker_ros.training.feature_cache import Cache
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.sampler import FRAMES
 from stm_tracker_ros.training.siamstm.cached import CachedSamples, unpacked
@@ -32,9 +33,9 @@ class LiteTask:
     """The lite network, its samples and its loss; see `loop.Task`."""
 
     def __init__(
-        self, network: LiteNetwork, pack: Path, cache: Path | None, config: LiteTrainConfig, device: torch.device
+        self, network: LiteNetwork, pack: Path, cache: Cache | None, config: LiteTrainConfig, device: torch.device
     ) -> None:
-        """cache: folder of a `feature_cache`; None where the crops pass through the network."""
+        """cache: of a `feature_cache`; None where the crops pass through the network."""
         torch.manual_seed(config.seed)
         self.network, self.config, self.pack, self.cache, self.device = network, config, pack, cache, device
         self.steps = config.steps

@@ -33,10 +33,10 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
         fill_backbone(network, config.backbone_weights)
     pack.build(data, out / "pack")
     drawn_by = partial(_drawn_by, network, out / "pack", config)
-    cache = feature_cache.made(out, config.cached_samples, config, drawn_by)
-    loop = Loop(PaperTask(network, out / "pack", cache, config, device), out, config, device)
     validate = partial(_validate, shape=config.network, data=data, device=device)
-    outcome.run(loop, "siamstm", config.network, validate, data)
+    with feature_cache.made(out, config.cached_samples, config.renewed, config, drawn_by) as cache:
+        loop = Loop(PaperTask(network, out / "pack", cache, config, device), out, config, device)
+        outcome.run(loop, "siamstm", config.network, validate, data)
 
 
 def fill_backbone(network: PaperNetwork, given: str) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from stm_tracker_ros.parts.inference import optimised
 from stm_tracker_ros.trackers.siamstm.lite_network import Features
 from stm_tracker_ros.trackers.siamstm.paper_network import CROP, TEMPLATE, PaperNetwork
+from stm_tracker_ros.training.feature_cache import Cache
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.loop import DTYPES
 from stm_tracker_ros.training.siamstm.cached import CachedSamples, unpacked
@@ -35,9 +36,9 @@ class PaperTask:
     """The network of the paper, its samples and its loss; see `loop.Task`."""
 
     def __init__(
-        self, network: PaperNetwork, pack: Path, cache: Path | None, config: PaperTrainConfig, device: torch.device
+        self, network: PaperNetwork, pack: Path, cache: Cache | None, config: PaperTrainConfig, device: torch.device
     ) -> None:
-        """cache: folder of a `feature_cache`; None where the crops pass through the network."""
+        """cache: of a `feature_cache`; None where the crops pass through the network."""
         torch.manual_seed(config.seed)
         self.network, self.config, self.pack, self.cache, self.device = network, config, pack, cache, device
         self.steps = config.steps
