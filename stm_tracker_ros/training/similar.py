@@ -6,6 +6,7 @@ over the masked stills; what has the highest cosine looks alike. The table lies 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +16,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 from tqdm import tqdm
 
 from stm_tracker_ros.core.errors import DataError
@@ -29,10 +32,12 @@ from stm_tracker_ros.training.transforms import Picture, apply, crop_affine, ell
 TABLE_NAME = "similar.npz"
 KEPT = 24  # look-alikes of an object
 SAME = 0.95  # from this cosine on it is the same object in another picture
-SIZE, STRIDE = 128, 16  # side of the described crop, of a feature's cell: pixels
+SIZE, STRIDE = 128, 16  # side of the described crop, of a cell of its description: pixels
 CONTEXT = 1.15  # side of the described crop over the object's longer side
 BATCH = 64
 Floats = NDArray[np.float32]
+Colours = Callable[[Tensor], Tensor]
+"""Crops B x 3 x SIZE x SIZE, BGR in 0..255 -> what a backbone is shown; None: those of ImageNet."""
 
 
 class Similar(NamedTuple):
@@ -59,38 +64,44 @@ def known(folder: Path, config: SamplerConfig) -> Similar | None:
     return load(folder) if config.similar_share else None
 
 
-def packed(data: Path, folder: Path, config: SamplerConfig, backbone: Pyramid, device: torch.device) -> None:
+def packed(
+    data: Path,
+    folder: Path,
+    config: SamplerConfig,
+    backbone: Pyramid,
+    device: torch.device,
+    colours: Colours | None = None,
+) -> None:
     """The pack of a training in `folder`, and its table where samples are asked for that need it; see `build`.
 
     Takes minutes: to be called after all that may be refused.
     """
     pack = build_pack(data, folder)
     if config.similar_share:
-        build(pack, folder, backbone, device)
+        build(pack, folder, backbone, device, colours)
 
 
-def build(pack: Pack, folder: Path, backbone: Pyramid, device: torch.device) -> Similar:
+def build(pack: Pack, folder: Path, backbone: Pyramid, device: torch.device, colours: Colours | None = None) -> Similar:
     """Write the table of `pack` into `folder` unless it is there; a copy of `backbone` says what looks alike."""
     files = OutputFolder(folder)
     if not (folder / TABLE_NAME).exists() or files.is_unfinished(TABLE_NAME):
         masked = np.flatnonzero([still.mask >= 0 for still in pack.stills])
-        stills, tracks = np.split(
-            _alike(_described(pack, deepcopy(backbone).to(device), device), masked), [len(pack.stills)]
-        )
+        described = _described(pack, deepcopy(backbone).to(device), device, colours or ImageInput(SIZE).to(device))
+        stills, tracks = np.split(_alike(described, masked), [len(pack.stills)])
         with files.new(TABLE_NAME) as file:
             np.savez(file, stills=stills, tracks=tracks)
     return load(folder)
 
 
 @torch.inference_mode()
-def _described(pack: Pack, backbone: Pyramid, device: torch.device) -> Floats:
+def _described(pack: Pack, backbone: Pyramid, device: torch.device, colours: Colours) -> Floats:
     """Objects x channels: stills first, then tracks."""
-    normalise, rows = ImageInput(SIZE).to(device), []
+    rows = []
     shown = chain((_still(pack, s) for s in pack.stills), (_track(pack, t) for t in pack.tracks))
     with tqdm(total=len(pack.stills) + len(pack.tracks), desc="look-alikes") as bar:
         while some := list(islice(shown, BATCH)):
             crops, outlines = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*some, strict=True))
-            features = backbone(normalise(crops.permute(0, 3, 1, 2)))[-1]
+            features = functional.adaptive_avg_pool2d(backbone(colours(crops.permute(0, 3, 1, 2)))[-1], SIZE // STRIDE)
             weight = outlines[:, None]
             rows.append(((features * weight).sum((2, 3)) / weight.sum((2, 3))).cpu().numpy())
             bar.update(len(some))

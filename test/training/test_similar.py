@@ -53,6 +53,27 @@ def test_the_table_of_a_pack_is_made_once(pack_folder: Path, tmp_path: Path, mon
     assert (again.stills == made.stills).all()
 
 
+def test_a_backbone_of_other_colours_and_cells_describes_too(pack_folder: Path) -> None:
+    """Of what it is shown the mean within the outline, whatever the size of its cells."""
+    pack, shown = Pack(pack_folder), []
+
+    def halved(crops: torch.Tensor) -> torch.Tensor:
+        shown.append(crops)
+        return crops.float() / 2
+
+    def pooled(side: int) -> Any:
+        return lambda given: [torch.nn.functional.avg_pool2d(given, side)]
+
+    described = {side: similar._described(pack, pooled(side), CPU, halved) for side in (8, 16)}
+    assert shown[0].dtype == torch.uint8
+    assert shown[0].shape[1:] == (3, similar.SIZE, similar.SIZE)
+    assert described[8] == pytest.approx(described[16], rel=1e-4)
+    first, outline = similar._still(pack, pack.stills[0])
+    cells = first.reshape(8, 16, 8, 16, 3).mean((1, 3)) / 2
+    wanted = (cells * outline[..., None]).sum((0, 1)) / outline.sum()
+    assert described[8][0] == pytest.approx(wanted, rel=1e-3)
+
+
 def test_the_backbone_that_is_asked_stays_where_it_is(pack_folder: Path, tmp_path: Path) -> None:
     """It is a network's that features are made with on the CPU afterwards, in forks that cannot use CUDA."""
     for name in ("blobs.bin", "index.npz"):

@@ -11,7 +11,7 @@ from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import PAPER, PaperNetworkConfig
 from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork
-from stm_tracker_ros.training import feature_cache, outcome, pack, published, validation
+from stm_tracker_ros.training import feature_cache, outcome, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.siamstm.cached import drawn
 from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
@@ -31,7 +31,7 @@ def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig)
         load_start(network, Path(config.start_from), "siamstm")
     else:
         fill_backbone(network, config.backbone_weights)
-    pack.build(data, out / "pack")
+    similar.packed(data, out / "pack", config.sampler, network.backbone, device, network.prepared)
     drawn_by = partial(_drawn_by, network, out / "pack", config)
     validate = partial(_validate, shape=config.network, data=data, device=device)
     with feature_cache.made(out, config.cached_samples, config.renewed, config, drawn_by) as cache:
