@@ -14,6 +14,7 @@ from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetw
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork
 from stm_tracker_ros.trackers.siamstm.mask import FINE, MIDDLE, SIDE, MaskBranch, window
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
+from stm_tracker_ros.trackers.siamstm.small import spread
 from stm_tracker_ros.training.start import load_part
 
 pytestmark = pytest.mark.torch
@@ -100,6 +101,29 @@ def test_a_descriptor_knows_the_sides_of_its_box(lite: LiteNetwork) -> None:
 def test_what_has_no_middle_is_refused(wrong: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         LiteNetworkConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_crop_of_another_size_is_answered_about_the_same_points() -> None:
+    """The middle of the crop is a cell's point, and a target there is found there by the same weights."""
+    with pytest.raises(ConfigError, match="crop_size is 200; allowed is 127 and a multiple of 16"):
+        PaperNetworkConfig(crop_size=200)
+    torch.manual_seed(0)
+    usual = spread(PaperNetwork(PaperNetworkConfig(width=4, channels=16, mask_width=8))).eval()
+    smaller = PaperNetwork(PaperNetworkConfig(width=4, channels=16, mask_width=8, crop_size=207)).eval()
+    smaller.load_state_dict(usual.state_dict())
+    image = torch.rand(1, 3, 255, 255) * 255
+    template = usual.template(usual.encode(image[..., 64:-64, 64:-64]).coarse, BOX)
+    answers = []
+    for network, crop in ((usual, image), (smaller, image[..., 24:-24, 24:-24])):
+        points = network.head.points.view(network.cells, network.cells, 2)
+        assert points[network.cells // 2, network.cells // 2].tolist() == [network.crop_size / 2] * 2
+        heatmap = network.answer(network.correlate(template, network.encode(crop).coarse)).logit
+        answers.append(heatmap.view(network.cells, network.cells))
+    inner = answers[0][3:-3, 3:-3]
+    assert answers[1].shape == inner.shape == (19, 19)
+    middle = slice(7, 12)  # as far from the borders as any
+    spreads = inner.std()
+    assert (answers[1] - inner)[middle, middle].abs().max() < 0.1 * spreads
 
 
 def test_windows_are_parts_of_their_maps_and_zero_beyond() -> None:

@@ -17,7 +17,7 @@ from siamstm_small import CPU, NARROW, PLAIN, SIZE, SMALL, TINY, keen  # noqa: E
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork  # noqa: E402
-from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
 from stm_tracker_ros.training.siamstm.cached import drawn, unpacked  # noqa: E402
@@ -75,9 +75,13 @@ def test_of_the_papers_maps_made_once_comes_what_comes_of_the_crops(
     network = PaperNetwork(NARROW.network).eval()
     encode = Frozen(network, config.precision).of_sample
     feature_cache.build(
-        tmp_path, 2, 1, 5, lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, CROP, seed), encode)
+        tmp_path,
+        2,
+        1,
+        5,
+        lambda seed: drawn(OutlinedSampler(Pack(pack_folder), PLAIN, network.crop_size, seed), encode),
     )
-    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, CROP, 5)
+    sampler = OutlinedSampler(Pack(pack_folder), PLAIN, network.crop_size, 5)
     samples = zip(*[sampler.outlined().tensors() for _ in range(2)], strict=True)
     wanted = PaperTask(network, pack_folder, None, config, CPU).loss_terms([torch.stack(part) for part in samples])
     made = PaperTask(network, pack_folder, feature_cache.Cache(tmp_path), config, CPU)

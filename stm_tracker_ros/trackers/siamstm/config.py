@@ -46,6 +46,7 @@ class PaperNetworkConfig:
     KIND: ClassVar = "paper"
 
     backbone: str = setting("resnet50_dilated", "the one backbone", choices=("resnet50_dilated",))
+    crop_size: int = setting(255, "side of the searched crop in pixels, 127 and a multiple of 16", low=143, high=511)
     width: int = setting(64, "channels of the backbone's first stage", low=4, high=64)
     channels: int = setting(256, "channels of the adjusted features and of the head", low=16, high=512)
     correlation: str = setting("svc", CORRELATION, choices=("svc", "dw", "channel"))
@@ -54,6 +55,8 @@ class PaperNetworkConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.crop_size % 16 != 127 % 16:
+            raise ConfigError(f"crop_size is {self.crop_size}; allowed is 127 and a multiple of 16")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@
 | one Ch_Trans drawn an input | each has its own weights | the drawing |
 | mask branch of VOT2020, not described | `mask.py` | SiamMask |
 
-Crop pixels: template 127, the middle of a search crop of 255. Cell j of the features at stride 8, 31 x 31, has its
-centre at 7.5 + 8 j, one at stride 4, 63 x 63, at 3.5 + 4 j; answer i, 25 x 25, is of the point 31.5 + 8 i (SiamRPN++
-counts pixels by their numbers: half a pixel less).
+Crop pixels: template 127, the middle of a search crop of 255 (`crop_size`). Cell j of the features at stride 8,
+31 x 31, has its centre at 7.5 + 8 j, one at stride 4, 63 x 63, at 3.5 + 4 j; answer i, 25 x 25, is of the point
+31.5 + 8 i (SiamRPN++ counts pixels by their numbers: half a pixel less). No layer knows how large a crop is: weights
+that learned from one size answer for another.
 """
 
 from __future__ import annotations
@@ -28,31 +29,32 @@ from stm_tracker_ros.trackers.siamstm.head import Head, Prediction, branch
 from stm_tracker_ros.trackers.siamstm.lite_network import Features
 from stm_tracker_ros.trackers.siamstm.mask import FINE, FINE_STRIDE, MIDDLE, MaskBranch, window
 
-STRIDE, FIRST, CELLS = 8, 31.5, 25
-CROP, TEMPLATE, KERNEL = 255, 127, 7
+STRIDE, FIRST = 8, 31.5
+TEMPLATE, KERNEL = 127, 7
 BEFORE = 3  # cells of the features before the one at the first answer's point
 
 
 class PaperNetwork(nn.Module):
     """Backbone, adjust layer, correlation, head and mask branch; remembers nothing between calls."""
 
-    crop_size, template_size, cells = CROP, TEMPLATE, CELLS
+    template_size = TEMPLATE
 
     def __init__(self, config: PaperNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        channels = config.channels
+        self.crop_size, channels = config.crop_size, config.channels
+        self.cells = config.crop_size // STRIDE - KERNEL + 1
         self.backbone = backbones.build(config.backbone, (4, 8), width=config.width)
         fine, coarse = (self.backbone.channels[stride] for stride in (4, 8))
         self.adjust = nn.Sequential(nn.Conv2d(coarse, channels, 1, bias=False), nn.BatchNorm2d(channels))
         self.correlation = Correlation(channels, KERNEL, config.correlation, nn.BatchNorm2d)
         parts = (2, 2) if config.head == "center" else (4,)
         make = partial(branch, channels, channels)
-        self.head = Head(config.head, make, parts, count=CELLS, first=FIRST, stride=STRIDE)
+        self.head = Head(config.head, make, parts, count=self.cells, first=FIRST, stride=STRIDE)
         self.mask = MaskBranch(channels, channels, fine, config.mask_width)
 
     def encode(self, patch_bgr: Tensor) -> Features:
-        """Crops, B x 3 x S x S BGR in 0..255, of 255 or 127 pixels -> features, 31 x 31 or 15 x 15."""
+        """Crops, B x 3 x S x S BGR in 0..255 -> features, 31 x 31 of 255 pixels, 15 x 15 of 127."""
         return self.adjusted(*self.backbone(self.prepared(patch_bgr)))
 
     def prepared(self, patch_bgr: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ class PaperNetwork(nn.Module):
         return self.correlation.template(functional.pad(coarse, [margin] * 4))
 
     def correlate(self, template: Template, coarse: Tensor) -> Tensor:
-        """A template and the features at stride 8 of a crop -> B x channels x 25 x 25."""
+        """A template and the features at stride 8 of a crop -> B x channels x cells x cells."""
         return self.correlation(template, coarse)  # type: ignore[no-any-return]
 
     def answer(self, correlated: Tensor) -> Prediction:

@@ -10,7 +10,7 @@ import torch
 from stm_tracker_ros.parts.inference import InferenceRuntime
 from stm_tracker_ros.trackers.siamstm import build
 from stm_tracker_ros.trackers.siamstm.config import PAPER, PaperNetworkConfig
-from stm_tracker_ros.trackers.siamstm.paper_network import CROP, PaperNetwork
+from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork
 from stm_tracker_ros.training import feature_cache, outcome, published, similar, validation
 from stm_tracker_ros.training.loop import Loop, Weights
 from stm_tracker_ros.training.siamstm.cached import drawn
@@ -49,7 +49,7 @@ def fill_backbone(network: PaperNetwork, given: str) -> None:
 def _drawn_by(network: PaperNetwork, packed: Path, config: PaperTrainConfig, seed: int) -> feature_cache.Draw:
     still = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = Frozen(still, "bf16" if config.precision == "fp16" else config.precision)  # fp16 is for a GPU
-    return drawn(outlined_sampler(packed, config.sampler, CROP, seed), frozen.of_sample)
+    return drawn(outlined_sampler(packed, config.sampler, network.crop_size, seed), frozen.of_sample)
 
 
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from stm_tracker_ros.parts.inference import optimised
 from stm_tracker_ros.trackers.siamstm.lite_network import Features
-from stm_tracker_ros.trackers.siamstm.paper_network import CROP, TEMPLATE, PaperNetwork
+from stm_tracker_ros.trackers.siamstm.paper_network import TEMPLATE, PaperNetwork
 from stm_tracker_ros.training.feature_cache import Cache
 from stm_tracker_ros.training.loading import loader
 from stm_tracker_ros.training.loop import DTYPES
@@ -28,8 +28,6 @@ from stm_tracker_ros.training.siamstm.cached import CachedSamples, unpacked
 from stm_tracker_ros.training.siamstm.config import PaperTrainConfig
 from stm_tracker_ros.training.siamstm.objective import of_samples
 from stm_tracker_ros.training.siamstm.sampler import Samples
-
-BORDER = (CROP - TEMPLATE) // 2
 
 
 class PaperTask:
@@ -65,7 +63,7 @@ class PaperTask:
         seed = self.config.seed + 1000 * step
         if self.cache:
             return CachedSamples(self.cache, self.config.batch, seed)
-        return loader(Samples(self.pack, self.config.sampler, CROP, seed), self.config, self.device)
+        return loader(Samples(self.pack, self.config.sampler, self.network.crop_size, seed), self.config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 5 x S x S x 3, then as `objective.of_samples`, or a batch of a cache -> the weighted sum, terms."""
@@ -122,8 +120,9 @@ def images_of(crops: Tensor) -> Tensor:
 
 
 def template_of(crops: Tensor) -> Tensor:
-    """Crops N x 255 x 255 x 3 -> what the template is made of, N x 3 x 127 x 127."""
-    return images_of(crops[:, BORDER:-BORDER, BORDER:-BORDER])
+    """Crops N x S x S x 3 -> what the template is made of, N x 3 x 127 x 127."""
+    border = (crops.shape[1] - TEMPLATE) // 2
+    return images_of(crops[:, border:-border, border:-border])
 
 
 def scheduled(config: PaperTrainConfig, step: int) -> float:
