@@ -12,7 +12,8 @@ import torch
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.matching import Candidates, Crop, Look
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
-from stm_tracker_ros.trackers.siamstm.config import LITE
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL
+from stm_tracker_ros.trackers.siamstm.config import LITE, PAPER, TrackConfig
 from stm_tracker_ros.trackers.siamstm.label import gaussian_labels
 from stm_tracker_ros.trackers.siamstm.steps import Matched, Outlined
 from stm_tracker_ros.trackers.siamstm.tracker import SiamStmMatcher
@@ -61,6 +62,19 @@ def look(number: int = 1, factor: float = 1.0) -> Look:
     some: dict[str, Any] = {"fill": (0.0, 0.0, 0.0), "expected": TARGET, "search_factor": factor}
     patch = np.zeros((192, 192, 3), np.uint8)
     return Look(frame=Frame(image=IMAGE, stamp_ns=0), number=number, crop=crop, patch=patch, **some)
+
+
+@pytest.mark.parametrize("config", [LITE, PAPER])
+def test_compat_brings_the_papers_rules_whatever_is_set(config: TrackConfig) -> None:
+    assert config.rules is config
+    changed = with_changes(config, {"prior.window": 0.1, "size.rate": 0.9, "arm.peaks": 5})
+    rules = replace(changed, compat="paper").rules
+    assert rules.search == replace(STILL, scale=config.search.scale)
+    assert (rules.prior.window, rules.prior.penalty) == (0.42, 0.05)
+    assert (rules.size.rate, rules.size.filtered) == (0.38, False)
+    assert rules.presence == FOLLOW_BEST
+    assert rules.arm.peaks == 5
+    assert rules.rules is rules
 
 
 def started(**changes: Any) -> tuple[SiamStmMatcher, Steps]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SizeConfig
+from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SearchConfig, SizeConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 CORRELATION = "svc: the paper's; dw: depth-wise correlation alone; channel: attention that is the same everywhere"
@@ -94,16 +94,29 @@ class TrackConfig(FollowingConfig):
 
     arm: ArmConfig = section(ArmConfig)
     mask: MaskConfig = section(MaskConfig)
+    compat: str = setting(
+        "none",
+        "paper: SiamRPN++'s window, penalty and rate, for it has none, and the best candidate always, whatever is set",
+        choices=("none", "paper"),
+    )
 
     def __post_init__(self) -> None:
         validate(self)
 
+    @property
+    def rules(self) -> TrackConfig:
+        """This configuration with the rules that `compat` asks for."""
+        if self.compat == "none":
+            return self
+        return replace(
+            self,
+            compat="none",
+            search=replace(STILL, scale=self.search.scale),
+            prior=PriorConfig(window=0.42, penalty=0.05),
+            size=SizeConfig(rate=0.38, filtered=False),
+            presence=FOLLOW_BEST,
+        )
+
 
 LITE = TrackConfig()
-# window, penalty and rate as SiamRPN++ has them, for the paper gives none; a target has half the template's context
-PAPER = TrackConfig(
-    search=replace(STILL, scale=2 * 255 / 127),
-    prior=PriorConfig(window=0.42, penalty=0.05),
-    size=SizeConfig(rate=0.38, filtered=False),
-    presence=FOLLOW_BEST,
-)
+PAPER = TrackConfig(search=SearchConfig(scale=2 * 255 / 127))  # a target has half the template's context
