@@ -54,9 +54,19 @@ def test_every_tracker_has_the_stages_settings_and_they_are_checked(tracker: str
         with_changes(registry.load(tracker).default_config, {name: -1.0})
 
 
-@pytest.mark.parametrize("tracker", ["stmtrack", "dmb", "siamstm"])
-def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str) -> None:
-    config = registry.load(tracker).default_config
+@pytest.mark.parametrize(
+    ("tracker", "compat"),
+    [
+        ("stmtrack", ""),
+        ("dmb", ""),
+        ("dmv", ""),
+        ("dmb_lite", "paper"),
+        ("siamstm", "paper"),
+        ("siamstm_lite", "paper"),
+    ],
+)
+def test_the_papers_follow_the_best_and_search_where_it_was(tracker: str, compat: str) -> None:
+    config = with_changes(registry.load(tracker).default_config, {"compat": compat} if compat else {}).rules
     assert (config.search.camera_motion, config.search.again) == (False, "off")
     presence = config.presence
     assert (presence.near_share, presence.far_share, presence.distractor_share, presence.coast_frames) == (0, 0, 0, 0)
