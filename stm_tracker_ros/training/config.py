@@ -67,11 +67,18 @@ class CachedConfig(FineTuningConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_renewed(self.renewed, self.cached_samples)
         if self.cached_samples and not (self.start_encoder or self.start_from):
             raise ConfigError(
                 f"cached_samples is {self.cached_samples}, which leaves backbone and neck as they are; needed is "
                 "start_encoder or start_from, whose neck has been trained"
             )
+
+
+def check_renewed(renewed: bool, cached_samples: int) -> None:
+    """Raises ConfigError where samples are to be made anew and none are kept."""
+    if renewed and not cached_samples:
+        raise ConfigError("renewed is true and cached_samples 0; needed is how many there shall be at a time")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -261,6 +261,7 @@ def test_the_papers_rates() -> None:
         ({"samples": 10}, "at least batch = 48"),
         ({"epochs": 5}, "less than epochs = 5"),
         ({"cached_samples": 250}, "release_epoch of at least epochs = 20"),
+        ({"renewed": True}, "renewed is true and cached_samples 0"),
     ],
 )
 def test_settings_that_give_no_training_are_refused(changes: dict[str, int], words: str) -> None:

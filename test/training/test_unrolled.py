@@ -262,6 +262,8 @@ def test_a_backbone_that_sees_other_colours_is_refused(
 def test_a_start_that_does_not_fit_and_features_without_one_are_refused(drawn_data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cached_samples is 8.*start_encoder"):
         trained(drawn_data, tmp_path / "run", cached_samples=8)
+    with pytest.raises(ConfigError, match="renewed is true and cached_samples 0"):
+        trained(drawn_data, tmp_path / "run", renewed="true")
     with pytest.raises(ConfigError, match="longest is 2; allowed is at least shortest = 3"):
         trained(drawn_data, tmp_path / "run", longest=2, shortest=3)
     masks = registry.load("dmb_lite").shipped_weights

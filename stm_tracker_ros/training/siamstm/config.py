@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
-from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig
+from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig, check_renewed
 
 
 def _lite_sampler() -> SamplerConfig:
@@ -117,6 +117,7 @@ class PaperTrainConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_renewed(self.renewed, self.cached_samples)
         if self.samples < self.batch:
             raise ConfigError(f"samples is {self.samples}; allowed is at least batch = {self.batch}")
         if self.warm_up_epochs >= self.epochs:
