@@ -16,6 +16,7 @@ from siamstm_small import CPU, NARROW, PLAIN, SIZE, SMALL, TINY, keen  # noqa: E
 
 from stm_tracker_ros.core.config import with_changes  # noqa: E402
 from stm_tracker_ros.trackers import checkpoint  # noqa: E402
+from stm_tracker_ros.trackers.siamstm.config import PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
 from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
@@ -98,20 +99,31 @@ def test_of_the_papers_maps_made_once_comes_what_comes_of_the_crops(
     assert [part.shape for part in drawn_batch] == [part.shape for part in kept]
 
 
-@pytest.mark.parametrize(("precision", "renewed"), [("fp32", False), ("bf16", True)])
+@pytest.mark.parametrize(
+    ("cells", "changes"),
+    [
+        (31, {"precision": "fp32"}),
+        (25, {"precision": "bf16", "crop_size": "207", "sampler.similar_share": "0.001", "seed": "3"}),
+        (31, {"precision": "fp32", "renewed": "true"}),
+    ],
+)
 def test_the_papers_recipe_learns_from_maps_made_once_and_leaves_the_backbone_alone(
-    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, renewed: bool
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: int, changes: dict[str, str]
 ) -> None:
     monkeypatch.setattr(feature_cache, "SHARD", 2)
     names = ("width", "channels", "mask_width")
     given = {f"network.{name}": str(getattr(NARROW.network, name)) for name in names}
     given |= dict.fromkeys(("batch", "samples", "epochs", "release_epoch", "cached_samples"), "2")
-    given |= {"renewed": str(renewed).lower()}
-    given |= {"precision": precision, "warm_up_epochs": "1", "validate_minutes": "0", "backbone_weights": "random"}
+    given |= {"warm_up_epochs": "1", "validate_minutes": "0", "backbone_weights": "random", **changes}
     recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=given)
     learned = checkpoint.read(tmp_path / "siamstm.safetensors", "siamstm").tensors
-    torch.manual_seed(1)  # the recipe's own
+    torch.manual_seed(int(changes.get("seed", 1)))  # the recipe's own
     made = PaperNetwork(NARROW.network).state_dict()
     changed = {name.split(".")[0] for name, value in made.items() if not torch.equal(learned[name], value)}
-    assert changed == {"adjust", "correlation", "head", "mask"}
-    assert len(list((tmp_path / "features").glob("features_*.npy"))) == 1
+    masked = set() if "renewed" in changes and "mask" not in changed else {"mask"}  # new samples may have none
+    assert changed == {"adjust", "correlation", "head"} | masked
+    assert (tmp_path / "pack" / "similar.npz").exists() == ("sampler.similar_share" in changes)
+    (shard,) = (tmp_path / "features").glob("features_*.npy")
+    assert np.load(shard)["later_1"].shape[1:4] == (4, cells, cells)
+    flown = checkpoint.network_config(tmp_path / "siamstm.safetensors", "siamstm", PaperNetworkConfig)
+    assert flown == NARROW.network  # with crops of the usual size, whatever it has learned from

@@ -262,11 +262,21 @@ def test_the_papers_rates() -> None:
         ({"epochs": 5}, "less than epochs = 5"),
         ({"cached_samples": 250}, "release_epoch of at least epochs = 20"),
         ({"renewed": True}, "renewed is true and cached_samples 0"),
+        ({"crop_size": 200}, "crop_size is 200; allowed is 127 and a multiple of 16"),
     ],
 )
 def test_settings_that_give_no_training_are_refused(changes: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         with_changes(PaperTrainConfig(), changes)
+
+
+def test_a_smaller_crop_shows_the_target_as_large_and_as_far_off() -> None:
+    usual = with_changes(PaperTrainConfig(), {"sampler.shift": 0.2})
+    small = with_changes(usual, {"crop_size": 207})
+    assert usual.cut == usual.sampler
+    assert 207 / small.cut.search_scale == pytest.approx(255 / usual.sampler.search_scale)
+    assert 207 * small.cut.shift == pytest.approx(255 * 0.2)
+    assert with_changes(small, {"network.crop_size": 207}).cut == usual.sampler
 
 
 @pytest.mark.parametrize("released", [False, True])

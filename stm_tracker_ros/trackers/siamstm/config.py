@@ -39,6 +39,17 @@ class LiteNetworkConfig:
             raise ConfigError(f"kernel is {self.kernel}; allowed is an even number")
 
 
+def crop_size_setting(words: str) -> int:
+    """Of a crop that has the paper's template in its middle, see `check_crop_size`."""
+    return setting(255, f"{words}: 127 and a multiple of 16", low=143, high=511)
+
+
+def check_crop_size(crop_size: int) -> None:
+    """Raises ConfigError for a crop whose cells do not lie about a template of 127 pixels as they do in the paper's."""
+    if crop_size % 16 != 127 % 16:
+        raise ConfigError(f"crop_size is {crop_size}; allowed is 127 and a multiple of 16")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaperNetworkConfig:
     """Shape of `paper_network.PaperNetwork`."""
@@ -46,7 +57,7 @@ class PaperNetworkConfig:
     KIND: ClassVar = "paper"
 
     backbone: str = setting("resnet50_dilated", "the one backbone", choices=("resnet50_dilated",))
-    crop_size: int = setting(255, "side of the searched crop in pixels, 127 and a multiple of 16", low=143, high=511)
+    crop_size: int = crop_size_setting("side of the searched crop in pixels; the tracker's search.scale goes with it")
     width: int = setting(64, "channels of the backbone's first stage", low=4, high=64)
     channels: int = setting(256, "channels of the adjusted features and of the head", low=16, high=512)
     correlation: str = setting("svc", CORRELATION, choices=("svc", "dw", "channel"))
@@ -55,8 +66,7 @@ class PaperNetworkConfig:
 
     def __post_init__(self) -> None:
         validate(self)
-        if self.crop_size % 16 != 127 % 16:
-            raise ConfigError(f"crop_size is {self.crop_size}; allowed is 127 and a multiple of 16")
+        check_crop_size(self.crop_size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.trackers.siamstm.config import LiteNetworkConfig, PaperNetworkConfig
+from stm_tracker_ros.trackers.siamstm.config import (
+    LiteNetworkConfig,
+    PaperNetworkConfig,
+    check_crop_size,
+    crop_size_setting,
+)
 from stm_tracker_ros.training.config import CachedConfig, LoopConfig, SamplerConfig, check_renewed
 
 
@@ -110,6 +115,7 @@ class PaperTrainConfig(LoopConfig):
     renewed: bool = setting(
         False, "another process makes samples anew all the while, the oldest first: few are learned by heart"
     )
+    crop_size: int = crop_size_setting("side of the searched crops it learns from, at network.crop_size's scale")
     network: PaperNetworkConfig = section(PaperNetworkConfig)
     sampler: SamplerConfig = field(default_factory=_paper_sampler)
     examples: ExampleConfig = section(ExampleConfig)
@@ -117,6 +123,7 @@ class PaperTrainConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_crop_size(self.crop_size)
         check_renewed(self.renewed, self.cached_samples)
         if self.samples < self.batch:
             raise ConfigError(f"samples is {self.samples}; allowed is at least batch = {self.batch}")
@@ -127,6 +134,13 @@ class PaperTrainConfig(LoopConfig):
                 f"cached_samples is {self.cached_samples}, which leaves the backbone as it is; needed is a "
                 f"release_epoch of at least epochs = {self.epochs}"
             )
+
+    @property
+    def cut(self) -> SamplerConfig:
+        """How samples of `crop_size` are drawn: a target and its usual offset have the pixels that `sampler` says."""
+        share = self.crop_size / self.network.crop_size
+        scale, shift = self.sampler.search_scale * share, min(self.sampler.shift / share, 0.5)
+        return replace(self.sampler, search_scale=scale, shift=shift)
 
     @property
     def epoch_steps(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ INPUT = "bgr_raw"
 def train(data: Path, out: Path, device: torch.device, config: PaperTrainConfig) -> None:
     """Train in the folder `out`; a run from earlier weights names them in `start_from`."""
     torch.manual_seed(config.seed)
-    network = PaperNetwork(config.network)
+    network = PaperNetwork(replace(config.network, crop_size=config.crop_size))
     if config.start_from:
         load_start(network, Path(config.start_from), "siamstm")
     else:
@@ -49,7 +50,7 @@ def fill_backbone(network: PaperNetwork, given: str) -> None:
 def _drawn_by(network: PaperNetwork, packed: Path, config: PaperTrainConfig, seed: int) -> feature_cache.Draw:
     still = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = Frozen(still, "bf16" if config.precision == "fp16" else config.precision)  # fp16 is for a GPU
-    return drawn(outlined_sampler(packed, config.sampler, network.crop_size, seed), frozen.of_sample)
+    return drawn(outlined_sampler(packed, config.cut, network.crop_size, seed), frozen.of_sample)
 
 
 def _validate(weights: Weights, shape: PaperNetworkConfig, data: Path, device: torch.device) -> dict[str, float]:

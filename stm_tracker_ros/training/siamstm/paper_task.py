@@ -63,7 +63,7 @@ class PaperTask:
         seed = self.config.seed + 1000 * step
         if self.cache:
             return CachedSamples(self.cache, self.config.batch, seed)
-        return loader(Samples(self.pack, self.config.sampler, self.network.crop_size, seed), self.config, self.device)
+        return loader(Samples(self.pack, self.config.cut, self.network.crop_size, seed), self.config, self.device)
 
     def loss_terms(self, batch: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops B x 5 x S x S x 3, then as `objective.of_samples`, or a batch of a cache -> the weighted sum, terms."""
