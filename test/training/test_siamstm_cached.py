@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +21,9 @@ from stm_tracker_ros.trackers import checkpoint  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.config import PaperNetworkConfig  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.lite_network import ENCODER, LiteNetwork  # noqa: E402
 from stm_tracker_ros.trackers.siamstm.paper_network import PaperNetwork  # noqa: E402
-from stm_tracker_ros.training import feature_cache, recipes  # noqa: E402
+from stm_tracker_ros.training import feature_cache, recipes, similar  # noqa: E402
 from stm_tracker_ros.training.pack import Pack  # noqa: E402
+from stm_tracker_ros.training.siamstm import paper_recipe  # noqa: E402
 from stm_tracker_ros.training.siamstm.cached import drawn, unpacked  # noqa: E402
 from stm_tracker_ros.training.siamstm.lite_task import LiteTask, of_sample  # noqa: E402
 from stm_tracker_ros.training.siamstm.paper_task import Frozen, PaperTask  # noqa: E402
@@ -99,6 +102,20 @@ def test_of_the_papers_maps_made_once_comes_what_comes_of_the_crops(
     assert [part.shape for part in drawn_batch] == [part.shape for part in kept]
 
 
+def test_a_target_has_as_many_pixels_in_a_smaller_crop(pack_folder: Path) -> None:
+    sides = []
+    for crop_size in (255, 207):
+        config = with_changes(NARROW, {"crop_size": crop_size, "release_epoch": NARROW.epochs})
+        network = PaperNetwork(replace(config.network, crop_size=crop_size)).eval()
+        kept = paper_recipe._drawn_by(network, pack_folder, config, 5)()
+        assert kept["later_1"].shape[1:3] == (crop_size // 8, crop_size // 8)
+        batches: Any = PaperTask(network, pack_folder, None, config, CPU).batches(0)
+        assert batches.dataset.config == config.cut
+        sides.append(kept["boxes"][:, 2:] - kept["boxes"][:, :2])
+    assert sides[1] == pytest.approx(sides[0], rel=1e-4)
+    assert (sides[0] > 5).all()
+
+
 @pytest.mark.parametrize(
     ("cells", "changes"),
     [
@@ -115,7 +132,11 @@ def test_the_papers_recipe_learns_from_maps_made_once_and_leaves_the_backbone_al
     given = {f"network.{name}": str(getattr(NARROW.network, name)) for name in names}
     given |= dict.fromkeys(("batch", "samples", "epochs", "release_epoch", "cached_samples"), "2")
     given |= {"warm_up_epochs": "1", "validate_minutes": "0", "backbone_weights": "random", **changes}
+    packed, shown = similar.packed, []
+    monkeypatch.setattr(similar, "packed", lambda *given: (shown.append(given[-1]), packed(*given)))
     recipes.run("siamstm", data=drawn_data, out=tmp_path, device="cpu", threads=1, changes=given)
+    crops = torch.randint(0, 256, (1, 3, 128, 128), dtype=torch.uint8)
+    assert torch.equal(shown[0](crops), crops.float())  # its backbone has learned from BGR as it is
     learned = checkpoint.read(tmp_path / "siamstm.safetensors", "siamstm").tensors
     torch.manual_seed(int(changes.get("seed", 1)))  # the recipe's own
     made = PaperNetwork(NARROW.network).state_dict()
