@@ -23,9 +23,9 @@ from stm_tracker_ros.demo.sample import packaged  # noqa: E402
 from stm_tracker_ros.parts.crop import cut  # noqa: E402
 from stm_tracker_ros.parts.inference import InferenceRuntime  # noqa: E402
 from stm_tracker_ros.parts.overlap import overlaps  # noqa: E402
+from stm_tracker_ros.parts.own_error import SHOWN, corrected  # noqa: E402
 from stm_tracker_ros.trackers import registry  # noqa: E402
 from stm_tracker_ros.trackers.dmv.config import LITE  # noqa: E402
-from stm_tracker_ros.trackers.dmv.own_error import SHOWN, corrected  # noqa: E402
 from stm_tracker_ros.trackers.dmv.stepper import Stepper  # noqa: E402
 from stm_tracker_ros.trackers.dmv.tracker import DmvMatcher  # noqa: E402
 

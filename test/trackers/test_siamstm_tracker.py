@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_weights import small_network
 
 from stm_tracker_ros.core.config import with_changes
 from stm_tracker_ros.core.matching import Candidates, Crop, Look
 from stm_tracker_ros.core.types import Box, Frame, Pixels, Target
 from stm_tracker_ros.following.config import FOLLOW_BEST, STILL
+from stm_tracker_ros.parts.inference import InferenceRuntime
+from stm_tracker_ros.parts.own_error import SHOWN, OwnErrorConfig, corrected
+from stm_tracker_ros.trackers.siamstm.build import tracker
 from stm_tracker_ros.trackers.siamstm.config import LITE, PAPER, TrackConfig
 from stm_tracker_ros.trackers.siamstm.label import gaussian_labels
 from stm_tracker_ros.trackers.siamstm.steps import Matched, Outlined
@@ -33,14 +37,17 @@ class Steps:
     def __init__(self) -> None:
         self.heatmap = bump(6, 6, 0.9)
         self.asked: list[tuple[int, Box]] = []
+        self.matched, self.side = 0, 50.0
 
     def template(self, patch: Pixels, box: Box) -> str:
         return "kept"
 
     def match(self, template: str, patch: Pixels) -> Matched:
         assert template == "kept"
+        self.matched += 1
         rows, columns = np.mgrid[:CELLS, :CELLS] * 16.0
-        boxes = np.stack([columns - 25, rows - 25, np.full_like(rows, 50), np.full_like(rows, 50)], -1).reshape(-1, 4)
+        side, half = np.full_like(rows, self.side), self.side / 2
+        boxes = np.stack([columns - half, rows - half, side, side], -1).reshape(-1, 4)
         return Matched(np.concatenate([boxes, self.heatmap.reshape(-1, 1)], 1), "seen")
 
     def outline(self, look: str, cell: int, box: Box) -> Outlined:
@@ -73,8 +80,17 @@ def test_compat_brings_the_papers_rules_whatever_is_set(config: TrackConfig) -> 
     assert (rules.prior.window, rules.prior.penalty) == (0.42, 0.05)
     assert (rules.size.rate, rules.size.filtered) == (0.38, False)
     assert rules.presence == FOLLOW_BEST
+    assert rules.own_error == OwnErrorConfig()
     assert rules.arm.peaks == 5
     assert rules.rules is rules
+
+
+def test_the_matcher_follows_the_papers_rules_too() -> None:
+    made = [
+        tracker(small_network("siamstm"), InferenceRuntime(), replace(PAPER, compat=compat))
+        for compat in ("none", "paper")
+    ]
+    assert [one.matcher.config.own_error.is_wanted for one in made] == [True, False]
 
 
 def started(**changes: Any) -> tuple[SiamStmMatcher, Steps]:
@@ -173,3 +189,27 @@ def test_a_mask_lies_about_the_cell_that_it_was_asked_for() -> None:
     assert (columns[0], columns[-1] + 1) == (left, left + 32)
     assert (rows[0], rows[-1] + 1) == (top, top + 16)
     assert segment.rotated == pytest.approx((left + 16, top + 8, 32, 16, 0), abs=0.6)
+
+
+@pytest.mark.parametrize("config", [LITE, PAPER])
+def test_the_first_frame_is_looked_at_again_only_where_that_is_of_use(config: TrackConfig) -> None:
+    steps = Steps()
+    SiamStmMatcher(steps, config).start(look(), Target(box=TARGET))
+    assert steps.matched == 1 + (len(SHOWN) if config is PAPER else 0)
+
+
+def test_what_it_was_off_by_in_the_first_frame_is_taken_from_its_answers_but_not_from_its_masks() -> None:
+    steps = Steps()
+    matcher = SiamStmMatcher(steps, PAPER)
+    steps.side = 80.0  # crop pixels; the target has 100
+    matcher.start(look(), Target(box=TARGET))
+    assert matcher.memory is not None
+    error, chosen = matcher.memory.error, 6 * CELLS + 6
+    assert error[:2] == pytest.approx([np.log(0.8)] * 2, abs=0.05)
+    (found,) = matcher.match([look(2)])
+    answered = Box(96 - 40, 96 - 40, 80, 80)
+    assert found.boxes[chosen] == pytest.approx(corrected(np.array([answered]), error, PAPER.own_error)[0])
+    assert found.boxes[chosen][2:] == pytest.approx([80 * 0.8**-0.7] * 2, abs=3)
+    assert found.outline is not None
+    found.outline(chosen)
+    assert steps.asked[-1] == (chosen, answered)

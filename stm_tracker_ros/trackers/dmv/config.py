@@ -8,7 +8,7 @@ from typing import ClassVar
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SearchConfig, SizeConfig
-from stm_tracker_ros.trackers.dmv.own_error import OwnErrorConfig
+from stm_tracker_ros.parts.own_error import OwnErrorConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 PAPER_BACKBONES = ("resnet18", "resnet50")

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from stm_tracker_ros.core.matching import Candidates, Evidence, Floats, Look
 from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.parts import own_error
 from stm_tracker_ros.parts.bank import MemoryBank
-from stm_tracker_ros.trackers.dmv import own_error
 from stm_tracker_ros.trackers.dmv.config import TrackConfig
 from stm_tracker_ros.trackers.dmv.network import KINDS
 from stm_tracker_ros.trackers.dmv.stepper import Answer, Encoded, Stepper

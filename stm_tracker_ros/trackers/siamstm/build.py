@@ -40,4 +40,4 @@ def tracker(
     calibration: Calibration | None = None,
 ) -> Tracker:
     """The tracker around a network; calibration: of its score, None while it has none."""
-    return Follower(SiamStmMatcher(Stepper(network, runtime), config), config, calibration)
+    return Follower(SiamStmMatcher(Stepper(network, runtime), config.rules), config, calibration)

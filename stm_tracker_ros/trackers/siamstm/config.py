@@ -8,6 +8,7 @@ from typing import ClassVar
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SearchConfig, SizeConfig
+from stm_tracker_ros.parts.own_error import OwnErrorConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
 CORRELATION = "svc: the paper's; dw: depth-wise correlation alone; channel: attention that is the same everywhere"
@@ -104,6 +105,7 @@ class TrackConfig(FollowingConfig):
 
     arm: ArmConfig = section(ArmConfig)
     mask: MaskConfig = section(MaskConfig)
+    own_error: OwnErrorConfig = section(OwnErrorConfig)
     compat: str = setting(
         "none",
         "paper: SiamRPN++'s window, penalty and rate, for it has none, and the best candidate always, whatever is set",
@@ -125,8 +127,12 @@ class TrackConfig(FollowingConfig):
             prior=PriorConfig(window=0.42, penalty=0.05),
             size=SizeConfig(rate=0.38, filtered=False),
             presence=FOLLOW_BEST,
+            own_error=OwnErrorConfig(),
         )
 
 
 LITE = TrackConfig()
-PAPER = TrackConfig(search=SearchConfig(scale=2 * 255 / 127))  # a target has half the template's context
+PAPER = TrackConfig(
+    search=SearchConfig(scale=2 * 255 / 127),  # a target has half the template's context
+    own_error=OwnErrorConfig(sides=0.7, center=0.5),
+)

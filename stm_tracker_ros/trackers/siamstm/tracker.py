@@ -8,6 +8,7 @@
 | K responses | local maxima (`arm.candidates`) | not one peak and its neighbours |
 | every frame moves what is kept | those in which the target was found | an absent target leaves it alone |
 | one search region | looks of another size are not compared | their peaks are of another width |
+| answers as they are | less what they were off by in the first frame (`own_error`) | each target has its own size |
 | box of VOT2020 from the mask | from the head; the mask beside it | the size is filtered (`following/size.py`) |
 
 `lite_network.py` and `paper_network.py` have the networks' tables.
@@ -16,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from stm_tracker_ros.core.matching import Candidates, Crop, Evidence, Floats, Look, Segment
 from stm_tracker_ros.core.types import Box, Target
+from stm_tracker_ros.parts import own_error
 from stm_tracker_ros.parts.crop_mask import found_in, of_mask
 from stm_tracker_ros.trackers.siamstm.arm import Past, Repressed, followed, repress
 from stm_tracker_ros.trackers.siamstm.config import TrackConfig
@@ -43,10 +45,11 @@ class Payload(NamedTuple):
 
 @dataclass
 class _Memory:
-    """What is remembered of the present target."""
+    """What is remembered of the present target. error: of the answers on its first frame, see `own_error.measured`."""
 
     template: Any
     past: Past
+    error: Floats = field(default_factory=lambda: np.zeros(4))
 
 
 class SiamStmMatcher:
@@ -63,6 +66,8 @@ class SiamStmMatcher:
         matched = self.stepper.match(template, look.patch)
         row, column = self._cell(box)
         self.memory = _Memory(template, Past(self._label(box, row, column), self._heatmap(matched), (row, column)))
+        if self.config.own_error.is_wanted:
+            self.memory.error = own_error.measured(look, self._asked)
         segment = self._segment(look, matched.look, row * self.stepper.cells + column, box)
         if target.mask is not None:
             given = of_mask(target.mask)
@@ -72,7 +77,8 @@ class SiamStmMatcher:
 
     def match(self, looks: Sequence[Look]) -> list[Candidates]:
         """The candidates of each look: a cell each."""
-        return [self._match(look) for look in looks]
+        found, error, config = [self._match(look) for look in looks], self._started().error, self.config.own_error
+        return [replace(one, boxes=own_error.corrected(one.boxes, error, config)) for one in found]
 
     def settle(self, look: Look, candidates: Candidates, chosen: int | None, rank: float) -> None:
         """What the next heatmap is compared with (line 15)."""
@@ -100,6 +106,10 @@ class SiamStmMatcher:
     def _started(self) -> _Memory:
         assert self.memory is not None  # the following stage has started it
         return self.memory
+
+    def _asked(self, look: Look) -> tuple[Candidates, Floats]:
+        found = self._match(look)
+        return found, self.anchor_scores(look, found)
 
     def _match(self, look: Look) -> Candidates:
         memory, cells = self._started(), self.stepper.cells

@@ -9,7 +9,7 @@ from stm_tracker_ros.core.errors import ConfigError
 from stm_tracker_ros.core.matching import Candidates, Floats, Look
 from stm_tracker_ros.core.types import Box, Frame
 from stm_tracker_ros.parts.crop import cut
-from stm_tracker_ros.trackers.dmv.own_error import SHOWN, OwnErrorConfig, corrected, measured
+from stm_tracker_ros.parts.own_error import SHOWN, OwnErrorConfig, corrected, measured
 
 pytestmark = pytest.mark.pure
 
