@@ -38,10 +38,10 @@ class OwnErrorConfig:
         return bool(self.sides or self.center)
 
 
-def measured(look: Look, ask: Callable[[Look], tuple[Candidates, Floats]]) -> Floats:
+def measured(look: Look, match: Callable[[Look], Candidates]) -> Floats:
     """The error on the frame of `look`, where the target is at `look.expected`: the median over some crops of it.
 
-    ask: candidates of a look and their scores. Gives 4 numbers: logarithms of the answered width and height over the
+    match: the candidates of a look, uncorrected. Gives 4 numbers: logarithms of the answered width and height over the
     true ones; the answered centre's distance to the right and down, over the true sides. Zeros where nothing is found.
     """
     x, y, width, height = look.expected
@@ -50,8 +50,8 @@ def measured(look: Look, ask: Callable[[Look], tuple[Candidates, Floats]]) -> Fl
         shown = side * float(np.exp(SCALE * larger))
         middle = look.expected.center[0] - right * SHIFT * shown, look.expected.center[1] - down * SHIFT * shown
         patch, crop = cut(look.frame, middle, shown, look.patch.shape[0], look.fill)
-        candidates, scores = ask(replace(look, patch=patch, crop=crop))
-        found = candidates.boxes[int(scores.argmax())] * crop.scale + (crop.left, crop.top, 0.0, 0.0)
+        candidates = match(replace(look, patch=patch, crop=crop))
+        found = candidates.boxes[int(candidates.scores.argmax())] * crop.scale + (crop.left, crop.top, 0.0, 0.0)
         if boxes.iou(tuple(look.expected), found[None])[0] > OF_THE_TARGET:
             off = found[:2] + found[2:] / 2 - (x + width / 2, y + height / 2)
             rows.append(np.concatenate([np.log(found[2:] / (width, height)), off / (width, height)]))

@@ -30,7 +30,7 @@ class Network:
     def __init__(self, off: Floats = OFF, strays: int = 0) -> None:
         self.off, self.strays, self.looks = off, strays, list[Look]()
 
-    def __call__(self, look: Look) -> tuple[Candidates, Floats]:
+    def __call__(self, look: Look) -> Candidates:
         self.looks.append(look)
         center = np.array(TRUE.center) + self.off[2:] * TRUE[2:]
         sides = np.array(TRUE[2:]) * np.exp(self.off[:2])
@@ -39,7 +39,7 @@ class Network:
         answer = look.crop.to_crop(Box(*(center - sides / 2).tolist(), *sides.tolist()))
         scores = np.array([0.2, 0.7])
         boxes = np.array([[1.0, 1.0, 5.0, 5.0], answer])
-        return Candidates(crop=look.crop, boxes=boxes, scores=scores, grid=(1, 2, 1)), scores
+        return Candidates(crop=look.crop, boxes=boxes, scores=scores, grid=(1, 2, 1))
 
 
 def test_what_it_is_off_by_is_measured_whatever_the_crop() -> None:

@@ -61,7 +61,7 @@ class DmvMatcher:
         encoded, box = self.stepper.encode(look.patch), look.crop.to_crop(look.expected)
         self._add(look.number, self.stepper.first(encoded, box), box)
         if self.config.own_error.is_wanted:
-            self.memory.error = own_error.measured(look, self._asked)
+            self.memory.error = own_error.measured(look, self._match)
         return Candidates(
             crop=look.crop, boxes=np.array([box]), scores=np.ones(1), grid=(1, 1, 1), payload=_Seen(encoded)
         )
@@ -92,10 +92,6 @@ class DmvMatcher:
     def reconfigure(self, config: TrackConfig) -> None:
         """Read and remember by other settings from the next frame on."""
         self.config = config
-
-    def _asked(self, look: Look) -> tuple[Candidates, Floats]:
-        found = self._match(look)
-        return found, found.scores
 
     def _match(self, look: Look) -> Candidates:
         encoded = self.stepper.encode(look.patch)

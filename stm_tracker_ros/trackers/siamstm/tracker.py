@@ -67,7 +67,7 @@ class SiamStmMatcher:
         row, column = self._cell(box)
         self.memory = _Memory(template, Past(self._label(box, row, column), self._heatmap(matched), (row, column)))
         if self.config.own_error.is_wanted:
-            self.memory.error = own_error.measured(look, self._asked)
+            self.memory.error = own_error.measured(look, self._match)
         segment = self._segment(look, matched.look, row * self.stepper.cells + column, box)
         if target.mask is not None:
             given = of_mask(target.mask)
@@ -106,10 +106,6 @@ class SiamStmMatcher:
     def _started(self) -> _Memory:
         assert self.memory is not None  # the following stage has started it
         return self.memory
-
-    def _asked(self, look: Look) -> tuple[Candidates, Floats]:
-        found = self._match(look)
-        return found, self.anchor_scores(look, found)
 
     def _match(self, look: Look) -> Candidates:
         memory, cells = self._started(), self.stepper.cells
