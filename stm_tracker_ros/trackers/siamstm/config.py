@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from stm_tracker_ros.core.config import section, setting, validate
 from stm_tracker_ros.core.errors import ConfigError
-from stm_tracker_ros.following.config import FOLLOW_BEST, STILL, FollowingConfig, PriorConfig, SearchConfig, SizeConfig
+from stm_tracker_ros.following.config import (
+    FOLLOW_BEST,
+    STILL,
+    FollowingConfig,
+    PresenceConfig,
+    PriorConfig,
+    SearchConfig,
+    SizeConfig,
+)
 from stm_tracker_ros.parts.own_error import OwnErrorConfig
 
 LITE_BACKBONES = ("mobilenet_v2", "resnet18")  # that see RGB by the mean and deviation of ImageNet
@@ -103,6 +111,7 @@ class MaskConfig:
 class TrackConfig(FollowingConfig):
     """Everything of SiamSTM that is set from outside; the defaults are those of `siamstm_lite`."""
 
+    presence: PresenceConfig = field(default_factory=lambda: PresenceConfig(far_share=0.75))  # a template's scores vary
     arm: ArmConfig = section(ArmConfig)
     mask: MaskConfig = section(MaskConfig)
     own_error: OwnErrorConfig = section(OwnErrorConfig)
