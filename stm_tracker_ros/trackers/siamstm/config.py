@@ -111,7 +111,7 @@ class MaskConfig:
 class TrackConfig(FollowingConfig):
     """Everything of SiamSTM that is set from outside; the defaults are those of `siamstm_lite`."""
 
-    presence: PresenceConfig = field(default_factory=lambda: PresenceConfig(far_share=0.75))  # a template's scores vary
+    presence: PresenceConfig = field(default_factory=lambda: PresenceConfig(far_share=0.75))
     arm: ArmConfig = section(ArmConfig)
     mask: MaskConfig = section(MaskConfig)
     own_error: OwnErrorConfig = section(OwnErrorConfig)
@@ -144,4 +144,5 @@ LITE = TrackConfig()
 PAPER = TrackConfig(
     search=SearchConfig(scale=2 * 255 / 127),  # a target has half the template's context
     own_error=OwnErrorConfig(sides=0.7, center=0.5),
+    presence=PresenceConfig(),
 )
