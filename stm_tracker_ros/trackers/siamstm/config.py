@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from stm_tracker_ros.core.config import section, setting, validate
@@ -109,9 +109,8 @@ class MaskConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig(FollowingConfig):
-    """Everything of SiamSTM that is set from outside; the defaults are those of `siamstm_lite`."""
+    """Everything of SiamSTM that is set from outside; `LITE` and `PAPER` are what the trackers begin with."""
 
-    presence: PresenceConfig = field(default_factory=lambda: PresenceConfig(far_share=0.75))
     arm: ArmConfig = section(ArmConfig)
     mask: MaskConfig = section(MaskConfig)
     own_error: OwnErrorConfig = section(OwnErrorConfig)
@@ -140,9 +139,8 @@ class TrackConfig(FollowingConfig):
         )
 
 
-LITE = TrackConfig()
+LITE = TrackConfig(presence=PresenceConfig(far_share=0.75))
 PAPER = TrackConfig(
     search=SearchConfig(scale=2 * 255 / 127),  # a target has half the template's context
     own_error=OwnErrorConfig(sides=0.7, center=0.5),
-    presence=PresenceConfig(),
 )
