@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from stm_tracker_ros.trackers.dmv.config import ReadConfig
 
-FEW = 8  # candidates up to which a product in place takes less time than many small matrices (32: five times)
+FEW = 8  # candidates up to which a product in place takes less time than many small matrices (32: a fifth of it)
 
 
 def similarity(query: Tensor, key: Tensor) -> Tensor:
@@ -79,8 +79,8 @@ class Vote(nn.Module):
         self.value = nn.Linear(width, self.heads * width)
         self.leave = nn.Linear(self.heads * width, width)
         self.norm = nn.LayerNorm(width)
-        itself = torch.eye(config.candidates, dtype=torch.bool)[..., None]
-        self.register_buffer("itself", itself, persistent=False)
+        itself = torch.zeros(config.candidates, config.candidates).fill_diagonal_(-math.inf)
+        self.register_buffer("itself", itself, persistent=False)  # added to the logits
 
     def forward(self, values: Tensor, query: Tensor) -> Tensor:
         """Candidate values B x Q x K x V and the cells' own features B x Q x C -> B x Q x width."""
@@ -91,30 +91,31 @@ class Vote(nn.Module):
     def heard(self, x: Tensor) -> Tensor:
         """What each of K candidates makes of the others, ... x K x width, the last linear layer included.
 
-        That layer is applied to each head's values before they are summed up, which is the same and less work.
+        That layer and the one that makes a head's values are one matrix, applied after the sum over candidates: the
+        same, and less work.
         """
         count, width = x.shape[-2:]
         if count == 1:  # nobody else is there
             return self.leave.bias.expand_as(x)
-        values, leaves = (
-            self.value.weight.view(self.heads, width, width),
-            self.leave.weight.view(width, self.heads, width),
-        )
-        said = functional.linear(x, torch.einsum("ohm,hmi->hoi", leaves, values).flatten(0, 1))
-        shares = self.shares(x).flatten(-2)
-        message = shares @ said.unflatten(-1, (self.heads, width)).flatten(-3, -2)
-        return message + (self.leave.bias + self.leave.weight @ self.value.bias)
+        values = self.value.weight.view(self.heads, width, width)
+        leaves = self.leave.weight.view(width, self.heads, width)
+        said = torch.einsum("ohm,hmi->ohi", leaves, values).flatten(1)
+        message = (self.shares(x).flatten(-3, -2) @ x).unflatten(-2, (count, self.heads)).flatten(-2)
+        return functional.linear(message, said, self.leave.bias + self.leave.weight @ self.value.bias)
 
     def shares(self, x: Tensor) -> Tensor:
-        """How much each candidate listens to each other one, ... x K x K x heads; nothing to itself."""
-        query, key = (layer(x).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key))
+        """How much each candidate listens to each other one, ... x K x heads x K; nothing to itself."""
         count = x.shape[-2]
-        if count > FEW:
-            logits = (query.transpose(-3, -2) @ key.movedim(-3, -1)).movedim(-3, -1)
-        else:
-            logits = (query[..., :, None, :, :] * key[..., None, :, :, :]).sum(-1)
-        logits = logits * query.shape[-1] ** -0.5
-        return torch.softmax(logits.masked_fill(self.itself[:count, :count], -math.inf), -2)
+        query, key = (layer(x).unflatten(-1, (self.heads, -1)) for layer in (self.query, self.key))
+        query = query * query.shape[-1] ** -0.5
+        itself = self.itself[:count, :count]
+        if count <= FEW:
+            logits = (query[..., :, None, :, :] * key[..., None, :, :, :]).sum(-1) + itself[..., None]
+            return torch.softmax(logits, -2).transpose(-1, -2)
+        query, key = (part.transpose(-3, -2).flatten(0, -3) for part in (query, key))
+        logits = torch.baddbmm(itself.to(query.dtype).expand(len(query), -1, -1), query, key.transpose(1, 2))
+        shares = torch.softmax(logits, -1).view(*x.shape[:-2], self.heads, count, count)
+        return shares.transpose(-3, -2)
 
 
 class Alone(nn.Module):
