@@ -1,7 +1,8 @@
-"""The other half of speed_against_nanotrack.py: an interpreter of another environment that times NanoTrack v3.
+"""The other half of speed_against_nanotrack.py and nanotrack_by_starts.py: NanoTrack v3 in its own environment.
 
-Takes the tracker from the file `peers.py` given as argument; speaks as tracker_worker.py does. Imports nothing of ours
-but turns.py, for that environment has its own OpenCV.
+Takes the tracker from the file `peers.py` given as argument. With a path it times a sequence, as tracker_worker.py
+does; with an image (a file of numpy's, BGR) it starts at the box, or without one goes on to that image, and answers
+with its box. Imports nothing of ours but turns.py, for that environment has its own OpenCV.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ def main(peers_file: str) -> None:
             times.append((time.perf_counter_ns() - started_ns) / 1e6)
         return times
 
-    serve(milliseconds)
+    def found(image: str, box: list[float] | None) -> list[float]:
+        if box is not None:
+            tracker.init(np.load(image), tuple(box))
+            return box
+        return [float(value) for value in tracker.update(np.load(image))]
+
+    serve(lambda **request: milliseconds(**request) if "path" in request else found(**request))
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def test_the_usage_in_its_docstring_is_what_it_takes(file, parser_of):
             "--data nowhere --out out --tracker siamstm_lite",
             "siamstm_lite has no setting memory.policy",
         ),
+        ("nanotrack_by_starts", "--data . --peers no.py --peers-python no --out out", "--peers no.py is no file"),
         ("same_trajectories", "--data nowhere --work out", "there is no folder nowhere/eval"),
         ("speed_against_commit", "--data nowhere --other nowhere --out out", "nowhere holds no stm_tracker_ros"),
         ("speed_against_nanotrack", "--data . --peers no.py --peers-python no --out out", "--peers no.py is no file"),
