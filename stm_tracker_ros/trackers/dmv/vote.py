@@ -49,10 +49,10 @@ def picked(columns: Tensor, value: Tensor, nothing: Tensor) -> Tensor:
 
     Returns B x Q x K x V.
     """
-    batch, _, channels = value.shape
-    all_values = torch.cat([nothing.to(value.dtype).expand(batch, 1, channels), value], 1)
-    rows = columns.flatten(1)[..., None].expand(-1, -1, channels)
-    return all_values.gather(1, rows).unflatten(1, columns.shape[1:])
+    batch, cells, channels = value.shape
+    rows = columns.flatten(1) - 1 + cells * torch.arange(batch, device=columns.device)[:, None]
+    found = value.flatten(0, 1).index_select(0, rows.flatten().clamp(min=0)).view(*columns.shape, channels)
+    return torch.where(columns[..., None] == 0, nothing.to(value.dtype), found)
 
 
 def entered(layer: nn.Linear, values: Tensor, query: Tensor) -> Tensor:
