@@ -137,10 +137,8 @@ def written(made: DmvMatcher) -> tuple[Any, Any]:
 
 
 def test_of_what_is_not_followed_no_score_is_remembered(stepper: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    labels = []
-    monkeypatch.setattr(
-        stepper, "_values", lambda features, score, away: labels.append(score) or torch.zeros(1, 64, 32)
-    )
+    labels, nothing = [], torch.zeros(1, 64, stepper.network.config.read.channels)
+    monkeypatch.setattr(stepper, "_values", lambda features, score, away: labels.append(score) or nothing)
     for label in ("printed", "followed"):
         made = matcher(stepper, label=label)
         one = look(made, 40)

@@ -54,9 +54,10 @@ def looped(query: Tensor, key: Tensor, value: Tensor, made: Read) -> Tensor:
 def test_the_read_is_that_of_a_loop(values: str, candidates: int) -> None:
     made = read(values=values, candidates=candidates)
     query, key, value = memory()
-    found = made.values_for(similarity(query, key), value)
+    found = made.values_for(similarity(query, key), made.kept(value))
     for batch in range(len(query)):
-        assert torch.allclose(found[batch], looped(query[batch], key[batch], value[batch], made), atol=1e-5)
+        loop = looped(query[batch], key[batch], value[batch], made)
+        assert torch.allclose(found[batch], made.kept(loop), atol=1e-5)
 
 
 @pytest.mark.parametrize("values", ["printed", "weighted"])
@@ -66,13 +67,15 @@ def test_no_match_is_picked_where_the_memory_is_of_something_else(values: str) -
     query, key, value = memory()
     like = query[:, :1] * torch.linspace(0.8, 1.2, CELLS)[:, None]  # no two alike
     away = -like
-    unmatched, matched = (made.values_for(similarity(query[:, :1], keys), value)[:, 0, 0] for keys in (away, like))
+    kept, nothing = made.kept(value), made.kept(made.nothing)
+    unmatched, matched = (made.values_for(similarity(query[:, :1], keys), kept)[:, 0, 0] for keys in (away, like))
     share = 1.0 if values == "printed" else torch.softmax(similarity(query[:, :1], away)[:, 0, :2], -1)[:, :1]
-    assert torch.allclose(unmatched, made.nothing.expand(2, -1) * share, atol=1e-5)
-    assert (matched - made.nothing).abs().amax() > 0.1
+    assert torch.allclose(unmatched, nothing.expand(2, -1) * share, atol=1e-5)
+    assert (matched - nothing).abs().amax() > 0.1
     for batch in range(2):
         loop = looped(query[batch, :1], away[batch], value[batch], made)
-        assert torch.allclose(made.values_for(similarity(query[:, :1], away), value)[batch], loop, atol=1e-5)
+        found = made.values_for(similarity(query[:, :1], away), kept)[batch]
+        assert torch.allclose(found, made.kept(loop), atol=1e-5)
 
 
 def test_a_share_is_of_what_was_picked_however_large_the_memory_is() -> None:
@@ -82,16 +85,17 @@ def test_a_share_is_of_what_was_picked_however_large_the_memory_is() -> None:
     far = torch.cat([key, -4 * query.mean(1, keepdim=True).expand(-1, 200, -1)], 1)
     more = torch.cat([value, torch.ones(2, 200, CHANNELS)], 1)
     row = similarity(query, far)[..., 1 + CELLS :] < similarity(query, key).topk(2, -1).values[..., 1:]
-    alone, among = made.values_for(similarity(query, key), value), made.values_for(similarity(query, far), more)
-    kept = row.all(-1)
-    assert kept.any()
-    assert torch.allclose(alone[kept], among[kept], atol=1e-5)
+    alone = made.values_for(similarity(query, key), made.kept(value))
+    among = made.values_for(similarity(query, far), made.kept(more))
+    same = row.all(-1)
+    assert same.any()
+    assert torch.allclose(alone[same], among[same], atol=1e-5)
 
 
 def test_large_similarities_do_not_overflow() -> None:
     made = read()
     query, key, value = memory()
-    assert torch.isfinite(made.values_for(similarity(200 * query, 200 * key), value)).all()
+    assert torch.isfinite(made.values_for(similarity(200 * query, 200 * key), made.kept(value))).all()
 
 
 def looped_vote(vote: Vote, candidates: Tensor) -> Tensor:
@@ -119,30 +123,30 @@ def looped_vote(vote: Vote, candidates: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("count", [1, 2, 4, 9])
 def test_the_vote_is_that_of_a_loop(count: int) -> None:
-    vote = read(candidates=count).join
+    made = read(candidates=count)
     candidates = torch.randn(2, 3, count, 2 * CHANNELS, generator=torch.Generator().manual_seed(1))
     candidates[..., CHANNELS:] = candidates[:, :, :1, CHANNELS:]  # the query is the same beside all
-    answer = vote(candidates[..., :CHANNELS], candidates[:, :, 0, CHANNELS:])
+    answer = made(made.kept(candidates[..., :CHANNELS]), candidates[:, :, 0, CHANNELS:])
     assert answer.shape == (2, 3, 16)
     for batch in range(2):
         for cell in range(3):
-            assert torch.allclose(answer[batch, cell], looped_vote(vote, candidates[batch, cell]), atol=1e-5)
+            assert torch.allclose(answer[batch, cell], looped_vote(made.join, candidates[batch, cell]), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["vote", "mlp"])
 def test_the_order_of_the_candidates_does_not_matter(kind: str) -> None:
     made = read(kind=kind)
-    values, query = torch.randn(2, 3, 4, CHANNELS), torch.randn(2, 3, CHANNELS)
-    assert torch.allclose(made(values, query), made(values[:, :, [2, 0, 3, 1]], query), atol=1e-6)
+    found, query = torch.randn(2, 3, 4, 16), torch.randn(2, 3, CHANNELS)
+    assert torch.allclose(made(found, query), made(found[:, :, [2, 0, 3, 1]], query), atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "hears"), [("vote", True), ("mlp", False)])
 def test_candidates_hear_each_other_in_a_vote_and_not_alone(kind: str, hears: bool) -> None:
     """Of those that are looked at alone the answer is the strongest of each one's own."""
-    values, query = torch.randn(1, 1, 4, CHANNELS), torch.randn(1, 1, CHANNELS)
+    found, query = torch.randn(1, 1, 4, 16), torch.randn(1, 1, CHANNELS)
     made = read(kind=kind)
-    apart = torch.stack([made(values[:, :, one : one + 1], query) for one in range(4)]).amax(0)
-    assert torch.allclose(made(values, query), apart, atol=1e-6) == (not hears)
+    apart = torch.stack([made(found[:, :, one : one + 1], query) for one in range(4)]).amax(0)
+    assert torch.allclose(made(found, query), apart, atol=1e-6) == (not hears)
 
 
 def test_softmax_averages_all_of_the_memory() -> None:
@@ -150,9 +154,11 @@ def test_softmax_averages_all_of_the_memory() -> None:
     query, key, value = memory()
     logits = similarity(query, key)
     shares = torch.softmax(logits, -1)
-    expected = shares[..., :1] * made.nothing + shares[..., 1:] @ value
-    assert torch.allclose(made.values_for(logits, value)[:, :, 0], expected, atol=1e-6)
-    assert made(made.values_for(logits, value), query).shape == (2, QUERIES, 16)
+    mean = shares[..., :1] * made.nothing + shares[..., 1:] @ value
+    found = made.values_for(logits, made.kept(value))
+    assert torch.allclose(found[:, :, 0], made.kept(mean), atol=1e-6)
+    entered = made.join.enter(torch.cat([mean, query], -1))
+    assert torch.allclose(made(found, query), entered, atol=1e-6)
 
 
 @pytest.mark.parametrize(("values", "learns"), [("printed", False), ("weighted", True)])
@@ -160,12 +166,13 @@ def test_only_weighted_values_teach_the_similarity(values: str, learns: bool) ->
     made = read(values=values)
     query, key, value = memory()
     key.requires_grad_()
-    made(made.values_for(similarity(query, key), value), query).sum().backward() if learns else None
+    found = made.values_for(similarity(query, key), made.kept(value))
     if learns:
+        made(found, query).sum().backward()
         assert key.grad is not None
         assert key.grad.abs().max() > 0
     else:
-        assert not made.values_for(similarity(query, key), value).requires_grad
+        assert not found.requires_grad
 
 
 @pytest.mark.parametrize(("name", "value"), [("channels", 18), ("candidates", 0), ("kind", "max"), ("values", "raw")])

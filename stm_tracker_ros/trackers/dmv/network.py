@@ -72,19 +72,22 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def values(self, features: Tensor, score: Tensor, displacement: Tensor) -> Tensor:
-        """Features with the soft label of their anchors, B x N and B x N x 4 -> values B x cells^2 x width."""
+        """Features with the soft label of their anchors, B x N and B x N x 4 -> what the read keeps of their values.
+
+        B x cells^2 x `read.channels`.
+        """
         cells = self.cells
         maps = [by_map(part.reshape(len(part), cells * cells, -1), cells) for part in (score, displacement)]
         labelled = torch.cat([features, *maps], 1).contiguous(memory_format=torch.channels_last)
-        return by_cell(self.value(functional.relu(self.label(labelled))))
+        return self.read.kept(by_cell(self.value(functional.relu(self.label(labelled)))))
 
     def respond(self, features: Tensor, keys: Tensor, values: Tensor) -> Prediction:
-        """Query features and memory B x M x (key_channels, width) -> Prediction."""
+        """Query features and memory B x M x (key_channels, read.channels) -> Prediction."""
         logits = similarity(self.keys(features), keys)
         return self.answer(self.read.values_for(logits, values), features)
 
     def answer(self, values: Tensor, features: Tensor) -> Prediction:
-        """What was picked for each cell, B x cells^2 x K x width, and the query's features -> Prediction."""
+        """What was picked for each cell, B x cells^2 x K x read.channels, and the query's features -> Prediction."""
         found = by_map(self.read(values, by_cell(features)), self.cells)
         score, displacement = (by_cell(part) for part in self.head(found, features))
         return Prediction(score.flatten(1), displacement.reshape(len(displacement), -1, 4))

@@ -61,7 +61,7 @@ class Stepper:
     def bank(self, slots: int) -> MemoryBank:
         """An empty memory for this network."""
         cells = self.cells * self.cells
-        shapes = [(cells, self.network.key_channels), (cells, self.network.width)]
+        shapes = [(cells, self.network.key_channels), (cells, self.network.config.read.channels)]
         return MemoryBank(slots, shapes, self.device, self.runtime.precision, when_full="drop_oldest")
 
     @torch.inference_mode()

@@ -55,12 +55,6 @@ def picked(columns: Tensor, value: Tensor, nothing: Tensor) -> Tensor:
     return torch.where(columns[..., None] == 0, nothing.to(value.dtype), found)
 
 
-def entered(layer: nn.Linear, values: Tensor, query: Tensor) -> Tensor:
-    """The layer's answer to each value with the query beside it, whose part is the same for all K: ... x K x width."""
-    of_value, of_query = layer.weight.split([values.shape[-1], query.shape[-1]], 1)
-    return functional.linear(values, of_value) + functional.linear(query, of_query, layer.bias)[..., None, :]
-
-
 class Vote(nn.Module):
     """Candidates compare themselves with each other and the strongest answer wins: Fig. 7.
 
@@ -82,9 +76,8 @@ class Vote(nn.Module):
         itself = torch.zeros(config.candidates, config.candidates).fill_diagonal_(-math.inf)
         self.register_buffer("itself", itself, persistent=False)  # added to the logits
 
-    def forward(self, values: Tensor, query: Tensor) -> Tensor:
-        """Candidate values B x Q x K x V and the cells' own features B x Q x C -> B x Q x width."""
-        x = entered(self.enter, values, query)
+    def forward(self, x: Tensor) -> Tensor:
+        """What `enter` makes of each candidate and the query, B x Q x K x width -> B x Q x width."""
         y: Tensor = self.norm(x + self.heard(x))
         return y.amax(-2)
 
@@ -128,9 +121,9 @@ class Alone(nn.Module):
         self.enter = nn.Linear(channels_in, width)
         self.layers = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, width), nn.LayerNorm(width))
 
-    def forward(self, values: Tensor, query: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """As `Vote`."""
-        y: Tensor = self.layers(entered(self.enter, values, query))
+        y: Tensor = self.layers(x)
         return y.amax(-2)
 
 
@@ -141,12 +134,12 @@ class Mean(nn.Module):
         super().__init__()
         self.enter = nn.Linear(channels_in, config.channels)
 
-    def forward(self, values: Tensor, query: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """As `Vote`, of one value a cell."""
-        return entered(self.enter, values, query).squeeze(-2)
+        return x.squeeze(-2)
 
 
-JOINS = {"vote": Vote, "mlp": Alone, "softmax": Mean}
+JOINS: dict[str, type[Vote | Alone | Mean]] = {"vote": Vote, "mlp": Alone, "softmax": Mean}
 
 
 class Read(nn.Module):
@@ -158,20 +151,29 @@ class Read(nn.Module):
         self.nothing = nn.Parameter(torch.zeros(value_channels))
         self.join = JOINS[config.kind](query_channels + value_channels, config)
 
-    def values_for(self, logits: Tensor, value: Tensor) -> Tensor:
+    def kept(self, value: Tensor) -> Tensor:
+        """What of values, ... x V, comes through the layer that they enter by: ... x `channels`.
+
+        All that has to be remembered of them: that layer is linear, and picking and weighing are as well.
+        """
+        return functional.linear(value, self.join.enter.weight[:, : len(self.nothing)])
+
+    def values_for(self, logits: Tensor, kept: Tensor) -> Tensor:
         """What the cells of a crop get out of the memory.
 
-        logits: B x Q x (1 + M) (`similarity`); value: B x M x V. Returns the K
-        candidates of each cell, B x Q x K x V, or one mean of all with the kind `softmax`.
+        logits: B x Q x (1 + M) (`similarity`); kept: of its values, B x M x `channels`. Returns the K candidates of
+        each cell, B x Q x K x `channels`, or one mean of all with the kind `softmax`.
         """
+        nothing = self.kept(self.nothing)
         if self.config.kind == "softmax":
-            shares = torch.softmax(logits, -1).to(value.dtype)
-            return (shares[..., :1] * self.nothing + shares[..., 1:] @ value)[..., None, :]
+            shares = torch.softmax(logits, -1).to(kept.dtype)
+            return (shares[..., :1] * nothing + shares[..., 1:] @ kept)[..., None, :]
         columns, shares = pick(logits, self.config.candidates)
-        found = picked(columns, value, self.nothing)
+        found = picked(columns, kept, nothing)
         return found * shares[..., None].to(found.dtype) if self.config.values == "weighted" else found
 
-    def forward(self, values: Tensor, query: Tensor) -> Tensor:
-        """Values B x Q x K x V and the cells' own features B x Q x C -> B x Q x `channels`."""
-        joined: Tensor = self.join(values, query)
+    def forward(self, found: Tensor, query: Tensor) -> Tensor:
+        """`values_for` the cells and their own features B x Q x C -> B x Q x `channels`."""
+        of_query = functional.linear(query, self.join.enter.weight[:, len(self.nothing) :], self.join.enter.bias)
+        joined: Tensor = self.join(found + of_query[..., None, :])
         return joined
