@@ -15,6 +15,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import nanotrack
 import numpy as np
 import program
 from tqdm import tqdm
@@ -29,8 +30,6 @@ from stm_tracker_ros.evaluation import multi_start, run_files
 from stm_tracker_ros.evaluation.one_pass import Options
 from stm_tracker_ros.evaluation.run_settings import claim
 from stm_tracker_ros.evaluation.work import work_off
-
-HERE = Path(__file__).resolve().parent
 
 
 class NanoTrack:
@@ -68,16 +67,10 @@ def parse() -> argparse.Namespace:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of eval/ and train_video/")
-    parser.add_argument("--peers", type=Path, required=True, help="peers.py")
-    parser.add_argument("--peers-python", type=Path, required=True, help="interpreter of the peers' environment")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results; goes on where it was")
     parser.add_argument("--starts", type=whole_number, default=2)
     parser.add_argument("--max-frames", type=whole_number, default=100)
-    args = parser.parse_args()
-    for option, file in (("--peers", args.peers), ("--peers-python", args.peers_python)):
-        if not file.is_file():
-            parser.error(f"{option} {file} is no file")
-    return args
+    return nanotrack.parsed(parser)
 
 
 def main() -> None:
@@ -94,7 +87,7 @@ def main() -> None:
     names = [item.name for item in measured.items]
     run_files.check(args.out, args.data, names, [args.peers], measured.read_from, settings=settings)
     claim(args.out, settings)
-    worker = Worker([str(args.peers_python), str(HERE / "nanotrack_worker.py"), str(args.peers.resolve())])
+    worker = nanotrack.worker(args)
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         tracker = NanoTrack(worker, Path(folder) / "image.npy")

@@ -16,6 +16,7 @@ import json
 import sys
 from pathlib import Path
 
+import nanotrack
 import numpy as np
 import program
 from turns import Worker
@@ -33,20 +34,15 @@ def parse() -> argparse.Namespace:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of sequences")
-    parser.add_argument("--peers", type=Path, required=True, help="peers.py")
-    parser.add_argument("--peers-python", type=Path, required=True, help="interpreter of the peers' environment")
     parser.add_argument("--out", type=Path, required=True, help="JSON file of the results")
     parser.add_argument("--tracker", default="stmtrack_lite", choices=registry.names())
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--sequences", help="A,B: these only")
     parser.add_argument("--max-frames", type=whole_number)
     parser.add_argument("--runs", type=whole_number, default=3)
-    args = parser.parse_args()
+    args = nanotrack.parsed(parser)
     if args.max_frames == 1:
         parser.error("--max-frames 1 is not allowed; allowed are 2 and more: the first one is not counted")
-    for option, file in (("--peers", args.peers), ("--peers-python", args.peers_python)):
-        if not file.is_file():
-            parser.error(f"{option} {file} is no file")
     return args
 
 
@@ -84,7 +80,7 @@ def main() -> None:
     weights = ["--weights", str(args.weights)] if args.weights else []
     command = [sys.executable, str(HERE / "tracker_worker.py"), "--tracker", args.tracker, "--threads", "1", *weights]
     ours = Worker(command, PYTHONPATH=str(HERE.parent))
-    theirs = Worker([str(args.peers_python), str(HERE / "nanotrack_worker.py"), str(args.peers.resolve())])
+    theirs = nanotrack.worker(args)
     runs = [run_once(ours, theirs, sequences, args) for _ in range(args.runs)]
     ours.close()
     theirs.close()

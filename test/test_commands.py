@@ -9,14 +9,17 @@ import importlib
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stm_tracker_ros.cli.main import COMMANDS
 from stm_tracker_ros.core.config import settings, with_changes
 from stm_tracker_ros.core.ledger import LEDGER_NAME
 from stm_tracker_ros.core.output_folder import OutputFolder
+from stm_tracker_ros.core.types import Box, Frame, Target
 from stm_tracker_ros.engine.config import EngineConfig
 from stm_tracker_ros.trackers import registry
 from stm_tracker_ros.training import recipes
@@ -230,3 +233,29 @@ def test_rows_of_tables_share_their_samples_and_note_for_themselves_what_they_wr
         assert (begun / folder / "samples.bin").samefile(finished / folder / "samples.bin")
         OutputFolder(begun).below(folder).write("more.bin", b"")
         assert "more.bin" not in (finished / folder / LEDGER_NAME).read_text()
+
+
+NANO3 = """
+class Nano3:
+    def __init__(self, threads): pass
+    def init(self, image, box): self.box = box
+    def update(self, image): return [side + int(image[0, 0, 2]) for side in self.box]
+"""
+
+
+def test_nanotrack_starts_at_the_box_and_sees_each_image_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    by_starts, nanotrack = (importlib.import_module(name) for name in ("nanotrack_by_starts", "nanotrack"))
+    peers, first = tmp_path / "peers.py", Box(1, 2, 3, 4)
+    peers.write_text(NANO3)
+    worker = nanotrack.worker(argparse.Namespace(peers=peers, peers_python=Path(sys.executable)))
+    tracker = by_starts.NanoTrack(worker, tmp_path / "image.npy")
+    frames = [Frame(image=np.full((5, 5, 3), (9, 9, red), np.uint8), stamp_ns=red) for red in (7, 20)]
+    answers = [
+        tracker.init(frames[0], Target(box=first)),
+        *map(tracker.track, frames),
+        tracker.init(frames[0], Target(box=Box(5, 5, 5, 5))),
+        tracker.track(frames[1]),
+    ]
+    worker.close()
+    assert [tuple(answer.box) for answer in answers] == [first, (8, 9, 10, 11), (21, 22, 23, 24), (5,) * 4, (25,) * 4]
